@@ -1,0 +1,16 @@
+/** Delay before attempt n: capped exponential with full jitter, so that a fleet does not return all at once. */
+
+import type { Random } from './random.js'
+
+export interface BackoffOptions {
+  /** Upper bound of the first delay, milliseconds. */
+  readonly firstMs: number
+  /** Upper bound of every delay, milliseconds. */
+  readonly capMs: number
+}
+
+/** Delay in [bound/2, bound) for `attempt` (0 for the first retry), with bound = min(cap, first * 2^attempt). */
+export function backoffDelayMs(attempt: number, options: BackoffOptions, random: Random): number {
+  const boundMs = Math.min(options.capMs, options.firstMs * 2 ** Math.min(attempt, 30))
+  return boundMs / 2 + (boundMs / 2) * random.next()
+}
