@@ -1,0 +1,162 @@
+/**
+ * Formats of configuration values: what is checked, how text from the environment becomes a value, and the words for it.
+ * Invariant: a format's name reads as the sentence "expected <name>".
+ */
+
+import convict from 'convict'
+
+/** A format with a name that says what it expects. */
+export interface Format<T> {
+  readonly name: string
+  /** Type-level only: what a checked value is. */
+  readonly value?: T
+}
+
+const known = new Map<string, Format<unknown>>()
+
+function define<T>(
+  name: string,
+  accepts: (value: unknown) => boolean,
+  coerce?: (text: string) => unknown,
+): Format<T> {
+  const format: Format<T> = { name }
+  if (known.has(name)) return format
+  known.set(name, format)
+  convict.addFormat({
+    name,
+    validate: (value: unknown) => {
+      if (!accepts(value)) throw new TypeError(`expected ${name}`)
+    },
+    ...(coerce === undefined
+      ? {}
+      : { coerce: (value: unknown) => (typeof value === 'string' ? coerce(value) : value) }),
+  })
+  return format
+}
+
+const numberFrom = (text: string): unknown => (text.trim() === '' ? text : Number(text))
+
+export function integerBetween(low: number, high: number): Format<number> {
+  return define(
+    `a whole number ${low}..${high}`,
+    (value) => Number.isInteger(value) && (value as number) >= low && (value as number) <= high,
+    numberFrom,
+  )
+}
+
+export function numberBetween(low: number, high: number): Format<number> {
+  return define(
+    `a number ${low}..${high}`,
+    (value) => typeof value === 'number' && value >= low && value <= high,
+    numberFrom,
+  )
+}
+
+export const flag: Format<boolean> = define(
+  'true or false',
+  (value) => typeof value === 'boolean',
+  (text) => (text === 'true' ? true : text === 'false' ? false : text),
+)
+
+export const text: Format<string> = define('text', (value) => typeof value === 'string')
+
+export const textOrEmpty: Format<string> = define(
+  'text, empty for none',
+  (value) => typeof value === 'string',
+)
+
+export function oneOf<T extends string | number>(...values: readonly T[]): Format<T> {
+  return define(
+    `one of ${values.join(', ')}`,
+    (value) => values.includes(value as T),
+    typeof values[0] === 'number' ? numberFrom : undefined,
+  )
+}
+
+/** A name that may stand in a topic and in a path. */
+export const plainName: Format<string> = define(
+  'a name of 1..64 letters, digits, dots, dashes or underscores that starts with a letter or digit',
+  (value) => typeof value === 'string' && isPlainName(value),
+)
+
+export function isPlainName(value: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value)
+}
+
+export const brokerUrl: Format<string> = define(
+  'a URL that starts with mqtt://, mqtts://, ws:// or wss://',
+  (value) => typeof value === 'string' && /^(mqtt|mqtts|ws|wss):\/\/.+/.test(value) && URL.canParse(value),
+)
+
+export const topicRoot: Format<string> = define(
+  'topic levels separated by /, without +, #, or empty levels',
+  (value) => typeof value === 'string' && /^[^+#/\s]+(\/[^+#/\s]+)*$/.test(value) && value.length <= 128,
+)
+
+export const nameList: Format<readonly string[]> = define(
+  'a list of names',
+  (value) => Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== ''),
+  (text) => text.split(',').map((item) => item.trim()),
+)
+
+/** One camera of the list. */
+export interface CameraConfig {
+  readonly name: string
+  readonly source: string
+  readonly maxFps: number
+  readonly loop: boolean
+}
+
+/** The list of cameras: checked entry by entry, so that a message names the entry. */
+export const cameraList: Format<readonly CameraConfig[]> = defineCameraList()
+
+function defineCameraList(): Format<readonly CameraConfig[]> {
+  const name = 'a list of cameras'
+  convict.addFormat({
+    name,
+    validate: (value: unknown) => {
+      const problem = cameraListProblem(value)
+      if (problem !== undefined) throw new TypeError(problem)
+    },
+    coerce: (value: unknown) => (typeof value === 'string' ? camerasFromText(value) : value),
+  })
+  return { name }
+}
+
+/** `name=source,name=source` from the environment or a flag. */
+function camerasFromText(value: string): unknown {
+  return value.split(',').map((entry, index) => {
+    const cut = entry.indexOf('=')
+    return cut < 0
+      ? { name: `camera${index}`, source: entry.trim() }
+      : { name: entry.slice(0, cut).trim(), source: entry.slice(cut + 1).trim() }
+  })
+}
+
+function cameraListProblem(value: unknown): string | undefined {
+  if (!Array.isArray(value)) return 'expected a list of cameras, each with a name and a source'
+  const names = new Set<string>()
+  for (const [index, entry] of value.entries()) {
+    const problem = cameraProblem(entry, names)
+    if (problem !== undefined) return `entry ${index}: ${problem}`
+  }
+  return undefined
+}
+
+function cameraProblem(entry: unknown, names: Set<string>): string | undefined {
+  if (typeof entry !== 'object' || entry === null) return 'expected a camera with name and source'
+  const { name, source, max_fps: maxFps, loop, ...rest } = entry as Record<string, unknown>
+  const unknownKeys = Object.keys(rest)
+  if (unknownKeys.length > 0)
+    return `unknown key ${unknownKeys.join(', ')}; known are name, source, max_fps, loop`
+  if (typeof name !== 'string' || !isPlainName(name)) return `name: expected ${plainName.name}`
+  if (names.has(name)) return `name ${name} is used twice`
+  names.add(name)
+  if (typeof source !== 'string' || source === '')
+    return 'source: expected a camera URI, for example /dev/video0'
+  if (maxFps !== undefined && !(typeof maxFps === 'number' && maxFps >= 0 && maxFps <= 1000)) {
+    return 'max_fps: expected a number 0..1000'
+  }
+  if (loop !== undefined && typeof loop !== 'boolean') return 'loop: expected true or false'
+  return undefined
+}

@@ -1,0 +1,166 @@
+/**
+ * Reads the configuration: defaults, then the file, then the environment, then flags; later wins.
+ * Invariant: nothing is used before everything was checked, and all problems are told at once.
+ */
+
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import convict from 'convict'
+import { parse as parseYaml } from 'yaml'
+import { AgentError, messageOf } from '../base/errors.js'
+import type { Config } from './config.js'
+import { type CameraConfig, isPlainName } from './formats.js'
+import { camerasSetting, type Setting, settings } from './schema.js'
+
+export interface ConfigSources {
+  /** YAML or JSON file; undefined: none. */
+  readonly file?: string | undefined
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** `section.key` -> value as text or as it is; wins over everything. */
+  readonly overrides?: ReadonlyMap<string, unknown>
+}
+
+/** The name of a setting in the environment: `broker.url` -> `YOLO_EDGE_BROKER_URL`. */
+export function environmentNameOf(path: string): string {
+  return `YOLO_EDGE_${path.replaceAll('.', '_').toUpperCase()}`
+}
+
+/** Loads and checks. Throws `config.file_unreadable` or `config.value_invalid` with one line for each problem. */
+export function loadConfig(sources: ConfigSources): Config {
+  const loaded = convict(convictSchema(), {
+    env: sources.env,
+    args: [],
+  })
+  const where = sources.file ?? 'the configuration'
+  if (sources.file !== undefined) loaded.load(readConfigFile(sources.file))
+  const problems: string[] = []
+  for (const [path, value] of sources.overrides ?? []) {
+    if (!isKnownPath(path)) problems.push(`${path}: no such setting`)
+    else loaded.set(path, value)
+  }
+  try {
+    loaded.validate({ allowed: 'strict' })
+  } catch (thrown) {
+    problems.push(...problemLines(thrown))
+  }
+  const config = configFrom(loaded.getProperties())
+  problems.push(...crossProblems(config))
+  if (problems.length > 0) {
+    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
+    throw new AgentError(
+      'config.value_invalid',
+      `${where} has ${count}:\n${problems.map((line) => `  ${line}`).join('\n')}`,
+      {
+        hint: 'config/README.md lists every setting',
+      },
+    )
+  }
+  return deepFreeze(config)
+}
+
+function readConfigFile(file: string): Record<string, unknown> {
+  let content: unknown
+  try {
+    content = parseYaml(readFileSync(file, 'utf8')) ?? {}
+  } catch (thrown) {
+    throw new AgentError(
+      'config.file_unreadable',
+      `cannot read the configuration ${file}: ${messageOf(thrown)}`,
+      { cause: thrown },
+    )
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw new AgentError(
+      'config.file_unreadable',
+      `the configuration ${file} should be a map of sections, for example "broker:"`,
+    )
+  }
+  return content as Record<string, unknown>
+}
+
+function convictSchema(): convict.Schema<Record<string, unknown>> {
+  const row = (path: string, setting: Setting<unknown>): object => ({
+    doc: setting.doc,
+    format: setting.format.name,
+    default: setting.fallback,
+    env: environmentNameOf(path),
+    sensitive: setting.sensitive ?? false,
+  })
+  const sections = Object.entries(settings).map(([section, keys]) => [
+    section,
+    Object.fromEntries(
+      Object.entries(keys).map(([key, setting]) => [
+        key,
+        row(`${section}.${key}`, setting as Setting<unknown>),
+      ]),
+    ),
+  ])
+  return { ...(Object.fromEntries(sections) as object), cameras: row('cameras', camerasSetting) }
+}
+
+function isKnownPath(path: string): boolean {
+  if (path === 'cameras') return true
+  const [section, key, ...rest] = path.split('.')
+  if (section === undefined || key === undefined || rest.length > 0 || !(section in settings)) return false
+  return key in settings[section as keyof typeof settings]
+}
+
+function problemLines(thrown: unknown): readonly string[] {
+  const text = thrown instanceof Error ? thrown.message : String(thrown)
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .map((line) =>
+      line.replace(/^configuration param '(.*)' not declared in the schema$/, '$1: no such setting'),
+    )
+}
+
+const camelOf = (key: string): string =>
+  key.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+
+/** The wire form (snake_case) as a Config. Values may still be wrong; the caller reports that before anybody uses it. */
+function configFrom(properties: Record<string, unknown>): Config {
+  const sections = Object.keys(settings).map((section) => {
+    const values = properties[section] as Record<string, unknown>
+    return [section, Object.fromEntries(Object.entries(values).map(([key, value]) => [camelOf(key), value]))]
+  })
+  const config = Object.fromEntries(sections) as Record<string, Record<string, unknown>>
+  const device = config['device']!
+  if (device['id'] === '') device['id'] = hostname()
+  const cameras = Array.isArray(properties['cameras'])
+    ? (properties['cameras'] as Record<string, unknown>[])
+    : []
+  return { ...config, cameras: cameras.map(cameraFrom) } as unknown as Config
+}
+
+function cameraFrom(entry: Record<string, unknown>): CameraConfig {
+  return {
+    name: entry['name'] as string,
+    source: entry['source'] as string,
+    maxFps: (entry['max_fps'] as number | undefined) ?? 0,
+    loop: (entry['loop'] as boolean | undefined) ?? false,
+  }
+}
+
+/** What no single setting can check. */
+function crossProblems(config: Config): readonly string[] {
+  const problems: string[] = []
+  if (!isPlainName(config.device.id)) {
+    problems.push(
+      `device.id: expected letters, digits, dots, dashes or underscores, got ${JSON.stringify(config.device.id)}`,
+    )
+  }
+  const { certFile, keyFile, password, passwordFile } = config.broker
+  if ((certFile === '') !== (keyFile === ''))
+    problems.push('broker.cert_file and broker.key_file: expected both or none')
+  if (password !== '' && passwordFile !== '')
+    problems.push('broker.password and broker.password_file: expected one of them')
+  return problems
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const part of Object.values(value))
+    if (typeof part === 'object' && part !== null) deepFreeze(part as object)
+  return Object.freeze(value)
+}

@@ -1,0 +1,142 @@
+/**
+ * Every setting: what it does, its unit, its bounds, its default.
+ * Invariant: the defaults are safe on the smallest device; the reference in config/README.md is printed from here.
+ */
+
+import {
+  brokerUrl,
+  cameraList,
+  flag,
+  type Format,
+  integerBetween,
+  nameList,
+  numberBetween,
+  oneOf,
+  plainName,
+  text,
+  textOrEmpty,
+  topicRoot,
+} from './formats.js'
+
+/** One setting. */
+export interface Setting<T> {
+  readonly doc: string
+  readonly format: Format<T>
+  readonly fallback: T
+  /** Never printed. */
+  readonly sensitive?: true
+}
+
+function setting<T>(doc: string, format: Format<T>, fallback: NoInfer<T>): Setting<T> {
+  return { doc, format, fallback }
+}
+
+function secret(doc: string): Setting<string> {
+  return { doc, format: textOrEmpty, fallback: '', sensitive: true }
+}
+
+/** Section -> key -> setting; `cameras` is a list on its own. */
+export const settings = {
+  device: {
+    id: setting('Name of this device in topics. Empty: the host name.', textOrEmpty, ''),
+    channel: setting('The update channel this device follows.', plainName, 'stable'),
+  },
+  broker: {
+    url: setting('Address of the MQTT broker.', brokerUrl, 'mqtt://127.0.0.1:1883'),
+    protocol_version: setting('MQTT version: 5, or 4 for MQTT 3.1.1.', oneOf(5, 4), 5),
+    topic_root: setting('Where all topics of the fleet live.', topicRoot, 'yolo-edge/v1'),
+    username: setting('User name at the broker; empty for none.', textOrEmpty, ''),
+    password: secret('Password at the broker; better kept in password_file.'),
+    password_file: setting('File whose first line is the password.', textOrEmpty, ''),
+    ca_file: setting('PEM file of the authority that signed the broker certificate.', textOrEmpty, ''),
+    cert_file: setting('PEM file of the client certificate of this device.', textOrEmpty, ''),
+    key_file: setting('PEM file of the private key of the client certificate.', textOrEmpty, ''),
+    keepalive_s: setting(
+      'Seconds between signs of life; a smaller value finds a dead link sooner.',
+      integerBetween(5, 3600),
+      30,
+    ),
+  },
+  state: {
+    directory: setting('Folder for models, journal and reports that wait.', text, '/var/lib/yolo-edge'),
+    quota_mb: setting(
+      'The most megabytes that models and downloads may take.',
+      integerBetween(16, 1_000_000),
+      512,
+    ),
+  },
+  security: {
+    trusted_keys: setting(
+      'Folder of public keys (*.pub) whose signatures are trusted.',
+      text,
+      '/etc/yolo-edge/keys',
+    ),
+    allow_unsigned: setting('Accept models that nobody signed. For a bench only.', flag, false),
+  },
+  delivery: {
+    window_chunks: setting(
+      'Chunks asked for at once; more is faster on slow links and takes more memory.',
+      integerBetween(1, 256),
+      32,
+    ),
+    rate_limit_kb_s: setting(
+      'Most kilobytes per second of a download; 0 for no limit.',
+      integerBetween(0, 10_000_000),
+      0,
+    ),
+    chunk_timeout_s: setting(
+      'Seconds without a chunk before it is asked for again.',
+      integerBetween(1, 600),
+      10,
+    ),
+  },
+  selection: {
+    policy: setting(
+      'What the best variant is.',
+      oneOf('accuracy-first', 'latency-first', 'balanced'),
+      'balanced',
+    ),
+    latency_target_ms: setting(
+      'accuracy-first: the p95 latency a variant must keep.',
+      numberBetween(1, 60_000),
+      100,
+    ),
+    map_floor: setting('latency-first: the mAP50-95 a variant must keep, 0..1.', numberBetween(0, 1), 0),
+    max_trials: setting('How many variants are measured at the most.', integerBetween(1, 32), 3),
+    trial_runs: setting('Timed runs per measured variant.', integerBetween(5, 1000), 30),
+  },
+  inference: {
+    providers: setting('Execution providers that may be used, best first.', nameList, ['cpu']),
+    threads: setting(
+      'Threads of one inference; 0: one per physical core, less one.',
+      integerBetween(0, 256),
+      0,
+    ),
+    conf: setting('Smallest score of a detection that is reported, 0..1.', numberBetween(0, 1), 0.25),
+    iou: setting(
+      'Boxes of one class that overlap more than this are one object, 0..1.',
+      numberBetween(0, 1),
+      0.7,
+    ),
+    max_det: setting('Most detections in one frame.', integerBetween(1, 3000), 300),
+  },
+  telemetry: {
+    metrics_period_s: setting('Seconds between metrics messages.', integerBetween(1, 3600), 10),
+    report_period_s: setting(
+      'Seconds between accuracy and latency reports.',
+      integerBetween(10, 604_800),
+      3600,
+    ),
+    detections: setting('Publish detections of every frame.', flag, true),
+    outbox_mb: setting('Megabytes of reports kept while the broker is away.', integerBetween(1, 10_000), 16),
+  },
+  log: {
+    level: setting('Smallest level that is logged.', oneOf('debug', 'info', 'warn', 'error'), 'info'),
+  },
+} as const
+
+export const camerasSetting: Setting<readonly unknown[]> = setting(
+  'The cameras: name, source (a path or URI), max_fps (0: as fast as it goes), loop (files start again at their end).',
+  cameraList,
+  [],
+)
