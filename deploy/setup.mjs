@@ -14,7 +14,9 @@ function run(what, command, args) {
   const shell = process.platform === 'win32'
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell })
   if (result.status === 0) return
-  say(`setup: ${what} failed: ${command} ${args.join(' ')} ended with ${result.status ?? result.signal ?? result.error?.message}`)
+  say(
+    `setup: ${what} failed: ${command} ${args.join(' ')} ended with ${result.status ?? result.signal ?? result.error?.message}`,
+  )
   process.exit(1)
 }
 
@@ -28,4 +30,8 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lockDigest) {
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, lockDigest)
 }
-run('compiling', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'])
+run('compiling', process.execPath, [
+  join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
+  '-p',
+  'tsconfig.json',
+])

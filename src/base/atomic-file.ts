@@ -48,7 +48,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
     await rename(temporary, path)
     await syncFolder(dirname(path))
   } catch (thrown) {
-    await rm(temporary, { force: true })
+    await discard(temporary)
     throw writeErrorFrom(thrown, path)
   }
 }
@@ -70,9 +70,14 @@ export async function createFolderAtomic(
     await rename(temporary, path)
     await syncFolder(dirname(path))
   } catch (thrown) {
-    await rm(temporary, { recursive: true, force: true })
+    await discard(temporary)
     throw writeErrorFrom(thrown, path)
   }
+}
+
+/** Removes what a failed write left. A second failure says nothing new: the first one is what the caller hears of. */
+async function discard(temporary: string): Promise<void> {
+  await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
 }
 
 /** Deletes what writes that were cut off left in `folder`. Returns how many were deleted. */

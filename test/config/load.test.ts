@@ -14,7 +14,8 @@ t.test('without a file every setting has its default and the whole is frozen', (
 
 t.test('file, environment and flags: later wins', (t) => {
   const folder = t.testdir({
-    'device.yaml': 'broker:\n  url: mqtt://file:1\n  keepalive_s: 7\ninference:\n  conf: 0.4\ncameras:\n  - name: door\n    source: /dev/video0\n',
+    'device.yaml':
+      'broker:\n  url: mqtt://file:1\n  keepalive_s: 7\ninference:\n  conf: 0.4\ncameras:\n  - name: door\n    source: /dev/video0\n',
   })
   const config = loadConfig({
     file: join(folder, 'device.yaml'),
@@ -62,9 +63,18 @@ t.test('all problems are told at once, each with its path and what was expected'
 })
 
 t.test('an unreadable, malformed or shapeless file is one clear sentence', (t) => {
-  const folder = t.testdir({ 'broken.yaml': 'broker: [', 'list.yaml': '- 1\n', 'scalar.yaml': 'broker: 5\n', 'empty.yaml': '' })
-  t.throws(() => loadConfig({ file: join(folder, 'absent.yaml'), env: {} }), { code: 'config.file_unreadable' })
-  t.throws(() => loadConfig({ file: join(folder, 'broken.yaml'), env: {} }), { code: 'config.file_unreadable' })
+  const folder = t.testdir({
+    'broken.yaml': 'broker: [',
+    'list.yaml': '- 1\n',
+    'scalar.yaml': 'broker: 5\n',
+    'empty.yaml': '',
+  })
+  t.throws(() => loadConfig({ file: join(folder, 'absent.yaml'), env: {} }), {
+    code: 'config.file_unreadable',
+  })
+  t.throws(() => loadConfig({ file: join(folder, 'broken.yaml'), env: {} }), {
+    code: 'config.file_unreadable',
+  })
   t.throws(() => loadConfig({ file: join(folder, 'list.yaml'), env: {} }), { code: 'config.file_unreadable' })
   t.throws(() => loadConfig({ file: join(folder, 'scalar.yaml'), env: {} }), { code: 'config.value_invalid' })
   t.equal(loadConfig({ file: join(folder, 'empty.yaml'), env: {} }).log.level, 'info')
@@ -78,11 +88,15 @@ t.test('settings that belong together are checked together', (t) => {
     ['broker.password_file', '/p'],
     ['device.id', 'a/b'],
   ])
-  t.throws(() => loadConfig({ env: {}, overrides }), { message: /cert_file and broker\.key_file[^]*password_file|device\.id/ })
+  t.throws(() => loadConfig({ env: {}, overrides }), {
+    message: /cert_file and broker\.key_file[^]*password_file|device\.id/,
+  })
   t.end()
 })
 
 t.test('text in the environment that is no number is refused, not turned into zero', (t) => {
-  t.throws(() => loadConfig({ env: { YOLO_EDGE_INFERENCE_THREADS: 'many' } }), { message: /inference\.threads: expected/ })
+  t.throws(() => loadConfig({ env: { YOLO_EDGE_INFERENCE_THREADS: 'many' } }), {
+    message: /inference\.threads: expected/,
+  })
   t.end()
 })

@@ -6,7 +6,11 @@ import { projectRoot } from '../helpers/paths.js'
 
 t.test('config/README.md is the printed reference', (t) => {
   const path = join(projectRoot, 'config', 'README.md')
-  t.equal(readFileSync(path, 'utf8'), configReference(), 'run: yolo-edge check-config --reference > config/README.md')
+  t.equal(
+    readFileSync(path, 'utf8'),
+    configReference(),
+    'run: yolo-edge check-config --reference > config/README.md',
+  )
   t.end()
 })
 

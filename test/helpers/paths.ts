@@ -19,5 +19,7 @@ export function shared(...parts: readonly string[]): string {
 
 /** The reason to skip a test that needs reference material, or false where it is present. */
 export function skipWithout(...parts: readonly string[]): string | false {
-  return existsSync(shared(...parts)) ? false : `reference material ${parts.join('/')} is not beside the checkout`
+  return existsSync(shared(...parts))
+    ? false
+    : `reference material ${parts.join('/')} is not beside the checkout`
 }

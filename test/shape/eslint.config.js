@@ -19,7 +19,10 @@ export default tseslint.config(
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/prefer-readonly': 'error',
       '@typescript-eslint/strict-boolean-expressions': 'error',
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       // Hot loops read typed arrays with `!`: noUncheckedIndexedAccess types every element as possibly undefined.
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/prefer-for-of': 'off',
@@ -27,9 +30,18 @@ export default tseslint.config(
       'no-restricted-syntax': [
         'error',
         { selector: 'ExportDefaultDeclaration', message: 'Export by name.' },
-        { selector: "NewExpression[callee.name='Error']", message: 'Throw an AgentError with a code, or use invariant().' },
-        { selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']", message: clockRule },
-        { selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']", message: 'Use base/random with a seed.' },
+        {
+          selector: "NewExpression[callee.name='Error']",
+          message: 'Throw an AgentError with a code, or use invariant().',
+        },
+        {
+          selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
+          message: clockRule,
+        },
+        {
+          selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']",
+          message: 'Use base/random with a seed.',
+        },
         { selector: "CallExpression[callee.name='setTimeout']", message: clockRule },
         { selector: "CallExpression[callee.name='setInterval']", message: clockRule },
       ],

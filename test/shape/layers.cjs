@@ -61,12 +61,19 @@ const vendorRules = Object.entries(vendors).map(([name, folders]) => ({
 
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', comment: 'Move the shared part down a layer.', from: {}, to: { circular: true } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      comment: 'Move the shared part down a layer.',
+      from: {},
+      to: { circular: true },
+    },
     { name: 'src-not-to-test', severity: 'error', from: { path: '^src/' }, to: { path: '^test/' } },
     {
       name: 'pure-folders',
       severity: 'error',
-      comment: 'onnx, yolo, evaluation, protocol, compress and training do no I/O: take bytes and values, or a port.',
+      comment:
+        'onnx, yolo, evaluation, protocol, compress and training do no I/O: take bytes and values, or a port.',
       from: { path: '^src/(onnx|yolo|evaluation|protocol|compress|training)/' },
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|buffer|zlib)$' },
     },
@@ -84,6 +91,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default'],
+    },
   },
 }

@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+/**
+ * The command line. Invariant: every way out ends here: a result and 0, or one coded sentence and the code's status.
+ */
+
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { checkConfigCommand } from './commands/check-config.js'
+import { reportError } from './output.js'
+
+const epilogue = `
+Start here:
+  npm run demo                                  everything at once, on this machine
+  yolo-edge detect PICTURE --model MODEL.onnx   one picture, a folder, or a video
+  yolo-edge publish MODEL.onnx --sign KEY       put a model on the broker for the fleet
+  yolo-edge run --config device.yaml            the daemon
+
+Exit status: 0 done, 2 usage or settings, 3 bad input, 4 not trusted, 5 disk or files or tools, 6 network,
+7 camera, 8 inference, 70 a fault of the program itself.`
+
+/** The whole command line, ready to parse. */
+function program(): Command {
+  const root = new Command('yolo-edge')
+    .description(
+      'Compresses YOLOv8 detectors, delivers them over MQTT, and runs the variant that fits each device.',
+    )
+    .version(packageVersion())
+    .showSuggestionAfterError()
+    .exitOverride()
+    .addHelpText('after', epilogue)
+  for (const command of [checkConfigCommand()]) root.addCommand(command.exitOverride())
+  return root
+}
+
+function packageVersion(): string {
+  const path = new URL('../../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
+}
+
+try {
+  await program().parseAsync()
+} catch (thrown) {
+  process.exitCode =
+    thrown instanceof CommanderError ? statusOf(thrown) : reportError(thrown, process.argv.includes('--json'))
+}
+
+/** commander has already printed its sentence; help and version are no errors. */
+function statusOf(error: CommanderError): number {
+  return error.exitCode === 0 ? 0 : 2
+}
