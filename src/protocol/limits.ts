@@ -1,0 +1,18 @@
+/** Sizes that a device accepts, in bytes. Invariant: checked before anything is parsed. */
+
+export const limits = {
+  /** A manifest lists 67 bytes a chunk: this holds 16 GB worth of variants and is parsed in tens of milliseconds. */
+  manifestBytes: 16 * 1024 * 1024,
+  /** An envelope is base64 of its payload, and at most 16 signatures. */
+  envelopeBytes: 24 * 1024 * 1024,
+  desiredBytes: 16 * 1024,
+  infoBytes: 64 * 1024,
+  reportedBytes: 16 * 1024,
+  deploymentBytes: 64 * 1024,
+  reportBytes: 120 * 1024,
+  metricsBytes: 64 * 1024,
+  /** 300 detections need about 12 kB. */
+  detectionsBytes: 64 * 1024,
+  commandBytes: 64 * 1024,
+  responseBytes: 120 * 1024,
+} as const

@@ -1,0 +1,155 @@
+/**
+ * Every topic of the protocol: the only place in the product with a topic string.
+ * Invariant: parseTopic(root, topics(root).x(...)) gives back exactly what was put in.
+ */
+
+import { AgentError } from '../base/errors.js'
+import { isSha256 } from '../base/digest.js'
+import type { Sha256 } from '../base/digest.js'
+import { isName, isVersion, quote, requireName, requireVersion } from './names.js'
+
+/** The root of all topics unless configured otherwise. */
+export const defaultRoot = 'yolo-edge/v1'
+
+/** A blob of more chunks than this is refused: 61,440 x 65,536 bytes is 4 GB. */
+export const chunkCountMax = 65_536
+
+/** What a topic is for, with the names in it. */
+export type Topic =
+  | { readonly kind: 'manifest'; readonly model: string; readonly version: string }
+  | { readonly kind: 'chunk'; readonly sha256: Sha256; readonly index: number }
+  | { readonly kind: 'channel-desired'; readonly channel: string }
+  | { readonly kind: 'device-desired'; readonly device: string }
+  | { readonly kind: DeviceStateKind; readonly device: string }
+  | { readonly kind: 'detections' | 'preview'; readonly device: string; readonly camera: string }
+  | { readonly kind: 'command' | 'response'; readonly device: string; readonly command: string }
+
+/** What a device says about itself, one topic each. */
+export type DeviceStateKind = 'availability' | 'info' | 'reported' | 'deployment' | 'report' | 'metrics'
+
+const deviceStateKinds: ReadonlySet<string> = new Set<DeviceStateKind>([
+  'availability',
+  'info',
+  'reported',
+  'deployment',
+  'report',
+  'metrics',
+])
+
+/** Builders of all topics below one root. Each throws `protocol.name_invalid` for a name that may not be in a topic. */
+export interface Topics {
+  readonly root: string
+  manifest(model: string, version: string): string
+  /** Chunk `index`, 0 for the first, of the blob with this digest. */
+  chunk(sha256: Sha256, index: number): string
+  channelDesired(channel: string): string
+  deviceDesired(device: string): string
+  deviceState(device: string, kind: DeviceStateKind): string
+  detections(device: string, camera: string): string
+  preview(device: string, camera: string): string
+  command(device: string, command: string): string
+  response(device: string, command: string): string
+  /** Filter of all manifests of all versions of one model. */
+  manifestsOf(model: string): string
+  /** Filter of all manifests. */
+  allManifests(): string
+  /** Filter of everything that one device is commanded. */
+  commandsOf(device: string): string
+  /** Filter of one kind of state of all devices. */
+  stateOfAll(kind: DeviceStateKind): string
+  /** Filter of the detections of all cameras of all devices. */
+  allDetections(): string
+  /** Filter of the responses of one device to every command. */
+  responsesOf(device: string): string
+}
+
+/** Throws `config.value_invalid` unless `root` is one to eight plain levels. */
+function requireRoot(root: string): string {
+  const levels = root.split('/')
+  if (levels.length <= 8 && levels.every(isName)) return root
+  throw new AgentError(
+    'config.value_invalid',
+    `topic root ${quote(root)} is not one to eight plain names joined by '/'`,
+    { hint: `Use a root such as ${defaultRoot}` },
+  )
+}
+
+function requireChunk(sha256: string, index: number): string {
+  if (!isSha256(sha256)) {
+    throw new AgentError('protocol.name_invalid', `blob name ${quote(sha256)} is not a sha256 in hexadecimal`)
+  }
+  if (!Number.isInteger(index) || index < 0 || index >= chunkCountMax) {
+    throw new AgentError(
+      'protocol.name_invalid',
+      `chunk index ${index} is not within 0..${chunkCountMax - 1}`,
+    )
+  }
+  return `${sha256}/${index}`
+}
+
+/** The topics below `root`. Throws `config.value_invalid` for a root that is not plain. */
+export function topicsBelow(root: string): Topics {
+  requireRoot(root)
+  const device = (name: string): string => `${root}/devices/${requireName('device', name)}`
+  const camera = (name: string): string => requireName('camera', name)
+  const command = (name: string): string => requireName('command', name)
+  return {
+    root,
+    manifest: (model, version) =>
+      `${root}/models/${requireName('model', model)}/${requireVersion(version)}/manifest`,
+    chunk: (sha256, index) => `${root}/blobs/${requireChunk(sha256, index)}`,
+    channelDesired: (channel) => `${root}/channels/${requireName('channel', channel)}/desired`,
+    deviceDesired: (name) => `${device(name)}/desired`,
+    deviceState: (name, kind) => `${device(name)}/${kind}`,
+    detections: (name, cameraName) => `${device(name)}/detections/${camera(cameraName)}`,
+    preview: (name, cameraName) => `${device(name)}/preview/${camera(cameraName)}`,
+    command: (name, commandName) => `${device(name)}/cmd/${command(commandName)}`,
+    response: (name, commandName) => `${device(name)}/cmd/${command(commandName)}/response`,
+    manifestsOf: (model) => `${root}/models/${requireName('model', model)}/+/manifest`,
+    allManifests: () => `${root}/models/+/+/manifest`,
+    commandsOf: (name) => `${device(name)}/cmd/+`,
+    stateOfAll: (kind) => `${root}/devices/+/${kind}`,
+    allDetections: () => `${root}/devices/+/detections/+`,
+    responsesOf: (name) => `${device(name)}/cmd/+/response`,
+  }
+}
+
+function parseChunk(sha256: string, digits: string): Topic | undefined {
+  if (!isSha256(sha256) || !/^(0|[1-9]\d{0,5})$/.test(digits)) return undefined
+  const index = Number(digits)
+  return index < chunkCountMax ? { kind: 'chunk', sha256, index } : undefined
+}
+
+function parseBelowDevice(device: string, rest: readonly string[]): Topic | undefined {
+  const [group, name, last] = rest
+  if (group === undefined || !isName(device)) return undefined
+  if (rest.length === 1) {
+    if (group === 'desired') return { kind: 'device-desired', device }
+    return deviceStateKinds.has(group) ? { kind: group as DeviceStateKind, device } : undefined
+  }
+  if (name === undefined || !isName(name)) return undefined
+  if (rest.length === 2) {
+    if (group === 'detections' || group === 'preview') return { kind: group, device, camera: name }
+    return group === 'cmd' ? { kind: 'command', device, command: name } : undefined
+  }
+  return rest.length === 3 && group === 'cmd' && last === 'response'
+    ? { kind: 'response', device, command: name }
+    : undefined
+}
+
+/** What `topic` is for, or undefined when it is not a topic of this protocol below `root`. Never throws. */
+export function parseTopic(root: string, topic: string): Topic | undefined {
+  if (!topic.startsWith(`${root}/`)) return undefined
+  const [area, name, ...rest] = topic.slice(root.length + 1).split('/')
+  if (area === undefined || name === undefined) return undefined
+  const [first, second] = rest
+  if (area === 'devices') return parseBelowDevice(name, rest)
+  if (area === 'blobs') return rest.length === 1 && first !== undefined ? parseChunk(name, first) : undefined
+  if (!isName(name)) return undefined
+  if (area === 'channels') {
+    return rest.length === 1 && first === 'desired' ? { kind: 'channel-desired', channel: name } : undefined
+  }
+  const isManifest = area === 'models' && rest.length === 2 && second === 'manifest'
+  if (!isManifest || first === undefined || !isVersion(first)) return undefined
+  return { kind: 'manifest', model: name, version: first }
+}
