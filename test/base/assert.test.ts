@@ -10,7 +10,7 @@ t.test('a claim that holds passes, one that does not names itself', (t) => {
     { code: 'internal.invariant_broken', message: /slots are free/ },
   )
   t.equal(present(0, 'zero is a value'), 0)
-  t.throws(() => present(undefined, 'it was set'), { message: /it was set/ })
+  t.throws(() => present<number>(undefined, 'it was set'), { message: /it was set/ })
   t.throws(
     () => {
       unreachable('new-kind' as never)

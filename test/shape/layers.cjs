@@ -29,7 +29,7 @@ const allowed = {
 /** Vendor package -> the only folders that may import it. */
 const vendors = {
   'onnxruntime-node': ['runtime'],
-  koffi: ['runtime', 'base'],
+  koffi: ['runtime', 'agent'],
   mqtt: ['transport'],
   aedes: ['transport'],
   sharp: ['camera'],

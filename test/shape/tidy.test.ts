@@ -1,0 +1,74 @@
+/** What linters cannot see: every source file is explained and tested, and things stay in their one place. */
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import t from 'tap'
+import { projectRoot } from '../helpers/paths.js'
+
+const root = join(projectRoot, 'src')
+const files = readdirSync(root, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('_pb.ts'))
+  .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+  .sort()
+const textOf = (file: string): string => readFileSync(join(root, file), 'utf8')
+
+/** Tested through another test: the reason stands beside the file. */
+const testedElsewhere = new Map<string, string>([
+  [
+    'runtime/session-worker.ts',
+    'runs in a thread: its sessions are tested through tensor-session and detector',
+  ],
+  ['cli/main.ts', 'started as a process in test/e2e'],
+  ['base/logger.ts', 'an interface and the logger that says nothing; used in test/base/lifecycle'],
+  ['config/schema.ts', 'a table; its rows are checked in test/config/load and test/config/reference'],
+  ['config/formats.ts', 'checked through the settings that use them, in test/config/load'],
+])
+
+/** A file with nothing to run: types and constants only. */
+function hasOnlyDeclarations(text: string): boolean {
+  return !/\b(function|class)\b|=>\s*[{(\w]/.test(text.replaceAll(/\/\*[^]*?\*\/|\/\/.*$/gm, ''))
+}
+
+t.test('every source file begins by saying what it is for', (t) => {
+  for (const file of files) t.match(textOf(file), /^(#!.*\n)?\/\*\*/, file)
+  t.end()
+})
+
+t.test('every source file that does something has its own test', (t) => {
+  for (const file of files) {
+    if (testedElsewhere.has(file) || file.startsWith('cli/commands/') || hasOnlyDeclarations(textOf(file)))
+      continue
+    const test = join(projectRoot, 'test', file.replace(/\.ts$/, '.test.ts'))
+    t.ok(existsSync(test), `${file} has ${relative(projectRoot, test)}`)
+  }
+  for (const file of testedElsewhere.keys()) t.ok(files.includes(file), `${file} still exists`)
+  t.end()
+})
+
+t.test('topics are built in protocol and nowhere else', (t) => {
+  for (const file of files.filter((name) => !name.startsWith('protocol/'))) {
+    t.notMatch(textOf(file), /['"`](models|blobs|channels|devices)\/[^'"`]*\$?\{?/, file)
+  }
+  t.end()
+})
+
+t.test('nothing is left for later', (t) => {
+  for (const file of files) t.notMatch(textOf(file), /\b(TODO|FIXME|XXX|HACK)\b/, file)
+  t.end()
+})
+
+t.test('only the session worker runs a session', (t) => {
+  const callers = files.filter(
+    (file) => textOf(file).includes("from 'onnxruntime-node'") && textOf(file).includes('.run('),
+  )
+  for (const file of callers) t.match(file, /^runtime\//)
+  t.end()
+})
+
+t.test('a pass says what it changes, when, and how exactly', (t) => {
+  for (const file of files.filter((name) => name.startsWith('compress/passes/'))) {
+    for (const word of ['Before', 'After', 'Condition'])
+      t.match(textOf(file), new RegExp(`\\b${word}`), `${file}: ${word}`)
+  }
+  t.end()
+})
