@@ -49,10 +49,12 @@ function renameKeys(
   for (const [key, child] of Object.entries(value)) {
     const renamed = keyOf(key)
     if (renamed === undefined || child === undefined) continue
-    entries.push([renamed, opaque.includes(key) ? child : renameKeys(child, keyOf, [], depth + 1)])
+    entries.push([renamed, renameKeys(child, opaque.includes(key) ? keepKey : keyOf, [], depth + 1)])
   }
   return Object.fromEntries(entries)
 }
+
+const keepKey = (key: string): string => key
 
 const fromWireKey = (key: string): string | undefined => (wireKeyPattern.test(key) ? camelOf(key) : undefined)
 

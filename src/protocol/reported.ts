@@ -1,0 +1,69 @@
+/** What a device runs now: retained. Invariant: says what serves, not what is wished or under way. */
+
+import * as v from 'valibot'
+import type { Sha256 } from '../base/digest.js'
+import {
+  countField,
+  lineField,
+  momentField,
+  nameField,
+  sha256Field,
+  versionField,
+  wordField,
+} from './fields.js'
+import { jsonPayload } from './json-payload.js'
+import { limits } from './limits.js'
+
+/** One model version as it serves or served. */
+export interface RunningModel {
+  readonly model: string
+  readonly version: string
+  readonly variant: string
+  /** Digest of the decoded file. */
+  readonly sha256: Sha256
+  readonly provider: string
+  readonly since: string
+  /** Why this variant, in one sentence. */
+  readonly why?: string
+}
+
+/** The state a device has reached. */
+export interface Reported {
+  readonly at: string
+  /** Absent while no model serves. */
+  readonly active?: RunningModel
+  /** What a rollback would bring back. */
+  readonly previous?: RunningModel
+  /** Sequence of the newest desired state that was looked at. */
+  readonly desiredSequence?: number
+}
+
+const runningField: v.GenericSchema<unknown, RunningModel> = v.object({
+  model: nameField,
+  version: versionField,
+  variant: nameField,
+  sha256: sha256Field,
+  provider: wordField,
+  since: momentField,
+  why: v.exactOptional(lineField(500)),
+})
+
+const reportedSchema: v.GenericSchema<unknown, Reported> = v.object({
+  at: momentField,
+  active: v.exactOptional(runningField),
+  previous: v.exactOptional(runningField),
+  desiredSequence: v.exactOptional(countField),
+})
+
+const payload = jsonPayload<Reported>({
+  what: 'reported state',
+  schema: reportedSchema,
+  bytesMax: limits.reportedBytes,
+  version: 1,
+})
+
+/** Reads a reported state. Throws `protocol.*` errors that name the field. */
+export const parseReported = payload.parse
+
+/** Writes a reported state. Throws the same errors when a reader would refuse it. */
+export const encodeReported = payload.encode
