@@ -38,6 +38,8 @@ export interface Node {
   readonly inputs: readonly ValueName[]
   readonly outputs: readonly ValueName[]
   readonly attributes: ReadonlyMap<string, Attribute>
+  /** Fields of the file's node that this tool does not know; opaque to everybody but import and export. */
+  readonly carried?: object
 }
 
 export interface Graph {

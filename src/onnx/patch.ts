@@ -67,36 +67,45 @@ export function topologicalOrder(nodes: readonly Node[], given: Iterable<ValueNa
   return ordered
 
   function visit(root: Node): void {
-    const stack: Node[] = [root]
+    const stack: { node: Node; checked: number }[] = []
+    enter(root)
     while (stack.length > 0) {
-      const node = stack.at(-1)!
-      if (state.get(node) === 'done') {
-        stack.pop()
+      const top = stack.at(-1)!
+      const waiting = nextPending(top)
+      if (waiting !== undefined) {
+        enter(waiting)
         continue
+      }
+      state.set(top.node, 'done')
+      ordered.push(top.node)
+      stack.pop()
+    }
+
+    function enter(node: Node): void {
+      if (state.get(node) === 'done') return
+      if (state.get(node) === 'open') {
+        throw new AgentError('model.graph_invalid', `the graph has a cycle through node ${node.name}`)
       }
       state.set(node, 'open')
-      const waiting = node.inputs
-        .map((input) => pending(node, input))
-        .find((producer) => producer !== undefined)
-      if (waiting === undefined) {
-        state.set(node, 'done')
-        ordered.push(node)
-        stack.pop()
-        continue
-      }
-      if (state.get(waiting) === 'open') {
-        throw new AgentError('model.graph_invalid', `the graph has a cycle through node ${waiting.name}`)
-      }
-      stack.push(waiting)
+      stack.push({ node, checked: 0 })
     }
   }
 
-  function pending(node: Node, input: ValueName): Node | undefined {
-    if (input === '' || available.has(input)) return undefined
-    const producer = producers.get(input)
-    if (producer === undefined) {
-      throw new AgentError('model.graph_invalid', `node ${node.name} reads ${input}, which nothing produces`)
+  /** The producer of the first input that is not available yet; each input is looked at once. */
+  function nextPending(entry: { node: Node; checked: number }): Node | undefined {
+    const { node } = entry
+    for (; entry.checked < node.inputs.length; entry.checked++) {
+      const input = node.inputs[entry.checked]!
+      if (input === '' || available.has(input)) continue
+      const producer = producers.get(input)
+      if (producer === undefined) {
+        throw new AgentError(
+          'model.graph_invalid',
+          `node ${node.name} reads ${input}, which nothing produces`,
+        )
+      }
+      if (state.get(producer) !== 'done') return producer
     }
-    return state.get(producer) === 'done' ? undefined : producer
+    return undefined
   }
 }
