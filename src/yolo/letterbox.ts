@@ -23,14 +23,17 @@ export interface Letterbox {
   readonly padTop: number
 }
 
-/** The letterbox of a picture of the given size in an input of the given size. All sizes are positive whole pixels. */
+/**
+ * The letterbox of a picture of the given size in an input of the given size. All sizes are positive whole pixels.
+ * A picture so thin that a side would vanish keeps one pixel of it.
+ */
 export function letterbox(
   source: { readonly width: number; readonly height: number },
   input: { readonly width: number; readonly height: number },
 ): Letterbox {
   const scale = Math.min(input.height / source.height, input.width / source.width)
-  const scaledWidth = Math.max(1, Math.round(source.width * scale))
-  const scaledHeight = Math.max(1, Math.round(source.height * scale))
+  const scaledWidth = Math.max(1, roundHalfToEven(source.width * scale))
+  const scaledHeight = Math.max(1, roundHalfToEven(source.height * scale))
   return {
     sourceWidth: source.width,
     sourceHeight: source.height,
@@ -39,7 +42,16 @@ export function letterbox(
     scale,
     scaledWidth,
     scaledHeight,
-    padLeft: Math.round((input.width - scaledWidth) / 2 - 0.1),
-    padTop: Math.round((input.height - scaledHeight) / 2 - 0.1),
+    // An odd rest puts its last pixel to the right and below.
+    padLeft: Math.floor((input.width - scaledWidth) / 2),
+    padTop: Math.floor((input.height - scaledHeight) / 2),
   }
+}
+
+/** Python's round(): what LetterBox sizes the scaled picture with. `value` is not negative. */
+function roundHalfToEven(value: number): number {
+  const below = Math.floor(value)
+  const rest = value - below
+  if (rest !== 0.5) return rest < 0.5 ? below : below + 1
+  return below % 2 === 0 ? below : below + 1
 }

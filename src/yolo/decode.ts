@@ -1,0 +1,263 @@
+/**
+ * From a model's raw outputs to detections in pixels of the original picture.
+ * Invariant: both forms of output give the same detections. Scores are compared with the threshold first, and a box is
+ * computed only for an anchor that takes part in non-max suppression.
+ */
+
+import { AgentError } from '../base/errors.js'
+import { toSourceBox } from './boxes.js'
+import { CandidateList } from './candidates.js'
+import type { Detection, DetectionOptions } from './detection.js'
+import type { Letterbox } from './letterbox.js'
+import type { HeadLevel, ModelDescription } from './model-description.js'
+import { nonMaxSuppression, type BoxBuffer } from './non-max-suppression.js'
+
+/** Bins of the distribution of one box side (DFL): a distance of 0..15 cells. */
+const distanceBins = 16
+
+/** The score of `classIndex` and anchor `firstAnchor + a` lies at `values[offset + classIndex * anchors + a]`. */
+interface ScorePlane {
+  readonly values: Float32Array
+  readonly offset: number
+  readonly anchors: number
+  readonly firstAnchor: number
+}
+
+/** How the raw values of a form relate to scores. */
+interface ScoreScale {
+  /** A raw value above it has a score above `conf`. */
+  readonly threshold: number
+  readonly scoreOf: (value: number) => number
+}
+
+/** One level of the head with the outputs of this picture. */
+interface LevelOutput {
+  readonly stride: number
+  readonly columns: number
+  readonly plane: ScorePlane
+  readonly box: Float32Array
+}
+
+/** What decoding keeps per model, so that it does not allocate for every picture. */
+interface Scratch {
+  readonly candidates: CandidateList
+  /** Best score and its class of each anchor, for one class per box. */
+  readonly bestScore: Float32Array
+  readonly bestClass: Int32Array
+}
+
+const scratches = new WeakMap<ModelDescription, Scratch>()
+
+/**
+ * Decodes the outputs of one picture (borrowed) and removes overlapping boxes. Best score first.
+ * `outputs` holds the outputs that `model` names: row-major, batch 1.
+ * Throws `inference.output_invalid` when one is missing or has another size than `model` says.
+ */
+export function decodeDetections(
+  outputs: ReadonlyMap<string, Float32Array>,
+  model: ModelDescription,
+  letterbox: Letterbox,
+  options: DetectionOptions,
+): Detection[] {
+  const kept =
+    model.output.kind === 'decoded'
+      ? keepDecoded(outputs, model, model.output.name, options)
+      : keepFromHeads(outputs, model, model.output.levels, options)
+  return kept.map((box) => ({ classIndex: box.classIndex, score: box.score, ...toSourceBox(box, letterbox) }))
+}
+
+function keepDecoded(
+  outputs: ReadonlyMap<string, Float32Array>,
+  model: ModelDescription,
+  name: string,
+  options: DetectionOptions,
+): ReturnType<typeof nonMaxSuppression> {
+  const rows = 4 + model.classNames.length
+  const values = outputOf(outputs, name)
+  const anchors = values.length / rows
+  if (!Number.isInteger(anchors) || anchors === 0) {
+    throw sizeMismatch(name, values.length, `a multiple of ${rows}`)
+  }
+  const scratch = scratchOf(model, anchors)
+  const plane = { values, offset: 4 * anchors, anchors, firstAnchor: 0 }
+  const scale = { threshold: Math.fround(options.conf), scoreOf: identity }
+  collect([plane], scale, scratch, model.classNames.length, options.multiLabel)
+  return nonMaxSuppression(scratch.candidates, boxOf, options)
+
+  function boxOf(anchor: number, into: BoxBuffer): void {
+    const centreX = values[anchor]!
+    const centreY = values[anchors + anchor]!
+    const halfWidth = values[2 * anchors + anchor]! / 2
+    const halfHeight = values[3 * anchors + anchor]! / 2
+    into[0] = centreX - halfWidth
+    into[1] = centreY - halfHeight
+    into[2] = centreX + halfWidth
+    into[3] = centreY + halfHeight
+  }
+}
+
+function keepFromHeads(
+  outputs: ReadonlyMap<string, Float32Array>,
+  model: ModelDescription,
+  heads: readonly HeadLevel[],
+  options: DetectionOptions,
+): ReturnType<typeof nonMaxSuppression> {
+  const levels = levelOutputs(outputs, model, heads)
+  const planes = levels.map((level) => level.plane)
+  const last = planes.at(-1)!
+  const scratch = scratchOf(model, last.firstAnchor + last.anchors)
+  // sigmoid(logit) > conf, without a sigmoid for the many that fail.
+  const scale = { threshold: Math.log(options.conf / (1 - options.conf)), scoreOf: sigmoid }
+  collect(planes, scale, scratch, model.classNames.length, options.multiLabel)
+  return nonMaxSuppression(scratch.candidates, boxOf, options)
+
+  function boxOf(anchor: number, into: BoxBuffer): void {
+    const level = levels.find(({ plane }) => anchor < plane.firstAnchor + plane.anchors)!
+    const { stride, columns, plane, box } = level
+    const cell = anchor - plane.firstAnchor
+    const centreX = (cell % columns) + 0.5
+    const centreY = Math.floor(cell / columns) + 0.5
+    into[0] = (centreX - sideDistance(box, plane.anchors, cell)) * stride
+    into[1] = (centreY - sideDistance(box, plane.anchors, cell + distanceBins * plane.anchors)) * stride
+    into[2] = (centreX + sideDistance(box, plane.anchors, cell + 2 * distanceBins * plane.anchors)) * stride
+    into[3] = (centreY + sideDistance(box, plane.anchors, cell + 3 * distanceBins * plane.anchors)) * stride
+  }
+}
+
+/**
+ * The mean of a softmax over 16 bins, in cells: the distance of one box side from the anchor.
+ * Bin k lies at `logits[first + k * step]`.
+ */
+function sideDistance(logits: Float32Array, step: number, first: number): number {
+  let largest = -Infinity
+  for (let bin = 0, at = first; bin < distanceBins; bin++, at += step) {
+    if (logits[at]! > largest) largest = logits[at]!
+  }
+  let sum = 0
+  let weighted = 0
+  for (let bin = 0, at = first; bin < distanceBins; bin++, at += step) {
+    const weight = Math.exp(logits[at]! - largest)
+    sum += weight
+    weighted += weight * bin
+  }
+  return weighted / sum
+}
+
+/** Fills the candidates with every score above the threshold, or with the best class of each anchor. */
+function collect(
+  planes: readonly ScorePlane[],
+  scale: ScoreScale,
+  scratch: Scratch,
+  classCount: number,
+  multiLabel: boolean,
+): void {
+  scratch.candidates.clear()
+  for (const plane of planes) {
+    if (multiLabel) collectEveryClass(plane, scale, scratch.candidates, classCount)
+    else collectBestClass(plane, scale, scratch, classCount)
+  }
+}
+
+function collectEveryClass(
+  plane: ScorePlane,
+  scale: ScoreScale,
+  candidates: CandidateList,
+  classCount: number,
+): void {
+  const { values, anchors, firstAnchor } = plane
+  const { threshold, scoreOf } = scale
+  let at = plane.offset
+  for (let classIndex = 0; classIndex < classCount; classIndex++) {
+    for (let anchor = 0; anchor < anchors; anchor++, at++) {
+      const value = values[at]!
+      if (value > threshold) candidates.push(firstAnchor + anchor, classIndex, scoreOf(value))
+    }
+  }
+}
+
+function collectBestClass(plane: ScorePlane, scale: ScoreScale, scratch: Scratch, classCount: number): void {
+  const { values, anchors, firstAnchor } = plane
+  const { threshold, scoreOf } = scale
+  const { bestScore, bestClass, candidates } = scratch
+  let found = false
+  bestClass.fill(-1, 0, anchors)
+  let at = plane.offset
+  for (let classIndex = 0; classIndex < classCount; classIndex++) {
+    for (let anchor = 0; anchor < anchors; anchor++, at++) {
+      const value = values[at]!
+      if (!(value > threshold)) continue
+      if (bestClass[anchor]! >= 0 && value <= bestScore[anchor]!) continue
+      bestScore[anchor] = value
+      bestClass[anchor] = classIndex
+      found = true
+    }
+  }
+  if (!found) return
+  for (let anchor = 0; anchor < anchors; anchor++) {
+    const classIndex = bestClass[anchor]!
+    if (classIndex >= 0) candidates.push(firstAnchor + anchor, classIndex, scoreOf(bestScore[anchor]!))
+  }
+}
+
+function levelOutputs(
+  outputs: ReadonlyMap<string, Float32Array>,
+  model: ModelDescription,
+  heads: readonly HeadLevel[],
+): LevelOutput[] {
+  let firstAnchor = 0
+  return heads.map(({ stride, box, cls }) => {
+    const columns = Math.ceil(model.inputWidth / stride)
+    const anchors = columns * Math.ceil(model.inputHeight / stride)
+    const plane = {
+      values: sizedOutput(outputs, cls, model.classNames.length * anchors),
+      offset: 0,
+      anchors,
+      firstAnchor,
+    }
+    firstAnchor += anchors
+    return { stride, columns, plane, box: sizedOutput(outputs, box, 4 * distanceBins * anchors) }
+  })
+}
+
+function scratchOf(model: ModelDescription, anchors: number): Scratch {
+  const known = scratches.get(model)
+  if (known?.bestScore.length === anchors) return known
+  const scratch = {
+    candidates: new CandidateList(anchors, model.classNames.length),
+    bestScore: new Float32Array(anchors),
+    bestClass: new Int32Array(anchors),
+  }
+  scratches.set(model, scratch)
+  return scratch
+}
+
+function outputOf(outputs: ReadonlyMap<string, Float32Array>, name: string): Float32Array {
+  const values = outputs.get(name)
+  if (values !== undefined) return values
+  const given = [...outputs.keys()].join(', ')
+  throw new AgentError(
+    'inference.output_invalid',
+    `decoding detections: the session gave the outputs ${given}, expected one named ${name}`,
+  )
+}
+
+function sizedOutput(outputs: ReadonlyMap<string, Float32Array>, name: string, size: number): Float32Array {
+  const values = outputOf(outputs, name)
+  if (values.length !== size) throw sizeMismatch(name, values.length, String(size))
+  return values
+}
+
+function sizeMismatch(name: string, size: number, expected: string): AgentError {
+  return new AgentError(
+    'inference.output_invalid',
+    `decoding detections: output ${name} has ${size} values, expected ${expected}`,
+  )
+}
+
+function identity(value: number): number {
+  return value
+}
+
+function sigmoid(value: number): number {
+  return 1 / (1 + Math.exp(-value))
+}

@@ -1,0 +1,237 @@
+/**
+ * What a program must know of a YOLOv8 detector to run it: its input, its classes, and the form of its outputs.
+ * Invariant: a description is plain data (it crosses threads), and every size in it is known.
+ */
+
+import { AgentError } from '../base/errors.js'
+import type { Dim, Graph, ValueInfo } from '../onnx/graph.js'
+import { numberedClassNames, parseClassNames } from './class-names.js'
+
+/** One level of a head without its tail. */
+export interface HeadLevel {
+  /** Input pixels per cell: 8, 16, 32. */
+  readonly stride: number
+  /** Output `[1, 64, h, w]`: logits of the four box sides (left, top, right, bottom), 16 bins each. */
+  readonly box: string
+  /** Output `[1, classes, h, w]`: class logits. */
+  readonly cls: string
+}
+
+export interface ModelDescription {
+  readonly inputName: string
+  /** `[1, 3, H, W]` float32 in 0..1, or `[1, H, W, 3]` uint8 in 0..255; RGB both. */
+  readonly inputLayout: 'nchw-float' | 'nhwc-uint8'
+  readonly inputWidth: number
+  readonly inputHeight: number
+  /** By class index. */
+  readonly classNames: readonly string[]
+  readonly output:
+    | {
+        readonly kind: 'decoded'
+        /** Output `[1, 4 + classes, anchors]`: centre x, centre y, width, height in input pixels, then probabilities. */
+        readonly name: string
+      }
+    | {
+        readonly kind: 'heads'
+        /** By rising stride. */
+        readonly levels: readonly HeadLevel[]
+      }
+}
+
+/** The largest stride of every YOLOv8 detector but the P6 ones; inputs are multiples of it. */
+const largestStride = 32
+const boxChannels = 64
+
+interface Size {
+  readonly width: number
+  readonly height: number
+}
+
+/**
+ * Describes a detection model in export form, in edge form, or with the input of one and the outputs of the other.
+ * A dynamic input takes its size from `inputSize`, else from the export's `imgsz`.
+ * Throws `model.not_yolov8` with the first thing that does not fit, `model.labels_invalid` for unreadable class names.
+ */
+export function describeModel(graph: Graph, inputSize?: Size): ModelDescription {
+  const task = graph.metadata.get('task')
+  if (task !== undefined && task !== 'detect') {
+    throw refused(`its task is ${JSON.stringify(task)}, expected "detect"`)
+  }
+  const names = graph.metadata.get('names')
+  const classNames = names === undefined ? undefined : parseClassNames(names)
+  const { input, layout, size } = describeInput(graph, inputSize)
+  for (const output of graph.outputs) {
+    if (output.type !== 'float32') throw refused(`output ${output.name} is ${output.type}, expected float32`)
+  }
+  const common = {
+    inputName: input.name,
+    inputLayout: layout,
+    inputWidth: size.width,
+    inputHeight: size.height,
+  }
+  const shapes = graph.outputs.map(shapeText).join(', ')
+  if (graph.outputs.every((output) => output.shape.length === 4) && graph.outputs.length >= 2) {
+    return { ...common, ...describeHeads(graph.outputs, size, classNames) }
+  }
+  const [output, ...extra] = graph.outputs
+  if (output === undefined || extra.length > 0) {
+    throw refused(
+      `it has the outputs ${shapes}; expected one output [1,4+classes,anchors] or pairs [1,64,h,w], [1,classes,h,w]`,
+    )
+  }
+  return { ...common, ...describeDecoded(output, size, classNames) }
+}
+
+function describeInput(
+  graph: Graph,
+  given: Size | undefined,
+): { input: ValueInfo; layout: ModelDescription['inputLayout']; size: Size } {
+  const [input, ...extra] = graph.inputs
+  if (input === undefined || extra.length > 0) {
+    throw refused(
+      `it has ${graph.inputs.length} inputs (${graph.inputs.map((each) => each.name).join(', ')}), expected one`,
+    )
+  }
+  const layout = layoutOf(input)
+  const [batch, ...rest] = input.shape
+  if (typeof batch === 'number' && batch !== 1) {
+    throw refused(`input ${shapeText(input)} takes ${batch} pictures at once, expected a batch of 1`)
+  }
+  const [height, width] = layout === 'nchw-float' ? [rest[1], rest[2]] : [rest[0], rest[1]]
+  const size = {
+    width: inputSide('width', width, graph, given),
+    height: inputSide('height', height, graph, given),
+  }
+  if (size.width % largestStride !== 0 || size.height % largestStride !== 0) {
+    throw refused(`its input is ${size.width}x${size.height} pixels, expected multiples of ${largestStride}`)
+  }
+  return { input, layout, size }
+}
+
+function layoutOf(input: ValueInfo): ModelDescription['inputLayout'] {
+  const channels = { float32: 1, uint8: 3 }
+  if (input.type !== 'float32' && input.type !== 'uint8') {
+    throw refused(`input ${input.name} is ${input.type}, expected float32 [1,3,H,W] or uint8 [1,H,W,3]`)
+  }
+  const channel = input.shape[channels[input.type]]
+  if (input.shape.length !== 4 || (typeof channel === 'number' && channel !== 3)) {
+    const expected = input.type === 'float32' ? '[1,3,H,W]' : '[1,H,W,3]'
+    throw refused(`input ${shapeText(input)} is ${input.type}, expected ${expected}`)
+  }
+  return input.type === 'float32' ? 'nchw-float' : 'nhwc-uint8'
+}
+
+/** A side of the input: fixed in the graph, or given, or what the export was made for. */
+function inputSide(side: 'width' | 'height', dim: Dim, graph: Graph, given: Size | undefined): number {
+  if (typeof dim === 'number' && dim > 0) {
+    if (given !== undefined && given[side] !== dim) {
+      throw refused(`its input ${side} is ${dim}, and ${given[side]} was asked for`)
+    }
+    return dim
+  }
+  const exported = exportedSize(graph.metadata.get('imgsz'))
+  const size = (given ?? exported)?.[side]
+  if (size !== undefined && Number.isSafeInteger(size) && size > 0) return size
+  throw refused(`its input ${side} is dynamic and the file has no imgsz; an input size must be given`)
+}
+
+/** Reads `[height, width]` or one number for both. */
+function exportedSize(imgsz: string | undefined): Size | undefined {
+  const sides = imgsz?.match(/\d+/g)?.map(Number)
+  const [height, width = height] = sides ?? []
+  return height === undefined || width === undefined ? undefined : { height, width }
+}
+
+function describeDecoded(
+  output: ValueInfo,
+  size: Size,
+  names: readonly string[] | undefined,
+): Pick<ModelDescription, 'classNames' | 'output'> {
+  const [, rows, anchors] = output.shape
+  const expected = `[1,4+classes,anchors]`
+  if (output.shape.length !== 3) throw refused(`output ${shapeText(output)} does not fit ${expected}`)
+  const counts = anchorCounts(size)
+  if (typeof anchors === 'number' && !counts.includes(anchors)) {
+    const reason = typeof rows === 'number' && counts.includes(rows) ? ', which is transposed' : ''
+    throw refused(
+      `output ${shapeText(output)} has ${anchors} anchors${reason}; a ${size.width}x${size.height} input has ${counts[0]!}`,
+    )
+  }
+  const classes = typeof rows === 'number' ? rows - 4 : names?.length
+  if (classes === undefined)
+    throw refused(`output ${shapeText(output)} and the metadata do not tell the number of classes`)
+  if (classes < 1) throw refused(`output ${shapeText(output)} has no class scores, expected ${expected}`)
+  return { classNames: checkedNames(names, classes, output), output: { kind: 'decoded', name: output.name } }
+}
+
+/** Anchors of an input of this size for the strides 8..32, 8..64 (P6) and 4..32 (P2). */
+function anchorCounts(size: Size): number[] {
+  const cells = (stride: number): number => Math.ceil(size.width / stride) * Math.ceil(size.height / stride)
+  const base = cells(8) + cells(16) + cells(32)
+  return [base, base + cells(64), base + cells(4)]
+}
+
+function describeHeads(
+  outputs: readonly ValueInfo[],
+  size: Size,
+  names: readonly string[] | undefined,
+): Pick<ModelDescription, 'classNames' | 'output'> {
+  const byStride = new Map<number, ValueInfo[]>()
+  for (const output of outputs) {
+    const stride = strideOf(output, size)
+    byStride.set(stride, [...(byStride.get(stride) ?? []), output])
+  }
+  const strides = [...byStride.keys()].sort((a, b) => a - b)
+  let classNames: readonly string[] | undefined
+  const levels = strides.map((stride): HeadLevel => {
+    const { box, cls } = headPair(byStride.get(stride)!, stride)
+    const classes = cls.shape[1]
+    if (typeof classes !== 'number')
+      throw refused(`output ${shapeText(cls)} does not tell the number of classes`)
+    classNames = checkedNames(classNames ?? names, classes, cls)
+    return { stride, box: box.name, cls: cls.name }
+  })
+  return { classNames: classNames!, output: { kind: 'heads', levels } }
+}
+
+/** Which of two outputs of one level is the box: by name where both could be, else by its 64 channels. */
+function headPair(pair: readonly ValueInfo[], stride: number): { box: ValueInfo; cls: ValueInfo } {
+  const boxes = pair.filter((output) => output.shape[1] === boxChannels)
+  const box = boxes.length === 2 ? boxes.find((output) => output.name.endsWith('box')) : boxes[0]
+  const cls = pair.find((output) => output !== box)
+  if (pair.length !== 2 || box === undefined || cls === undefined) {
+    const found = pair.map(shapeText).join(', ')
+    throw refused(`stride ${stride} has the outputs ${found}; expected [1,64,h,w] and [1,classes,h,w]`)
+  }
+  return { box, cls }
+}
+
+function strideOf(output: ValueInfo, size: Size): number {
+  const [, , height, width] = output.shape
+  if (typeof height !== 'number' || typeof width !== 'number') {
+    throw refused(`output ${shapeText(output)} has a dynamic size, expected a fixed one`)
+  }
+  const stride = size.height / height
+  if (stride !== size.width / width || !Number.isInteger(stride)) {
+    throw refused(`output ${shapeText(output)} is no grid of the ${size.width}x${size.height} input`)
+  }
+  return stride
+}
+
+function checkedNames(
+  names: readonly string[] | undefined,
+  classes: number,
+  output: ValueInfo,
+): readonly string[] {
+  if (names === undefined) return numberedClassNames(classes)
+  if (names.length === classes) return names
+  throw refused(`output ${shapeText(output)} has ${classes} classes, and the metadata names ${names.length}`)
+}
+
+function shapeText(value: ValueInfo): string {
+  return `${value.name} [${value.shape.map((dim) => dim ?? '?').join(',')}]`
+}
+
+function refused(problem: string): AgentError {
+  return new AgentError('model.not_yolov8', `reading a YOLOv8 detection model: ${problem}`)
+}
