@@ -1,0 +1,255 @@
+/**
+ * One download in progress: a file as long as the whole, and the record of the chunks in it.
+ * Invariant: a chunk is recorded only after its bytes were checked, written and synced, so after a kill or a power
+ * cut exactly the chunks that are not recorded have to be fetched again.
+ */
+
+import type { Sha256 } from '../base/digest.js'
+import { sha256Of } from '../base/digest.js'
+import { invariant } from '../base/assert.js'
+import { writeErrorFrom } from '../base/atomic-file.js'
+import { AgentError } from '../base/errors.js'
+import {
+  CHUNK_RECORD_ENTRY_BYTES,
+  chunkLengthOf,
+  decodeChunkRecord,
+  encodeChunkEntries,
+  encodeChunkRecordHeader,
+  type BlobDescription,
+} from './chunk-record.js'
+import { writeChunkList, type ChunkPlace } from './chunk-lists.js'
+import type { FileSystem, OpenFile } from './fs.js'
+import type { StoreLayout } from './layout.js'
+import { Turns } from './turns.js'
+import { digestOfFile, readWholeFile, replaceFile } from './whole-file.js'
+
+/** Chunks are synced and recorded in groups of about this many bytes: what a kill may cost at most. */
+const FLUSH_BYTES = 1 << 20
+
+export type FinishResult =
+  | { readonly state: 'complete' }
+  /** Chunks that were recorded but do not have their digest on disk; they are missing again. */
+  | { readonly state: 'damaged'; readonly lostChunks: readonly number[] }
+
+export class PartialBlob {
+  readonly blob: BlobDescription
+  readonly #files: FileSystem
+  readonly #layout: StoreLayout
+  readonly #onClose: () => void
+  readonly #held: Set<number>
+  readonly #unrecorded = new Set<number>()
+  #unrecordedBytes = 0
+  #recordBytes: number
+  #data: OpenFile | undefined
+  #record: OpenFile | undefined
+  /** Writes happen one after another in the order of the calls. */
+  readonly #turns = new Turns()
+
+  private constructor(
+    files: FileSystem,
+    layout: StoreLayout,
+    blob: BlobDescription,
+    state: { data: OpenFile; record: OpenFile; held: Set<number>; recordBytes: number; onClose: () => void },
+  ) {
+    this.#files = files
+    this.#layout = layout
+    this.blob = blob
+    this.#data = state.data
+    this.#record = state.record
+    this.#held = state.held
+    this.#recordBytes = state.recordBytes
+    this.#onClose = state.onClose
+  }
+
+  /** Opens or begins the download of `blob`. Throws `resource.*`. */
+  static async open(
+    files: FileSystem,
+    layout: StoreLayout,
+    blob: BlobDescription,
+    onClose: () => void,
+  ): Promise<PartialBlob> {
+    const dataPath = layout.partialData(blob.sha256)
+    const recordPath = layout.partialRecord(blob.sha256)
+    try {
+      const recordBytes = await readWholeFile(files, recordPath)
+      const hasWholeData = (await files.sizeOf(dataPath)) === blob.sizeBytes
+      const known =
+        recordBytes === undefined || !hasWholeData ? undefined : decodeChunkRecord(blob, recordBytes)
+      if (known === undefined) {
+        await files.remove(recordPath)
+        await files.syncFolder(layout.partialFolder)
+      }
+      const data = await files.open(dataPath, 'update')
+      await data.truncate(blob.sizeBytes)
+      await data.sync()
+      await files.syncFolder(layout.partialFolder)
+      if (known === undefined) await replaceFile(files, recordPath, encodeChunkRecordHeader(blob))
+      const record = await files.open(recordPath, 'update')
+      const intactBytes = known?.intactBytes ?? encodeChunkRecordHeader(blob).byteLength
+      await record.truncate(intactBytes)
+      const held = known?.held ?? new Set<number>()
+      return new PartialBlob(files, layout, blob, { data, record, held, recordBytes: intactBytes, onClose })
+    } catch (thrown) {
+      throw writeErrorFrom(thrown, dataPath)
+    }
+  }
+
+  /** Indexes of the chunks that are not here yet, ascending. */
+  missingChunks(): number[] {
+    const missing: number[] = []
+    for (let index = 0; index < this.blob.chunkSha256s.length; index++) {
+      if (!this.#held.has(index)) missing.push(index)
+    }
+    return missing
+  }
+
+  /** Bytes of the chunks that are here. */
+  get heldBytes(): number {
+    let bytes = 0
+    for (const index of this.#held) bytes += chunkLengthOf(this.blob, index)
+    return bytes
+  }
+
+  /**
+   * Checks chunk `index` and writes it. `mismatch`: length or digest differ, nothing was written.
+   * Borrows `bytes` until the promise settles. Throws `resource.*`.
+   */
+  async writeChunk(index: number, bytes: Uint8Array): Promise<'stored' | 'mismatch'> {
+    const expected: Sha256 | undefined = this.blob.chunkSha256s[index]
+    if (expected === undefined || bytes.byteLength !== chunkLengthOf(this.blob, index)) return 'mismatch'
+    if (sha256Of(bytes) !== expected) return 'mismatch'
+    await this.#inOrder(async () => {
+      if (this.#held.has(index)) return
+      await this.#openData().write(bytes, index * this.blob.chunkSizeBytes)
+      this.#held.add(index)
+      this.#unrecorded.add(index)
+      this.#unrecordedBytes += bytes.byteLength
+      if (this.#unrecordedBytes >= FLUSH_BYTES) await this.#flush()
+    })
+    return 'stored'
+  }
+
+  /** Takes every missing chunk that another blob has. Returns how many bytes need not be fetched. */
+  async takeHeldChunks(places: ReadonlyMap<Sha256, ChunkPlace>): Promise<number> {
+    let takenBytes = 0
+    for (const index of this.missingChunks()) {
+      const place = places.get(this.blob.chunkSha256s[index]!)
+      if (place?.lengthBytes !== chunkLengthOf(this.blob, index)) continue
+      const bytes = await this.#readPlace(place)
+      if (bytes !== undefined && (await this.writeChunk(index, bytes)) === 'stored')
+        takenBytes += bytes.byteLength
+    }
+    return takenBytes
+  }
+
+  /** Makes everything written so far survive a power cut. Throws `resource.*`. */
+  async flush(): Promise<void> {
+    await this.#inOrder(() => this.#flush())
+  }
+
+  /**
+   * Checks the whole and, when its digest is right, gives it its name among the blobs; the partial is gone then.
+   * Every chunk must have been written. Throws `integrity.digest_mismatch` when every chunk is right but the whole
+   * is not (the description contradicts itself), and `resource.*`.
+   */
+  async finish(): Promise<FinishResult> {
+    invariant(this.missingChunks().length === 0, 'a download is finished when no chunk is missing')
+    await this.flush()
+    const dataPath = this.#layout.partialData(this.blob.sha256)
+    if ((await digestOfFile(this.#files, dataPath)) !== this.blob.sha256) return this.#dropWrongChunks()
+    await this.close()
+    try {
+      await writeChunkList(this.#files, this.#layout, this.blob)
+      await this.#files.rename(dataPath, this.#layout.blob(this.blob.sha256))
+      await this.#files.syncFolder(this.#layout.blobsFolder)
+      await this.#files.remove(this.#layout.partialRecord(this.blob.sha256))
+      await this.#files.syncFolder(this.#layout.partialFolder)
+    } catch (thrown) {
+      throw writeErrorFrom(thrown, this.#layout.blob(this.blob.sha256))
+    }
+    return { state: 'complete' }
+  }
+
+  /** Records what is written and closes the files; idempotent. The download can be opened again. */
+  async close(): Promise<void> {
+    const { data, record } = { data: this.#data, record: this.#record }
+    if (data === undefined || record === undefined) return
+    try {
+      await this.flush()
+    } finally {
+      this.#data = undefined
+      this.#record = undefined
+      this.#onClose()
+      await data.close()
+      await record.close()
+    }
+  }
+
+  #openData(): OpenFile {
+    invariant(this.#data !== undefined, 'a partial blob is used while it is open')
+    return this.#data
+  }
+
+  async #inOrder(action: () => Promise<void>): Promise<void> {
+    try {
+      await this.#turns.run(action)
+    } catch (thrown) {
+      throw writeErrorFrom(thrown, this.#layout.partialData(this.blob.sha256))
+    }
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#unrecorded.size === 0) return
+    const indexes = [...this.#unrecorded]
+    await this.#openData().sync()
+    const record = this.#record!
+    await record.write(encodeChunkEntries(this.blob, indexes), this.#recordBytes)
+    await record.sync()
+    this.#recordBytes += indexes.length * CHUNK_RECORD_ENTRY_BYTES
+    for (const index of indexes) this.#unrecorded.delete(index)
+    this.#unrecordedBytes = 0
+  }
+
+  async #readPlace(place: ChunkPlace): Promise<Uint8Array | undefined> {
+    const bytes = new Uint8Array(place.lengthBytes)
+    try {
+      const file = await this.#files.open(place.path, 'read')
+      try {
+        return (await file.read(bytes, place.position)) === bytes.byteLength ? bytes : undefined
+      } finally {
+        await file.close()
+      }
+    } catch {
+      // A blob that cannot be read is no source; the chunk comes over the network.
+      return undefined
+    }
+  }
+
+  /** Keeps the chunks whose bytes on disk are right. */
+  async #dropWrongChunks(): Promise<FinishResult> {
+    const lostChunks: number[] = []
+    const kept: number[] = []
+    for (let index = 0; index < this.blob.chunkSha256s.length; index++) {
+      const bytes = new Uint8Array(chunkLengthOf(this.blob, index))
+      await this.#openData().read(bytes, index * this.blob.chunkSizeBytes)
+      const isRight = sha256Of(bytes) === this.blob.chunkSha256s[index]
+      ;(isRight ? kept : lostChunks).push(index)
+    }
+    if (lostChunks.length === 0) {
+      throw new AgentError(
+        'integrity.digest_mismatch',
+        `cannot complete blob ${this.blob.sha256}: each of its ${kept.length} chunks is right but the whole is not, expected a manifest whose chunks make up the blob`,
+      )
+    }
+    await this.#inOrder(async () => {
+      const record = this.#record!
+      await record.truncate(encodeChunkRecordHeader(this.blob).byteLength)
+      await record.sync()
+      this.#recordBytes = encodeChunkRecordHeader(this.blob).byteLength
+      for (const index of lostChunks) this.#held.delete(index)
+      for (const index of kept) this.#unrecorded.add(index)
+      await this.#flush()
+    })
+    return { state: 'damaged', lostChunks }
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The store of a device: one folder that holds all that must survive a restart.
+ * Invariant: opening it never fails for what a power cut or a rotten file left behind; what is lost is named in
+ * `problems` and is fetched or measured again.
+ */
+
+import type { AgentError } from '../base/errors.js'
+import { writeErrorFrom } from '../base/atomic-file.js'
+import { BlobStore } from './blob-store.js'
+import type { DiskQuota } from './disk-space.js'
+import { DoubleRecord } from './double-record.js'
+import { nodeFileSystem, type FileSystem } from './fs.js'
+import { collectGarbage, type AlsoKeep, type CollectedGarbage } from './garbage.js'
+import { readTrustedKeys, type TrustedKeyFile } from './keys.js'
+import { storeLayout, type StoreLayout } from './layout.js'
+import { ManifestStore } from './manifest-store.js'
+import { MeasurementCache } from './measurement-cache.js'
+import { OutboxStore } from './outbox-store.js'
+import { SlotStore } from './slots.js'
+import { isTemporaryName } from './whole-file.js'
+
+export interface StoreOptions {
+  /** Absolute path of the store's folder; made when absent. */
+  readonly root: string
+  readonly quota: DiskQuota
+  /** Upper bound of the messages that wait for the broker. */
+  readonly outboxLimitBytes: number
+  /** The file system; the machine's own unless given. */
+  readonly files?: FileSystem
+}
+
+export interface Store {
+  readonly layout: StoreLayout
+  readonly blobs: BlobStore
+  readonly manifests: ManifestStore
+  readonly slots: SlotStore
+  /** The state of the deployment in progress; its content belongs to the update service. */
+  readonly journal: DoubleRecord
+  readonly measurements: MeasurementCache
+  readonly outbox: OutboxStore
+  /** What was found damaged while opening. */
+  readonly problems: readonly AgentError[]
+  /** Throws `trust.key_unreadable`. */
+  readonly trustedKeys: () => Promise<TrustedKeyFile[]>
+  /** Deletes what neither a slot nor `alsoKeep` needs. Not while a download is open. */
+  readonly collectGarbage: (alsoKeep: AlsoKeep) => Promise<CollectedGarbage>
+}
+
+/** Opens the store of one process. Throws `resource.file_unwritable` when the folder cannot be made or read. */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { root, quota, outboxLimitBytes, files = nodeFileSystem } = options
+  const layout = storeLayout(root)
+  try {
+    await prepareFolders(files, root, layout)
+    const slots = new SlotStore(files, layout)
+    const problem = await slots.load()
+    const outbox = new OutboxStore(files, layout, outboxLimitBytes)
+    await outbox.load()
+    return {
+      layout,
+      blobs: new BlobStore(files, layout, quota),
+      manifests: new ManifestStore(files, layout),
+      slots,
+      journal: new DoubleRecord(files, layout.state('journal'), { kind: 'journal', format: 1 }),
+      measurements: new MeasurementCache(files, layout),
+      outbox,
+      problems: problem === undefined ? [] : [problem],
+      trustedKeys: () => readTrustedKeys(files, layout),
+      collectGarbage: (alsoKeep) => collectGarbage({ files, layout }, slots, alsoKeep),
+    }
+  } catch (thrown) {
+    throw writeErrorFrom(thrown, root)
+  }
+}
+
+async function prepareFolders(files: FileSystem, root: string, layout: StoreLayout): Promise<void> {
+  const folders = [
+    layout.blobsFolder,
+    layout.partialFolder,
+    layout.chunksFolder,
+    layout.manifestsFolder,
+    layout.keysFolder,
+    layout.outboxFolder,
+    layout.stateFolder,
+  ]
+  for (const folder of folders) {
+    await files.makeFolder(folder)
+    for (const name of await files.list(folder)) {
+      if (isTemporaryName(name)) await files.remove(`${folder}/${name}`)
+    }
+  }
+  await files.syncFolder(root)
+}

@@ -1,0 +1,149 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { writeFileSync, mkdirSync, readdirSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { openStore } from '../../src/store/store.js'
+import { bytesFrom, describeBlob } from '../helpers/blobs.js'
+
+const open = (root: string) =>
+  openStore({ root, quota: { limitBytes: 1e6, reserveBytes: 0 }, outboxLimitBytes: 1000 })
+
+t.test('garbage collection keeps what slots and the deployment in progress need', async (t) => {
+  const store = await open(t.testdir())
+  const write = async (seed: number) => ({
+    blob: await store.blobs.write(bytesFrom(seed, 100)),
+    manifest: await store.manifests.write(bytesFrom(seed, 50)),
+  })
+  const [one, two, three, four, five] = [
+    await write(1),
+    await write(2),
+    await write(3),
+    await write(4),
+    await write(5),
+  ]
+  const pointer = (name: string, sequence: number, files: { blob: string; manifest: string }) => ({
+    deploymentId: name,
+    model: 'm',
+    version: '1.0.0',
+    sequence,
+    variantId: 'v',
+    manifestSha256: files.manifest,
+    blobSha256s: [files.blob],
+    sinceMs: 0,
+  })
+  for (const [name, sequence, files] of [
+    ['one', 1, one],
+    ['two', 2, two],
+  ] as const) {
+    await store.slots.setCandidate(pointer(name, sequence, files))
+    await store.slots.promote(name, 1)
+    await store.slots.commit()
+  }
+  await store.slots.setCandidate(pointer('three', 3, three))
+  await store.slots.promote('three', 1)
+  const stale = await store.blobs.openPartial(describeBlob(bytesFrom(9, 3000), 1000))
+  await stale.close()
+  const collected = await store.collectGarbage({ blobSha256s: [four.blob], manifestSha256s: [four.manifest] })
+  t.match(collected, { blobs: 1, partials: 1, manifests: 1 })
+  t.ok(collected.freedBytes >= 3150)
+  for (const files of [one, two, three, four]) {
+    t.equal(await store.blobs.verify(files.blob), 'intact')
+    t.ok(await store.manifests.read(files.manifest))
+  }
+  t.equal(await store.blobs.verify(five.blob), 'absent')
+  t.equal(await store.manifests.read(five.manifest), undefined)
+})
+
+t.test('opening clears what a cut off write left', async (t) => {
+  const root = t.testdir()
+  mkdirSync(join(root, 'state'))
+  writeFileSync(join(root, 'state', '.slots.a.tmp'), 'half')
+  await open(root)
+  t.notOk(existsSync(join(root, 'state', '.slots.a.tmp')))
+})
+
+t.test('a store in a place that is no folder is refused with a code', async (t) => {
+  const root = t.testdir({ file: 'text' })
+  await t.rejects(open(join(root, 'file')), { code: 'resource.file_unwritable' })
+})
+
+t.test('manifests that rot count as absent and are written again', async (t) => {
+  const root = t.testdir()
+  const { manifests } = await open(root)
+  const sha256 = await manifests.write(Buffer.from('{"model":1}'))
+  t.same(await manifests.list(), [sha256])
+  writeFileSync(join(root, 'manifests', sha256), '{"model":2}')
+  t.equal(await manifests.read(sha256), undefined)
+  await manifests.write(Buffer.from('{"model":1}'))
+  t.same(await manifests.read(sha256), Buffer.from('{"model":1}'))
+  await t.rejects(manifests.read('../state/slots.a'), { code: 'protocol.name_invalid' })
+})
+
+t.test('trusted keys', (t) => {
+  const pem = (type: 'ed25519' | 'x25519') =>
+    generateKeyPairSync(type as 'ed25519').publicKey.export({ type: 'spki', format: 'pem' }) as string
+  const privatePem = generateKeyPairSync('ed25519').privateKey.export({
+    type: 'pkcs8',
+    format: 'pem',
+  }) as string
+  const rootWith = (files: Record<string, string>) => t.testdir({ keys: files })
+
+  t.test('every .pem file is one key, in the order of names', async (t) => {
+    const { trustedKeys } = await open(
+      rootWith({ 'b.pem': pem('ed25519'), 'a.pem': pem('ed25519'), README: 'x' }),
+    )
+    const keys = await trustedKeys()
+    t.same(
+      keys.map((key) => key.fileName),
+      ['a.pem', 'b.pem'],
+    )
+    t.equal(keys[0]?.publicKey.asymmetricKeyType, 'ed25519')
+  })
+
+  const refusals: [string, Record<string, string>][] = [
+    ['no key at all', { 'a.pem': 'hello' }],
+    ['empty', { 'a.pem': '' }],
+    ['another algorithm', { 'a.pem': pem('x25519') }],
+    ['a private key', { 'a.pem': privatePem }],
+    ['far too long', { 'a.pem': pem('ed25519') + ' '.repeat(20_000) }],
+    ['one bad beside a good one', { 'a.pem': pem('ed25519'), 'z.pem': 'bad' }],
+  ]
+  for (const [name, files] of refusals) {
+    t.test(`refused: ${name}`, async (t) => {
+      const { trustedKeys } = await open(rootWith(files))
+      await t.rejects(trustedKeys(), { code: 'trust.key_unreadable', message: /\.pem/ })
+    })
+  }
+  t.end()
+})
+
+t.test('measurements', (t) => {
+  t.test('survive and are found by their key', async (t) => {
+    const root = t.testdir()
+    const first = await open(root)
+    t.equal(await first.measurements.get('a b'), undefined)
+    await first.measurements.set('a b', { p95Ms: 12.5 })
+    await first.measurements.set('__proto__', { p95Ms: 1 })
+    const second = await open(root)
+    t.same(await second.measurements.get('a b'), { p95Ms: 12.5 })
+    t.same(await second.measurements.get('__proto__'), { p95Ms: 1 })
+  })
+
+  t.test('a rotten cache is an empty cache', async (t) => {
+    const root = t.testdir()
+    await (await open(root)).measurements.set('a', 1)
+    for (const name of readdirSync(join(root, 'state'))) writeFileSync(join(root, 'state', name), 'rot')
+    const { measurements } = await open(root)
+    t.equal(await measurements.get('a'), undefined)
+    await measurements.set('a', 2)
+    t.equal(await (await open(root)).measurements.get('a'), 2)
+  })
+
+  t.test('the oldest goes when there are too many', async (t) => {
+    const { measurements } = await open(t.testdir())
+    for (let index = 0; index < 258; index++) await measurements.set(`key ${index}`, index)
+    t.equal(await measurements.get('key 0'), undefined)
+    t.equal(await measurements.get('key 1'), undefined)
+    t.equal(await measurements.get('key 2'), 2)
+  })  t.end()
+})
