@@ -6,25 +6,26 @@
 import { sha256Of, type Sha256 } from '../base/digest.js'
 import { invariant } from '../base/assert.js'
 import { AgentError, wrapError } from '../base/errors.js'
+import type { Artefact, Blob } from '../protocol/blob.js'
 import { readChunkPlaces } from './chunk-lists.js'
-import type { BlobDescription } from './chunk-record.js'
 import { measureDiskUse, requireSpace, type DiskQuota, type DiskUse } from './disk-space.js'
 import type { FileSystem } from './fs.js'
 import type { StoreLayout } from './layout.js'
 import { PartialBlob } from './partial-blob.js'
+import { unpackArtefact } from './unpack.js'
 import { digestOfFile, readWholeFile, replaceFile } from './whole-file.js'
 
-function requireConsistent(blob: BlobDescription): void {
+function requireConsistent(blob: Blob): void {
   const isConsistent =
     Number.isSafeInteger(blob.sizeBytes) &&
     blob.sizeBytes > 0 &&
     Number.isSafeInteger(blob.chunkSizeBytes) &&
     blob.chunkSizeBytes > 0 &&
-    blob.chunkSha256s.length === Math.ceil(blob.sizeBytes / blob.chunkSizeBytes)
+    blob.chunks.length === Math.ceil(blob.sizeBytes / blob.chunkSizeBytes)
   if (isConsistent) return
   throw new AgentError(
     'protocol.payload_malformed',
-    `cannot store blob ${blob.sha256}: ${blob.chunkSha256s.length} chunks of ${blob.chunkSizeBytes} bytes do not make ${blob.sizeBytes} bytes`,
+    `cannot store blob ${blob.sha256}: ${blob.chunks.length} chunks of ${blob.chunkSizeBytes} bytes do not make ${blob.sizeBytes} bytes`,
   )
 }
 
@@ -94,7 +95,7 @@ export class BlobStore {
    * Throws `resource.disk_full` when the rest does not fit, `protocol.payload_malformed` when the description
    * contradicts itself.
    */
-  async openPartial(blob: BlobDescription): Promise<PartialBlob> {
+  async openPartial(blob: Blob): Promise<PartialBlob> {
     requireConsistent(blob)
     invariant(!this.#open.has(blob.sha256), `blob ${blob.sha256} is downloaded once at a time`)
     const startedBytes = await this.#files.sizeOf(this.#layout.partialData(blob.sha256))
@@ -114,6 +115,16 @@ export class BlobStore {
       this.#open.delete(blob.sha256)
       throw thrown
     }
+  }
+
+  /**
+   * Makes the file of an artefact out of its complete blob, if it is not there. Nothing to do for encoding `none`.
+   * Throws `integrity.digest_mismatch` when the blob does not become that file, and `resource.*`.
+   */
+  async unpack(artefact: Artefact): Promise<void> {
+    if (await this.has(artefact.sha256)) return
+    requireSpace(await this.diskUse(), this.#quota, artefact.sizeBytes, `file ${artefact.sha256}`)
+    await unpackArtefact(this.#files, this.#layout, artefact)
   }
 
   diskUse(): Promise<DiskUse> {

@@ -4,8 +4,9 @@
  */
 
 import { isSha256, type Sha256 } from '../base/digest.js'
-import { chunkLengthOf, type BlobDescription } from './chunk-record.js'
+import { chunkLengthOf } from './chunk-record.js'
 import type { FileSystem } from './fs.js'
+import type { Blob } from '../protocol/blob.js'
 import type { StoreLayout } from './layout.js'
 import { decodeRecord, encodeRecord, type RecordKind } from './sealed-record.js'
 import { readWholeFile, replaceFile } from './whole-file.js'
@@ -19,25 +20,21 @@ export interface ChunkPlace {
   readonly lengthBytes: number
 }
 
-function isBlobDescription(value: unknown): value is BlobDescription {
+function isBlob(value: unknown): value is Blob {
   if (typeof value !== 'object' || value === null) return false
-  const { sha256, sizeBytes, chunkSizeBytes, chunkSha256s } = value as Record<string, unknown>
+  const { sha256, sizeBytes, chunkSizeBytes, chunks } = value as Record<string, unknown>
   return (
     typeof sha256 === 'string' &&
     isSha256(sha256) &&
     Number.isSafeInteger(sizeBytes) &&
     Number.isSafeInteger(chunkSizeBytes) &&
-    Array.isArray(chunkSha256s) &&
-    chunkSha256s.every((digest) => typeof digest === 'string')
+    Array.isArray(chunks) &&
+    chunks.every((digest) => typeof digest === 'string')
   )
 }
 
 /** Remembers the chunks of a blob that is complete or about to be. */
-export async function writeChunkList(
-  files: FileSystem,
-  layout: StoreLayout,
-  blob: BlobDescription,
-): Promise<void> {
+export async function writeChunkList(files: FileSystem, layout: StoreLayout, blob: Blob): Promise<void> {
   await replaceFile(files, layout.chunkList(blob.sha256), encodeRecord(KIND, blob))
 }
 
@@ -51,10 +48,9 @@ export async function readChunkPlaces(
     if (!isSha256(name) || (await files.sizeOf(layout.blob(name))) === undefined) continue
     const bytes = await readWholeFile(files, layout.chunkList(name))
     const decoded = bytes === undefined ? undefined : decodeRecord(KIND, bytes)
-    if (decoded?.state !== 'valid' || !isBlobDescription(decoded.value) || decoded.value.sha256 !== name)
-      continue
+    if (decoded?.state !== 'valid' || !isBlob(decoded.value) || decoded.value.sha256 !== name) continue
     const blob = decoded.value
-    blob.chunkSha256s.forEach((digest, index) => {
+    blob.chunks.forEach((digest, index) => {
       places.set(digest, {
         path: layout.blob(name),
         position: index * blob.chunkSizeBytes,

@@ -8,16 +8,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { Sha256 } from '../base/digest.js'
-
-/** What a download has to become: the whole, and its chunks in order. */
-export interface BlobDescription {
-  readonly sha256: Sha256
-  readonly sizeBytes: number
-  /** Bytes of every chunk but the last, which may be shorter. */
-  readonly chunkSizeBytes: number
-  readonly chunkSha256s: readonly Sha256[]
-}
+import { chunkRange, type Blob } from '../protocol/blob.js'
 
 const MAGIC = 0x52434559
 const FORMAT = 1
@@ -26,9 +17,9 @@ export const CHUNK_RECORD_ENTRY_BYTES = 8
 const TAG_BYTES = 8
 
 /** Binds a record to the blob and to its chunk grid: another grid makes another tag. */
-function tagOf(blob: BlobDescription): Buffer {
+function tagOf(blob: Blob): Buffer {
   const hash = createHash('sha256').update(`${blob.sha256} ${blob.sizeBytes} ${blob.chunkSizeBytes}`)
-  for (const digest of blob.chunkSha256s) hash.update(digest)
+  for (const digest of blob.chunks) hash.update(digest)
   return hash.digest().subarray(0, TAG_BYTES)
 }
 
@@ -39,7 +30,7 @@ function checkOf(tag: Uint8Array, index: number): number {
 }
 
 /** The first bytes of a record for `blob`. */
-export function encodeChunkRecordHeader(blob: BlobDescription): Uint8Array {
+export function encodeChunkRecordHeader(blob: Blob): Uint8Array {
   const header = Buffer.alloc(CHUNK_RECORD_HEADER_BYTES)
   header.writeUInt32LE(MAGIC, 0)
   header.writeUInt32LE(FORMAT, 4)
@@ -48,7 +39,7 @@ export function encodeChunkRecordHeader(blob: BlobDescription): Uint8Array {
 }
 
 /** The entries for `indexes`, to be appended in one write. */
-export function encodeChunkEntries(blob: BlobDescription, indexes: readonly number[]): Uint8Array {
+export function encodeChunkEntries(blob: Blob, indexes: readonly number[]): Uint8Array {
   const tag = tagOf(blob)
   const entries = Buffer.alloc(indexes.length * CHUNK_RECORD_ENTRY_BYTES)
   indexes.forEach((index, position) => {
@@ -63,7 +54,7 @@ export function encodeChunkEntries(blob: BlobDescription, indexes: readonly numb
  * for `blob`.
  */
 export function decodeChunkRecord(
-  blob: BlobDescription,
+  blob: Blob,
   bytes: Uint8Array,
 ): { readonly held: Set<number>; readonly intactBytes: number } | undefined {
   const header = encodeChunkRecordHeader(blob)
@@ -79,13 +70,14 @@ export function decodeChunkRecord(
   let position = CHUNK_RECORD_HEADER_BYTES
   for (; position + CHUNK_RECORD_ENTRY_BYTES <= bytes.byteLength; position += CHUNK_RECORD_ENTRY_BYTES) {
     const index = view.getUint32(position, true)
-    if (index >= blob.chunkSha256s.length || view.getUint32(position + 4, true) !== checkOf(tag, index)) break
+    if (index >= blob.chunks.length || view.getUint32(position + 4, true) !== checkOf(tag, index)) break
     held.add(index)
   }
   return { held, intactBytes: position }
 }
 
 /** Length in bytes of chunk `index`. */
-export function chunkLengthOf(blob: BlobDescription, index: number): number {
-  return Math.min(blob.chunkSizeBytes, blob.sizeBytes - index * blob.chunkSizeBytes)
+export function chunkLengthOf(blob: Blob, index: number): number {
+  const { start, end } = chunkRange(blob, index)
+  return end - start
 }

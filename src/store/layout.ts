@@ -7,7 +7,7 @@
  *     partial/<sha256>.chunks   which of its chunks are on disk
  *     chunks/<sha256>           the chunk digests of a complete blob: what other blobs can take from it
  *     manifests/<sha256>        signed manifests as received
- *     keys/<name>.pem           trusted public keys, put here by a person
+ *     keys/<name>.pem or .json  trusted public keys, put here by a person
  *     outbox/<number>           messages that wait for the broker
  *     state/                    small records: slots, journal, measurements
  */

@@ -15,10 +15,10 @@ import {
   decodeChunkRecord,
   encodeChunkEntries,
   encodeChunkRecordHeader,
-  type BlobDescription,
 } from './chunk-record.js'
 import { writeChunkList, type ChunkPlace } from './chunk-lists.js'
 import type { FileSystem, OpenFile } from './fs.js'
+import type { Blob } from '../protocol/blob.js'
 import type { StoreLayout } from './layout.js'
 import { Turns } from './turns.js'
 import { digestOfFile, readWholeFile, replaceFile } from './whole-file.js'
@@ -32,7 +32,7 @@ export type FinishResult =
   | { readonly state: 'damaged'; readonly lostChunks: readonly number[] }
 
 export class PartialBlob {
-  readonly blob: BlobDescription
+  readonly blob: Blob
   readonly #files: FileSystem
   readonly #layout: StoreLayout
   readonly #onClose: () => void
@@ -48,7 +48,7 @@ export class PartialBlob {
   private constructor(
     files: FileSystem,
     layout: StoreLayout,
-    blob: BlobDescription,
+    blob: Blob,
     state: { data: OpenFile; record: OpenFile; held: Set<number>; recordBytes: number; onClose: () => void },
   ) {
     this.#files = files
@@ -65,7 +65,7 @@ export class PartialBlob {
   static async open(
     files: FileSystem,
     layout: StoreLayout,
-    blob: BlobDescription,
+    blob: Blob,
     onClose: () => void,
   ): Promise<PartialBlob> {
     const dataPath = layout.partialData(blob.sha256)
@@ -97,7 +97,7 @@ export class PartialBlob {
   /** Indexes of the chunks that are not here yet, ascending. */
   missingChunks(): number[] {
     const missing: number[] = []
-    for (let index = 0; index < this.blob.chunkSha256s.length; index++) {
+    for (let index = 0; index < this.blob.chunks.length; index++) {
       if (!this.#held.has(index)) missing.push(index)
     }
     return missing
@@ -115,7 +115,7 @@ export class PartialBlob {
    * Borrows `bytes` until the promise settles. Throws `resource.*`.
    */
   async writeChunk(index: number, bytes: Uint8Array): Promise<'stored' | 'mismatch'> {
-    const expected: Sha256 | undefined = this.blob.chunkSha256s[index]
+    const expected: Sha256 | undefined = this.blob.chunks[index]
     if (expected === undefined || bytes.byteLength !== chunkLengthOf(this.blob, index)) return 'mismatch'
     if (sha256Of(bytes) !== expected) return 'mismatch'
     await this.#inOrder(async () => {
@@ -133,7 +133,7 @@ export class PartialBlob {
   async takeHeldChunks(places: ReadonlyMap<Sha256, ChunkPlace>): Promise<number> {
     let takenBytes = 0
     for (const index of this.missingChunks()) {
-      const place = places.get(this.blob.chunkSha256s[index]!)
+      const place = places.get(this.blob.chunks[index]!)
       if (place?.lengthBytes !== chunkLengthOf(this.blob, index)) continue
       const bytes = await this.#readPlace(place)
       if (bytes !== undefined && (await this.writeChunk(index, bytes)) === 'stored')
@@ -229,10 +229,10 @@ export class PartialBlob {
   async #dropWrongChunks(): Promise<FinishResult> {
     const lostChunks: number[] = []
     const kept: number[] = []
-    for (let index = 0; index < this.blob.chunkSha256s.length; index++) {
+    for (let index = 0; index < this.blob.chunks.length; index++) {
       const bytes = new Uint8Array(chunkLengthOf(this.blob, index))
       await this.#openData().read(bytes, index * this.blob.chunkSizeBytes)
-      const isRight = sha256Of(bytes) === this.blob.chunkSha256s[index]
+      const isRight = sha256Of(bytes) === this.blob.chunks[index]
       ;(isRight ? kept : lostChunks).push(index)
     }
     if (lostChunks.length === 0) {

@@ -11,7 +11,8 @@ import type { DiskQuota } from './disk-space.js'
 import { DoubleRecord } from './double-record.js'
 import { nodeFileSystem, type FileSystem } from './fs.js'
 import { collectGarbage, type AlsoKeep, type CollectedGarbage } from './garbage.js'
-import { readTrustedKeys, type TrustedKeyFile } from './keys.js'
+import type { TrustedKey } from '../protocol/keys.js'
+import { readTrustedKeys } from './keys.js'
 import { storeLayout, type StoreLayout } from './layout.js'
 import { ManifestStore } from './manifest-store.js'
 import { MeasurementCache } from './measurement-cache.js'
@@ -41,7 +42,7 @@ export interface Store {
   /** What was found damaged while opening. */
   readonly problems: readonly AgentError[]
   /** Throws `trust.key_unreadable`. */
-  readonly trustedKeys: () => Promise<TrustedKeyFile[]>
+  readonly trustedKeys: () => Promise<TrustedKey[]>
   /** Deletes what neither a slot nor `alsoKeep` needs. Not while a download is open. */
   readonly collectGarbage: (alsoKeep: AlsoKeep) => Promise<CollectedGarbage>
 }

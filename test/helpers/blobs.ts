@@ -2,7 +2,7 @@
 
 import { sha256Of } from '../../src/base/digest.js'
 import { seededRandom } from '../../src/base/random.js'
-import type { BlobDescription } from '../../src/store/chunk-record.js'
+import type { Blob } from '../../src/protocol/blob.js'
 
 /** `sizeBytes` bytes that depend on `seed` only. */
 export function bytesFrom(seed: number, sizeBytes: number): Uint8Array {
@@ -14,14 +14,12 @@ export function chunkOf(bytes: Uint8Array, chunkSizeBytes: number, index: number
   return bytes.subarray(index * chunkSizeBytes, (index + 1) * chunkSizeBytes)
 }
 
-export function describeBlob(bytes: Uint8Array, chunkSizeBytes: number): BlobDescription {
+export function describeBlob(bytes: Uint8Array, chunkSizeBytes: number): Blob {
   const count = Math.ceil(bytes.length / chunkSizeBytes)
   return {
     sha256: sha256Of(bytes),
     sizeBytes: bytes.length,
     chunkSizeBytes,
-    chunkSha256s: Array.from({ length: count }, (_, index) =>
-      sha256Of(chunkOf(bytes, chunkSizeBytes, index)),
-    ),
+    chunks: Array.from({ length: count }, (_, index) => sha256Of(chunkOf(bytes, chunkSizeBytes, index))),
   }
 }

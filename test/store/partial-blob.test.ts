@@ -31,7 +31,7 @@ t.test('chunks written at the same time all arrive', async (t) => {
   const { blobs } = await emptyStore()
   const partial = await blobs.openPartial(blob)
   await Promise.all(
-    blob.chunkSha256s.map((_, index) => partial.writeChunk(index, chunkOf(bytes, CHUNK_BYTES, index))),
+    blob.chunks.map((_, index) => partial.writeChunk(index, chunkOf(bytes, CHUNK_BYTES, index))),
   )
   t.same(await partial.finish(), { state: 'complete' })
   t.equal(await blobs.verify(blob.sha256), 'intact')
