@@ -1,0 +1,52 @@
+/**
+ * The execution providers that the Node binding of ONNX Runtime can address, and what each needs to work.
+ * Invariant: a provider is used only when a session really opened with it; being listed here promises nothing.
+ */
+
+import { AgentError } from '../base/errors.js'
+
+interface ExecutionProviderRow {
+  /** What has to be on the machine. */
+  readonly needs: string
+  /** Runs on something else than the CPU. */
+  readonly isAccelerator: boolean
+}
+
+/** In order of preference where several work. */
+export const executionProviders = {
+  tensorrt: {
+    needs:
+      'an NVIDIA GPU, CUDA 12, cuDNN 9, TensorRT 10 and the GPU libraries of ONNX Runtime beside its binding',
+    isAccelerator: true,
+  },
+  cuda: {
+    needs: 'an NVIDIA GPU, CUDA 12, cuDNN 9 and the GPU libraries of ONNX Runtime beside its binding',
+    isAccelerator: true,
+  },
+  coreml: { needs: 'macOS on Apple silicon', isAccelerator: true },
+  webgpu: { needs: 'a GPU with a Vulkan, Metal or Direct3D 12 driver', isAccelerator: true },
+  cpu: { needs: 'nothing', isAccelerator: false },
+} as const satisfies Readonly<Record<string, ExecutionProviderRow>>
+
+export type ExecutionProvider = keyof typeof executionProviders
+
+/** Narrows `name`. Throws `inference.provider_unavailable` for a name that is not in the table. */
+export function executionProvider(name: string): ExecutionProvider {
+  if (Object.hasOwn(executionProviders, name)) return name as ExecutionProvider
+  throw new AgentError(
+    'inference.provider_unavailable',
+    `execution provider ${name} is not known, expected one of ${Object.keys(executionProviders).join(', ')}`,
+  )
+}
+
+/** The error for a provider that does not work here; `reason` is what ONNX Runtime says. */
+export function providerUnavailable(name: ExecutionProvider, reason: string, cause?: unknown): AgentError {
+  return new AgentError(
+    'inference.provider_unavailable',
+    `cannot run on execution provider ${name}: ${reason}`,
+    {
+      cause,
+      hint: `${name} needs ${executionProviders[name].needs}`,
+    },
+  )
+}

@@ -1,0 +1,174 @@
+/**
+ * The caller's side of a session: one worker thread, and the calls that wait for its answers.
+ * Invariant: every call settles, also when the thread dies; after close() or a death every further call fails at once.
+ */
+
+import { Worker } from 'node:worker_threads'
+import { AgentError, messageOf } from '../base/errors.js'
+import type {
+  DetectRequest,
+  DetectResult,
+  ModelSource,
+  OpenRequest,
+  PackedError,
+  Reply,
+  Request,
+  RunRequest,
+  SessionInfo,
+} from './messages.js'
+import type { PackedTensor } from './tensor.js'
+
+interface PendingCall {
+  readonly resolve: (reply: Reply) => void
+  readonly reject: (error: AgentError) => void
+  readonly onSlotCopied: (() => void) | undefined
+}
+
+const workerFile = new URL('./session-worker.js', import.meta.url)
+
+export class SessionHandle {
+  readonly #worker = new Worker(workerFile)
+  readonly #exited: Promise<void>
+  readonly #pending = new Map<number, PendingCall>()
+  #opening: PendingCall | undefined
+  #nextId = 0
+  /** Why no call can be made any more. */
+  #ended: AgentError | undefined
+
+  constructor() {
+    this.#worker.on('message', (reply: Reply) => {
+      this.#receive(reply)
+    })
+    this.#worker.on('error', (thrown) => {
+      this.#end(
+        new AgentError('inference.worker_died', `the inference thread died: ${messageOf(thrown)}`, {
+          cause: thrown,
+        }),
+      )
+    })
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once('exit', (status) => {
+        this.#end(new AgentError('inference.worker_died', `the inference thread ended with status ${status}`))
+        resolve()
+      })
+    })
+  }
+
+  /** Loads the model; the bytes are copied. On failure the thread is gone when this rejects. */
+  async open(request: OpenRequest): Promise<SessionInfo> {
+    const { source, transfer } = transferable(request.source)
+    const reply = await new Promise<Reply>((resolve, reject) => {
+      this.#opening = { resolve, reject, onSlotCopied: undefined }
+      this.#worker.postMessage({ ...request, source } satisfies Request, transfer)
+    })
+    if (reply.kind === 'opened') return reply.info
+    await this.terminate()
+    if (reply.kind === 'open-failed') throw unpackError(reply.error)
+    throw unexpected(reply)
+  }
+
+  /** Runs on `feeds`, whose buffers are taken. */
+  async run(
+    feeds: readonly PackedTensor[],
+    fetches: readonly string[] | undefined,
+  ): Promise<readonly PackedTensor[]> {
+    const request: Omit<RunRequest, 'id'> = { kind: 'run', feeds, fetches }
+    const reply = await this.#call(request, { transfer: feeds.map((feed) => feed.buffer) })
+    if (reply.kind !== 'ran') throw unexpected(reply)
+    return reply.outputs
+  }
+
+  async detect(
+    request: Omit<DetectRequest, 'id'>,
+    onSlotCopied: (() => void) | undefined,
+  ): Promise<DetectResult> {
+    const reply = await this.#call(request, { onSlotCopied })
+    if (reply.kind !== 'detected') throw unexpected(reply)
+    return reply.result
+  }
+
+  /** Lets the calls under way finish, then ends the thread and frees its memory. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#ended === undefined) {
+      this.#worker.postMessage({ kind: 'close' } satisfies Request)
+      this.#ended = new AgentError(
+        'inference.worker_died',
+        'the session is closed, expected no call after close',
+      )
+    }
+    await this.#exited
+  }
+
+  /** Ends the thread as soon as a computation under way returns; calls under way fail. Idempotent. */
+  async terminate(): Promise<void> {
+    this.#end(new AgentError('inference.worker_died', 'the inference thread was ended'))
+    await this.#worker.terminate()
+  }
+
+  #call(
+    request: Omit<RunRequest, 'id'> | Omit<DetectRequest, 'id'>,
+    options: { readonly transfer?: ArrayBuffer[]; readonly onSlotCopied?: (() => void) | undefined },
+  ): Promise<Reply> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended)
+    const id = this.#nextId++
+    return new Promise<Reply>((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject, onSlotCopied: options.onSlotCopied })
+      this.#worker.postMessage({ ...request, id } satisfies Request, options.transfer)
+    })
+  }
+
+  #receive(reply: Reply): void {
+    switch (reply.kind) {
+      case 'opened':
+      case 'open-failed':
+        this.#opening?.resolve(reply)
+        this.#opening = undefined
+        return
+      case 'slot-copied':
+        this.#pending.get(reply.id)?.onSlotCopied?.()
+        return
+      case 'ran':
+      case 'detected':
+        this.#take(reply.id)?.resolve(reply)
+        return
+      case 'failed':
+        this.#take(reply.id)?.reject(unpackError(reply.error))
+    }
+  }
+
+  #take(id: number): PendingCall | undefined {
+    const call = this.#pending.get(id)
+    this.#pending.delete(id)
+    return call
+  }
+
+  #end(error: AgentError): void {
+    this.#ended ??= error
+    this.#opening?.reject(error)
+    this.#opening = undefined
+    const calls = [...this.#pending.values()]
+    this.#pending.clear()
+    for (const call of calls) call.reject(error)
+  }
+}
+
+function transferable(source: ModelSource): {
+  readonly source: ModelSource
+  readonly transfer: ArrayBuffer[]
+} {
+  if ('path' in source) return { source, transfer: [] }
+  // A copy of exactly the bytes: cloning a view would take the whole buffer behind it along.
+  const bytes = new Uint8Array(source.bytes)
+  return { source: { bytes }, transfer: [bytes.buffer] }
+}
+
+function unpackError(error: PackedError): AgentError {
+  return new AgentError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint })
+}
+
+function unexpected(reply: Reply): AgentError {
+  return new AgentError(
+    'internal.invariant_broken',
+    `the inference thread answered ${reply.kind} to another request`,
+  )
+}

@@ -1,0 +1,164 @@
+/**
+ * The worker thread of a session: the only code that calls ONNX Runtime's `run`, which blocks its thread while it computes.
+ * Invariant: requests are served one at a time, in order; every request is answered; the thread ends after `close`.
+ */
+
+import { setPriority } from 'node:os'
+import { parentPort } from 'node:worker_threads'
+import { type InferenceSession, Tensor } from 'onnxruntime-node'
+import { present } from '../base/assert.js'
+import { systemClock } from '../base/clock.js'
+import { AgentError, wrapError } from '../base/errors.js'
+import { FrameInference } from './frame-inference.js'
+import type { DetectRequest, OpenRequest, PackedError, Reply, Request, RunRequest } from './messages.js'
+import { openOrtSession, reasonOf, tensorInfosOf } from './open-ort-session.js'
+import { defaultNiceness, defaultWarmUpRuns, providersOf } from './session-options.js'
+import { elementTypeOf, type PackedTensor, unpackTensor } from './tensor.js'
+import { warmUp } from './warm-up.js'
+
+interface OpenSession {
+  readonly session: InferenceSession
+  /** Present when the session was opened for a detector. */
+  readonly frames: FrameInference | undefined
+}
+
+const port = present(parentPort, 'the session worker runs as a worker thread')
+let open: OpenSession | undefined
+let served = Promise.resolve()
+
+// A run awaits: without the chain, the next message would be served in the middle of it and overwrite its input.
+port.on('message', (request: Request) => {
+  served = served.then(() => serve(request))
+})
+
+async function serve(request: Request): Promise<void> {
+  switch (request.kind) {
+    case 'open':
+      try {
+        await openSession(request)
+      } catch (thrown) {
+        reply({
+          kind: 'open-failed',
+          error: packError(wrapError(thrown, 'inference.load_failed', 'cannot load the model')),
+        })
+      }
+      return
+    case 'run':
+      await answer(request.id, () => runTensors(request))
+      return
+    case 'detect':
+      await answer(request.id, () => detect(request))
+      return
+    case 'close':
+      await open?.session.release()
+      open = undefined
+      // Nothing else keeps the thread alive.
+      port.close()
+      return
+  }
+}
+
+/** Runs `action`, which replies itself when it succeeds. */
+async function answer(id: number, action: () => Promise<void>): Promise<void> {
+  try {
+    await action()
+  } catch (thrown) {
+    reply({
+      kind: 'failed',
+      id,
+      error: packError(wrapError(thrown, 'inference.run_failed', 'cannot run the model')),
+    })
+  }
+}
+
+async function openSession(request: OpenRequest): Promise<void> {
+  const { source, options, description } = request
+  // The priority comes first, because the threads of ONNX Runtime inherit it. On Linux, process 0 means this thread.
+  const niceness = options.niceness ?? defaultNiceness
+  if (process.platform === 'linux' && niceness > 0) setPriority(0, niceness)
+  const startMs = systemClock.monotonicMs()
+  const session = await openOrtSession(source, options)
+  const loadMs = systemClock.monotonicMs() - startMs
+  const inputs = tensorInfosOf(session.inputMetadata)
+  const outputs = tensorInfosOf(session.outputMetadata)
+  const frames =
+    description === undefined
+      ? undefined
+      : new FrameInference(
+          description,
+          inputs,
+          outputs,
+          (feeds, fetches) => runSession(session, feeds, fetches),
+          systemClock,
+        )
+  open = { session, frames }
+  // Only a detector knows the size of its input, so only a detector can run before its first frame.
+  const runs = frames === undefined ? 0 : Math.max(1, options.warmUpRuns ?? defaultWarmUpRuns)
+  const warmed = await warmUp(async () => frames?.warmUp(), runs, systemClock)
+  reply({
+    kind: 'opened',
+    info: {
+      provider: present(providersOf(options)[0], 'the list ends with cpu'),
+      inputs,
+      outputs,
+      loadMs,
+      warmUp: warmed,
+    },
+  })
+}
+
+async function runTensors(request: RunRequest): Promise<void> {
+  const { session } = present(open, 'run comes after open')
+  const feeds: Record<string, Tensor> = {}
+  for (const packed of request.feeds) {
+    const { type, dims, data } = unpackTensor(packed)
+    feeds[packed.name] = new Tensor(type, data, dims)
+  }
+  const names = request.fetches ?? session.outputNames
+  const results = await runSession(session, feeds, Object.fromEntries(names.map((name) => [name, null])))
+  const outputs = Object.entries(results).map(([name, tensor]) => packResult(name, tensor))
+  reply(
+    { kind: 'ran', id: request.id, outputs },
+    outputs.map((output) => output.buffer),
+  )
+}
+
+async function detect(request: DetectRequest): Promise<void> {
+  const frames = present(open?.frames, 'detect comes after open with a description')
+  const result = await frames.detect(request, () => {
+    reply({ kind: 'slot-copied', id: request.id })
+  })
+  reply({ kind: 'detected', id: request.id, result })
+}
+
+async function runSession(
+  session: InferenceSession,
+  feeds: Readonly<Record<string, Tensor>>,
+  fetches: Readonly<Record<string, Tensor | null>>,
+): Promise<Readonly<Record<string, Tensor>>> {
+  try {
+    // Every output of a graph that we open is a tensor: tensorInfosOf refuses others.
+    return (await session.run(feeds, fetches)) as Readonly<Record<string, Tensor>>
+  } catch (thrown) {
+    throw new AgentError('inference.run_failed', `cannot run the model: ${reasonOf(thrown)}`, {
+      cause: thrown,
+    })
+  }
+}
+
+/** Copies a result out of ONNX Runtime's memory, which it may reuse for the next run. */
+function packResult(name: string, tensor: Tensor): PackedTensor {
+  const type = elementTypeOf(tensor.type, name)
+  const { buffer, byteOffset, byteLength } = tensor.data as Uint8Array
+  const copy = new Uint8Array(byteLength)
+  copy.set(new Uint8Array(buffer, byteOffset, byteLength))
+  return { name, type, dims: tensor.dims, buffer: copy.buffer }
+}
+
+function packError(error: AgentError): PackedError {
+  return { code: error.code, message: error.message, hint: error.hint }
+}
+
+function reply(message: Reply, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer)
+}

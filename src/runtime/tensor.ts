@@ -1,0 +1,72 @@
+/**
+ * Tensors as they cross the border of this folder: the same shape as the graph's constants, so that both are interchangeable.
+ * Invariant: data.length is the product of dims; ONNX Runtime's own tensor objects never leave the worker thread.
+ */
+
+import { AgentError } from '../base/errors.js'
+
+/** Typed array of each element type: float16 as raw bits, bool as 0 or 1. */
+export const arrayTypes = {
+  float32: Float32Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+  float16: Uint16Array,
+  float64: Float64Array,
+} as const
+
+export type ElementType = keyof typeof arrayTypes
+
+interface TensorOf<T extends ElementType> {
+  readonly type: T
+  /** Row-major dimensions; empty for a scalar. */
+  readonly dims: readonly number[]
+  readonly data: InstanceType<(typeof arrayTypes)[T]>
+}
+
+/** Input or output of a session: a union over the element types, narrowed by `type`. */
+export type SessionTensor = { readonly [T in ElementType]: TensorOf<T> }[ElementType]
+
+/** What a session says of one of its inputs or outputs. */
+export interface TensorInfo {
+  readonly name: string
+  readonly type: ElementType
+  /** A number where the size is fixed, a name where it is open. */
+  readonly shape: readonly (number | string)[]
+}
+
+/** A tensor on its way between threads: its bytes in a buffer of their own, which is transferred. */
+export interface PackedTensor {
+  readonly name: string
+  readonly type: ElementType
+  readonly dims: readonly number[]
+  readonly buffer: ArrayBuffer
+}
+
+/** Copies `tensor` into a buffer that can be transferred; the caller keeps its own. */
+export function packTensor(name: string, tensor: SessionTensor): PackedTensor {
+  const { buffer, byteOffset, byteLength } = tensor.data
+  const copy = new Uint8Array(byteLength)
+  copy.set(new Uint8Array(buffer, byteOffset, byteLength))
+  return { name, type: tensor.type, dims: tensor.dims, buffer: copy.buffer }
+}
+
+/** Gives the bytes of `packed` their element type; takes the buffer. */
+export function unpackTensor(packed: PackedTensor): SessionTensor {
+  const data = new arrayTypes[packed.type](packed.buffer)
+  // `type` chose the array type one line above; the compiler cannot follow a union of constructors.
+  return { type: packed.type, dims: packed.dims, data } as SessionTensor
+}
+
+/** Narrows ONNX Runtime's name of an element type. Throws `inference.load_failed` for types that no model of ours uses. */
+export function elementTypeOf(type: string, name: string): ElementType {
+  if (Object.hasOwn(arrayTypes, type)) return type as ElementType
+  throw new AgentError(
+    'inference.load_failed',
+    `the model has ${name} of element type ${type}, expected one of ${Object.keys(arrayTypes).join(', ')}`,
+  )
+}
