@@ -115,6 +115,14 @@ async function runTensors(request: RunRequest): Promise<void> {
     feeds[packed.name] = new Tensor(type, data, dims)
   }
   const names = request.fetches ?? session.outputNames
+  const unknown = names.find((name) => !session.outputNames.includes(name))
+  if (unknown !== undefined) {
+    const known = session.outputNames.join(', ')
+    throw new AgentError(
+      'inference.run_failed',
+      `the model has no output ${unknown}, expected one of ${known}`,
+    )
+  }
   const results = await runSession(session, feeds, Object.fromEntries(names.map((name) => [name, null])))
   const outputs = Object.entries(results).map(([name, tensor]) => packResult(name, tensor))
   reply(
@@ -137,8 +145,7 @@ async function runSession(
   fetches: Readonly<Record<string, Tensor | null>>,
 ): Promise<Readonly<Record<string, Tensor>>> {
   try {
-    // Every output of a graph that we open is a tensor: tensorInfosOf refuses others.
-    return (await session.run(feeds, fetches)) as Readonly<Record<string, Tensor>>
+    return await session.run(feeds, fetches)
   } catch (thrown) {
     throw new AgentError('inference.run_failed', `cannot run the model: ${reasonOf(thrown)}`, {
       cause: thrown,
@@ -149,7 +156,7 @@ async function runSession(
 /** Copies a result out of ONNX Runtime's memory, which it may reuse for the next run. */
 function packResult(name: string, tensor: Tensor): PackedTensor {
   const type = elementTypeOf(tensor.type, name)
-  const { buffer, byteOffset, byteLength } = tensor.data as Uint8Array
+  const { buffer, byteOffset, byteLength } = tensor.data as Exclude<Tensor['data'], string[]>
   const copy = new Uint8Array(byteLength)
   copy.set(new Uint8Array(buffer, byteOffset, byteLength))
   return { name, type, dims: tensor.dims, buffer: copy.buffer }

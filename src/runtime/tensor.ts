@@ -5,8 +5,23 @@
 
 import { AgentError } from '../base/errors.js'
 
-/** Typed array of each element type: float16 as raw bits, bool as 0 or 1. */
-export const arrayTypes = {
+/** Elements by type: float16 as raw bits, bool as 0 or 1. */
+interface TensorData {
+  readonly float32: Float32Array
+  readonly uint8: Uint8Array
+  readonly int8: Int8Array
+  readonly uint16: Uint16Array
+  readonly int16: Int16Array
+  readonly int32: Int32Array
+  readonly int64: BigInt64Array
+  readonly bool: Uint8Array
+  readonly float16: Uint16Array
+  readonly float64: Float64Array
+}
+
+export type ElementType = keyof TensorData
+
+const arrayTypes: { readonly [T in ElementType]: new (buffer: ArrayBuffer) => TensorData[T] } = {
   float32: Float32Array,
   uint8: Uint8Array,
   int8: Int8Array,
@@ -17,15 +32,13 @@ export const arrayTypes = {
   bool: Uint8Array,
   float16: Uint16Array,
   float64: Float64Array,
-} as const
-
-export type ElementType = keyof typeof arrayTypes
+}
 
 interface TensorOf<T extends ElementType> {
   readonly type: T
   /** Row-major dimensions; empty for a scalar. */
   readonly dims: readonly number[]
-  readonly data: InstanceType<(typeof arrayTypes)[T]>
+  readonly data: TensorData[T]
 }
 
 /** Input or output of a session: a union over the element types, narrowed by `type`. */
