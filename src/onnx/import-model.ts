@@ -1,6 +1,6 @@
 /**
  * The bytes of an .onnx file to a Graph.
- * Invariant: a returned Graph passes check-graph; anything else is an AgentError that names the first thing in the way.
+ * Invariant: a returned Graph passes check-graph and holds its constants as initializers; anything else is an AgentError that names the first thing in the way.
  */
 
 import { create, fromBinary } from '@bufbuild/protobuf'
@@ -10,6 +10,7 @@ import { CarriedModel, CarriedNode } from './carried.js'
 import { requireValidGraph } from './check-graph.js'
 import type { Dim, Graph, Node, ValueInfo, ValueName } from './graph.js'
 import { importAttribute } from './import-attribute.js'
+import { constantsToInitializers } from './import-constant.js'
 import { elementTypeOf, importTensor } from './import-tensor.js'
 import { canonicalDomain, oldestOpset } from './opset.js'
 import { topologicalOrder } from './patch.js'
@@ -45,7 +46,7 @@ export function importModel(bytes: Uint8Array): Graph {
   const opsets = importOpsets(model)
   refuseUnsupported(model, proto)
   const initializers = importInitializers(proto)
-  const nodes = importNodes(proto.node)
+  const nodes = constantsToInitializers(importNodes(proto.node), initializers)
   const inputs = proto.input.filter((input) => !initializers.has(input.name)).map(importValueInfo)
   const outputs = proto.output.map(importValueInfo)
   const graph: Graph = {
@@ -110,7 +111,7 @@ function refuseUnsupported(model: ModelProto, graph: GraphProto): void {
   }
 }
 
-function importInitializers(graph: GraphProto): ReadonlyMap<ValueName, Tensor> {
+function importInitializers(graph: GraphProto): Map<ValueName, Tensor> {
   const initializers = new Map<ValueName, Tensor>()
   for (const proto of graph.initializer) {
     if (proto.name === '' || initializers.has(proto.name)) {

@@ -45,20 +45,21 @@ function refusal(bytes: Uint8Array): AgentError {
   throw new Error('the model was accepted')
 }
 
-t.test('a small model keeps its nodes, values, weights and metadata', async (t) => {
+t.test('a small model keeps its nodes, values, weights and metadata', (t) => {
   const graph = importModel(encode((model) => (model.metadataProps = [metadataEntry('stride', '32')])))
   t.equal(graph.nodes[0]!.opType, 'Add')
   t.equal(graph.nodes[0]!.name, 'Add_0', 'a missing node name is made from the operator')
   t.strictSame([...graph.initializers.get('w')!.data], [1, 2])
   t.strictSame(graph.inputs, [{ name: 'x', type: 'float32', shape: [2] }])
   t.equal(graph.metadata.get('stride'), '32')
+  t.end()
 })
 
 function metadataEntry(key: string, value: string): ModelProto['metadataProps'][number] {
   return create(ModelProtoSchema, { metadataProps: [{ key, value }] }).metadataProps[0]!
 }
 
-t.test('an initializer that old exports list as an input is no input', async (t) => {
+t.test('an initializer that old exports list as an input is no input', (t) => {
   const graph = importModel(
     encode((model, graph) => {
       model.irVersion = 3n
@@ -70,9 +71,10 @@ t.test('an initializer that old exports list as an input is no input', async (t)
     ['x'],
   )
   t.equal(graph.irVersion, 4, 'the first version that allows it')
+  t.end()
 })
 
-t.test('nodes come back in topological order and with unique names', async (t) => {
+t.test('nodes come back in topological order and with unique names', (t) => {
   const graph = importModel(
     encode((_, graph) => {
       graph.node.unshift(create(NodeProtoSchema, { name: 'n', opType: 'Relu', input: ['y'], output: ['z'] }))
@@ -84,9 +86,10 @@ t.test('nodes come back in topological order and with unique names', async (t) =
     ['Add', 'Relu', 'Relu'],
   )
   t.equal(new Set(graph.nodes.map((node) => node.name)).size, 3)
+  t.end()
 })
 
-t.test('unknown fields of the model, the graph, a node and a tensor survive a round trip', async (t) => {
+t.test('unknown fields of the model, the graph, a node and a tensor survive a round trip', (t) => {
   const unknown = [{ no: 999, wireType: 2, data: Uint8Array.of(3, 7, 8, 9) }]
   const bytes = encode((model, graph) => {
     model.$unknown = unknown
@@ -103,9 +106,10 @@ t.test('unknown fields of the model, the graph, a node and a tensor survive a ro
   t.match(back.graph!.initializer[0]!.$unknown, [{ no: 999 }])
   t.equal(back.graph!.node[0]!.docString, 'why')
   t.equal(back.producerName, 'somebody')
+  t.end()
 })
 
-t.test('every form of tensor data gives the same elements', async (t) => {
+t.test('every form of tensor data gives the same elements', (t) => {
   const forms: [number, object, readonly (number | bigint)[]][] = [
     [1, { rawData: new Uint8Array(Float32Array.of(1.5, -2).buffer) }, [1.5, -2]],
     [1, { floatData: [1.5, -2] }, [1.5, -2]],
@@ -124,9 +128,10 @@ t.test('every form of tensor data gives the same elements', async (t) => {
     })
     t.strictSame([...importModel(bytes).initializers.get('w')!.data], expected, `type ${dataType}`)
   }
+  t.end()
 })
 
-t.test('the ends of int64 in attributes come back as they were', async (t) => {
+t.test('the ends of int64 in attributes come back as they were', (t) => {
   const ints = [9223372036854775807n, -9223372036854775808n, 3n]
   const bytes = encode((_, graph) => {
     graph.node[0]!.attribute = create(NodeProtoSchema, {
@@ -135,9 +140,10 @@ t.test('the ends of int64 in attributes come back as they were', async (t) => {
   })
   const back = fromBinary(ModelProtoSchema, exportModel(importModel(bytes)))
   t.strictSame(back.graph!.node[0]!.attribute[0]!.ints, ints)
+  t.end()
 })
 
-t.test('what cannot be read is refused with a code and the name of the first thing in the way', async (t) => {
+t.test('what cannot be read is refused with a code and the name of the first thing in the way', (t) => {
   const valueType = (elemType: number) => ({ tensorType: { elemType, shape: { dim: [] } } })
   const cases: [string, Uint8Array, ErrorCode, RegExp][] = [
     ['no bytes', new Uint8Array(0), 'model.parse_failed', /no graph/],
@@ -250,20 +256,22 @@ t.test('what cannot be read is refused with a code and the name of the first thi
     t.equal(error.code, code, `${title}: ${error.message}`)
     t.match(error.message, message, title)
   }
+  t.end()
 })
 
-t.test('a file of two million empty nodes is refused before it is decoded', async (t) => {
+t.test('a file of two million empty nodes is refused before it is decoded', (t) => {
   const nodes = new Uint8Array(4_000_000).map((_, index) => (index % 2 === 0 ? 0x0a : 0))
   const length = [0x80, 0x92, 0xf4, 0x01]
   const error = refusal(Buffer.concat([Uint8Array.of(0x3a, ...length), nodes]))
   t.equal(error.code, 'model.parse_failed')
   t.match(error.message, /more than 1000000 fields/)
+  t.end()
 })
 
 t.test(
   'the reference model keeps its size, and its export is stable',
   { skip: skipWithout('models', 'yolov8n.onnx') },
-  async (t) => {
+  (t) => {
     const bytes = new Uint8Array(readFileSync(shared('models', 'yolov8n.onnx')))
     const graph = importModel(bytes)
     t.equal(graph.nodes.length, 234)
@@ -271,5 +279,6 @@ t.test(
     const exported = exportModel(graph)
     t.ok(Buffer.from(exported).equals(Buffer.from(exportModel(importModel(exported)))))
     t.ok(exported.byteLength > 12_600_000)
+    t.end()
   },
 )

@@ -10,491 +10,488 @@
 // @generated from file onnx.proto (package onnx, syntax proto2)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenFile, GenMessage } from '@bufbuild/protobuf/codegenv2'
+import { fileDesc, messageDesc } from '@bufbuild/protobuf/codegenv2'
+import type { Message } from '@bufbuild/protobuf'
 
 /**
  * Describes the file onnx.proto.
  */
-export const file_onnx: GenFile = /*@__PURE__*/
-  fileDesc("Cgpvbm54LnByb3RvEgRvbm54IqYCCgpNb2RlbFByb3RvEhIKCmlyX3ZlcnNpb24YASABKAMSFQoNcHJvZHVjZXJfbmFtZRgCIAEoCRIYChBwcm9kdWNlcl92ZXJzaW9uGAMgASgJEg4KBmRvbWFpbhgEIAEoCRIVCg1tb2RlbF92ZXJzaW9uGAUgASgDEhIKCmRvY19zdHJpbmcYBiABKAkSHwoFZ3JhcGgYByABKAsyEC5vbm54LkdyYXBoUHJvdG8SLgoMb3BzZXRfaW1wb3J0GAggAygLMhgub25ueC5PcGVyYXRvclNldElkUHJvdG8SNAoObWV0YWRhdGFfcHJvcHMYDiADKAsyHC5vbm54LlN0cmluZ1N0cmluZ0VudHJ5UHJvdG8SEQoJZnVuY3Rpb25zGBkgAygMIjUKEk9wZXJhdG9yU2V0SWRQcm90bxIOCgZkb21haW4YASABKAkSDwoHdmVyc2lvbhgCIAEoAyI0ChZTdHJpbmdTdHJpbmdFbnRyeVByb3RvEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCSLwAQoKR3JhcGhQcm90bxIdCgRub2RlGAEgAygLMg8ub25ueC5Ob2RlUHJvdG8SDAoEbmFtZRgCIAEoCRImCgtpbml0aWFsaXplchgFIAMoCzIRLm9ubnguVGVuc29yUHJvdG8SEgoKZG9jX3N0cmluZxgKIAEoCRIjCgVpbnB1dBgLIAMoCzIULm9ubnguVmFsdWVJbmZvUHJvdG8SJAoGb3V0cHV0GAwgAygLMhQub25ueC5WYWx1ZUluZm9Qcm90bxISCgp2YWx1ZV9pbmZvGA0gAygMEhoKEnNwYXJzZV9pbml0aWFsaXplchgPIAMoDCKoAQoJTm9kZVByb3RvEg0KBWlucHV0GAEgAygJEg4KBm91dHB1dBgCIAMoCRIMCgRuYW1lGAMgASgJEg8KB29wX3R5cGUYBCABKAkSJwoJYXR0cmlidXRlGAUgAygLMhQub25ueC5BdHRyaWJ1dGVQcm90bxISCgpkb2Nfc3RyaW5nGAYgASgJEg4KBmRvbWFpbhgHIAEoCRIQCghvdmVybG9hZBgIIAEoCSLUAQoOQXR0cmlidXRlUHJvdG8SDAoEbmFtZRgBIAEoCRIJCgFmGAIgASgCEgkKAWkYAyABKAMSCQoBcxgEIAEoDBIcCgF0GAUgASgLMhEub25ueC5UZW5zb3JQcm90bxIJCgFnGAYgASgMEhIKBmZsb2F0cxgHIAMoAkICEAASEAoEaW50cxgIIAMoA0ICEAASDwoHc3RyaW5ncxgJIAMoDBIOCgZncmFwaHMYCyADKAwSDAoEdHlwZRgUIAEoBRIVCg1yZWZfYXR0cl9uYW1lGBUgASgJIpACCgtUZW5zb3JQcm90bxIQCgRkaW1zGAEgAygDQgIQABIRCglkYXRhX3R5cGUYAiABKAUSDwoHc2VnbWVudBgDIAEoDBIWCgpmbG9hdF9kYXRhGAQgAygCQgIQARIWCgppbnQzMl9kYXRhGAUgAygFQgIQARIWCgppbnQ2NF9kYXRhGAcgAygDQgIQARIMCgRuYW1lGAggASgJEhAKCHJhd19kYXRhGAkgASgMEhcKC2RvdWJsZV9kYXRhGAogAygBQgIQARIzCg1leHRlcm5hbF9kYXRhGA0gAygLMhwub25ueC5TdHJpbmdTdHJpbmdFbnRyeVByb3RvEhUKDWRhdGFfbG9jYXRpb24YDiABKAUiUQoOVmFsdWVJbmZvUHJvdG8SDAoEbmFtZRgBIAEoCRIdCgR0eXBlGAIgASgLMg8ub25ueC5UeXBlUHJvdG8SEgoKZG9jX3N0cmluZxgDIAEoCSI3CglUeXBlUHJvdG8SKgoLdGVuc29yX3R5cGUYASABKAsyFS5vbm54LlRlbnNvclR5cGVQcm90byJLCg9UZW5zb3JUeXBlUHJvdG8SEQoJZWxlbV90eXBlGAEgASgFEiUKBXNoYXBlGAIgASgLMhYub25ueC5UZW5zb3JTaGFwZVByb3RvIjUKEFRlbnNvclNoYXBlUHJvdG8SIQoDZGltGAEgAygLMhQub25ueC5EaW1lbnNpb25Qcm90byJXCg5EaW1lbnNpb25Qcm90bxITCglkaW1fdmFsdWUYASABKANIABITCglkaW1fcGFyYW0YAiABKAlIABISCgpkZW5vdGF0aW9uGAMgASgJQgcKBXZhbHVl");
+export const file_onnx: GenFile =
+  /*@__PURE__*/
+  fileDesc(
+    'Cgpvbm54LnByb3RvEgRvbm54IqYCCgpNb2RlbFByb3RvEhIKCmlyX3ZlcnNpb24YASABKAMSFQoNcHJvZHVjZXJfbmFtZRgCIAEoCRIYChBwcm9kdWNlcl92ZXJzaW9uGAMgASgJEg4KBmRvbWFpbhgEIAEoCRIVCg1tb2RlbF92ZXJzaW9uGAUgASgDEhIKCmRvY19zdHJpbmcYBiABKAkSHwoFZ3JhcGgYByABKAsyEC5vbm54LkdyYXBoUHJvdG8SLgoMb3BzZXRfaW1wb3J0GAggAygLMhgub25ueC5PcGVyYXRvclNldElkUHJvdG8SNAoObWV0YWRhdGFfcHJvcHMYDiADKAsyHC5vbm54LlN0cmluZ1N0cmluZ0VudHJ5UHJvdG8SEQoJZnVuY3Rpb25zGBkgAygMIjUKEk9wZXJhdG9yU2V0SWRQcm90bxIOCgZkb21haW4YASABKAkSDwoHdmVyc2lvbhgCIAEoAyI0ChZTdHJpbmdTdHJpbmdFbnRyeVByb3RvEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCSLwAQoKR3JhcGhQcm90bxIdCgRub2RlGAEgAygLMg8ub25ueC5Ob2RlUHJvdG8SDAoEbmFtZRgCIAEoCRImCgtpbml0aWFsaXplchgFIAMoCzIRLm9ubnguVGVuc29yUHJvdG8SEgoKZG9jX3N0cmluZxgKIAEoCRIjCgVpbnB1dBgLIAMoCzIULm9ubnguVmFsdWVJbmZvUHJvdG8SJAoGb3V0cHV0GAwgAygLMhQub25ueC5WYWx1ZUluZm9Qcm90bxISCgp2YWx1ZV9pbmZvGA0gAygMEhoKEnNwYXJzZV9pbml0aWFsaXplchgPIAMoDCKoAQoJTm9kZVByb3RvEg0KBWlucHV0GAEgAygJEg4KBm91dHB1dBgCIAMoCRIMCgRuYW1lGAMgASgJEg8KB29wX3R5cGUYBCABKAkSJwoJYXR0cmlidXRlGAUgAygLMhQub25ueC5BdHRyaWJ1dGVQcm90bxISCgpkb2Nfc3RyaW5nGAYgASgJEg4KBmRvbWFpbhgHIAEoCRIQCghvdmVybG9hZBgIIAEoCSLUAQoOQXR0cmlidXRlUHJvdG8SDAoEbmFtZRgBIAEoCRIJCgFmGAIgASgCEgkKAWkYAyABKAMSCQoBcxgEIAEoDBIcCgF0GAUgASgLMhEub25ueC5UZW5zb3JQcm90bxIJCgFnGAYgASgMEhIKBmZsb2F0cxgHIAMoAkICEAASEAoEaW50cxgIIAMoA0ICEAASDwoHc3RyaW5ncxgJIAMoDBIOCgZncmFwaHMYCyADKAwSDAoEdHlwZRgUIAEoBRIVCg1yZWZfYXR0cl9uYW1lGBUgASgJIpACCgtUZW5zb3JQcm90bxIQCgRkaW1zGAEgAygDQgIQABIRCglkYXRhX3R5cGUYAiABKAUSDwoHc2VnbWVudBgDIAEoDBIWCgpmbG9hdF9kYXRhGAQgAygCQgIQARIWCgppbnQzMl9kYXRhGAUgAygFQgIQARIWCgppbnQ2NF9kYXRhGAcgAygDQgIQARIMCgRuYW1lGAggASgJEhAKCHJhd19kYXRhGAkgASgMEhcKC2RvdWJsZV9kYXRhGAogAygBQgIQARIzCg1leHRlcm5hbF9kYXRhGA0gAygLMhwub25ueC5TdHJpbmdTdHJpbmdFbnRyeVByb3RvEhUKDWRhdGFfbG9jYXRpb24YDiABKAUiUQoOVmFsdWVJbmZvUHJvdG8SDAoEbmFtZRgBIAEoCRIdCgR0eXBlGAIgASgLMg8ub25ueC5UeXBlUHJvdG8SEgoKZG9jX3N0cmluZxgDIAEoCSI3CglUeXBlUHJvdG8SKgoLdGVuc29yX3R5cGUYASABKAsyFS5vbm54LlRlbnNvclR5cGVQcm90byJLCg9UZW5zb3JUeXBlUHJvdG8SEQoJZWxlbV90eXBlGAEgASgFEiUKBXNoYXBlGAIgASgLMhYub25ueC5UZW5zb3JTaGFwZVByb3RvIjUKEFRlbnNvclNoYXBlUHJvdG8SIQoDZGltGAEgAygLMhQub25ueC5EaW1lbnNpb25Qcm90byJXCg5EaW1lbnNpb25Qcm90bxITCglkaW1fdmFsdWUYASABKANIABITCglkaW1fcGFyYW0YAiABKAlIABISCgpkZW5vdGF0aW9uGAMgASgJQgcKBXZhbHVl',
+  )
 
 /**
  * @generated from message onnx.ModelProto
  */
-export type ModelProto = Message<"onnx.ModelProto"> & {
+export type ModelProto = Message<'onnx.ModelProto'> & {
   /**
    * @generated from field: optional int64 ir_version = 1;
    */
-  irVersion: bigint;
+  irVersion: bigint
 
   /**
    * @generated from field: optional string producer_name = 2;
    */
-  producerName: string;
+  producerName: string
 
   /**
    * @generated from field: optional string producer_version = 3;
    */
-  producerVersion: string;
+  producerVersion: string
 
   /**
    * @generated from field: optional string domain = 4;
    */
-  domain: string;
+  domain: string
 
   /**
    * @generated from field: optional int64 model_version = 5;
    */
-  modelVersion: bigint;
+  modelVersion: bigint
 
   /**
    * @generated from field: optional string doc_string = 6;
    */
-  docString: string;
+  docString: string
 
   /**
    * @generated from field: optional onnx.GraphProto graph = 7;
    */
-  graph?: GraphProto | undefined;
+  graph?: GraphProto | undefined
 
   /**
    * @generated from field: repeated onnx.OperatorSetIdProto opset_import = 8;
    */
-  opsetImport: OperatorSetIdProto[];
+  opsetImport: OperatorSetIdProto[]
 
   /**
    * @generated from field: repeated onnx.StringStringEntryProto metadata_props = 14;
    */
-  metadataProps: StringStringEntryProto[];
+  metadataProps: StringStringEntryProto[]
 
   /**
    * FunctionProto, undecoded: a model with functions is refused.
    *
    * @generated from field: repeated bytes functions = 25;
    */
-  functions: Uint8Array[];
-};
+  functions: Uint8Array[]
+}
 
 /**
  * Describes the message onnx.ModelProto.
  * Use `create(ModelProtoSchema)` to create a new message.
  */
-export const ModelProtoSchema: GenMessage<ModelProto> = /*@__PURE__*/
-  messageDesc(file_onnx, 0);
+export const ModelProtoSchema: GenMessage<ModelProto> = /*@__PURE__*/ messageDesc(file_onnx, 0)
 
 /**
  * @generated from message onnx.OperatorSetIdProto
  */
-export type OperatorSetIdProto = Message<"onnx.OperatorSetIdProto"> & {
+export type OperatorSetIdProto = Message<'onnx.OperatorSetIdProto'> & {
   /**
    * @generated from field: optional string domain = 1;
    */
-  domain: string;
+  domain: string
 
   /**
    * @generated from field: optional int64 version = 2;
    */
-  version: bigint;
-};
+  version: bigint
+}
 
 /**
  * Describes the message onnx.OperatorSetIdProto.
  * Use `create(OperatorSetIdProtoSchema)` to create a new message.
  */
-export const OperatorSetIdProtoSchema: GenMessage<OperatorSetIdProto> = /*@__PURE__*/
-  messageDesc(file_onnx, 1);
+export const OperatorSetIdProtoSchema: GenMessage<OperatorSetIdProto> =
+  /*@__PURE__*/
+  messageDesc(file_onnx, 1)
 
 /**
  * @generated from message onnx.StringStringEntryProto
  */
-export type StringStringEntryProto = Message<"onnx.StringStringEntryProto"> & {
+export type StringStringEntryProto = Message<'onnx.StringStringEntryProto'> & {
   /**
    * @generated from field: optional string key = 1;
    */
-  key: string;
+  key: string
 
   /**
    * @generated from field: optional string value = 2;
    */
-  value: string;
-};
+  value: string
+}
 
 /**
  * Describes the message onnx.StringStringEntryProto.
  * Use `create(StringStringEntryProtoSchema)` to create a new message.
  */
-export const StringStringEntryProtoSchema: GenMessage<StringStringEntryProto> = /*@__PURE__*/
-  messageDesc(file_onnx, 2);
+export const StringStringEntryProtoSchema: GenMessage<StringStringEntryProto> =
+  /*@__PURE__*/
+  messageDesc(file_onnx, 2)
 
 /**
  * @generated from message onnx.GraphProto
  */
-export type GraphProto = Message<"onnx.GraphProto"> & {
+export type GraphProto = Message<'onnx.GraphProto'> & {
   /**
    * @generated from field: repeated onnx.NodeProto node = 1;
    */
-  node: NodeProto[];
+  node: NodeProto[]
 
   /**
    * @generated from field: optional string name = 2;
    */
-  name: string;
+  name: string
 
   /**
    * @generated from field: repeated onnx.TensorProto initializer = 5;
    */
-  initializer: TensorProto[];
+  initializer: TensorProto[]
 
   /**
    * @generated from field: optional string doc_string = 10;
    */
-  docString: string;
+  docString: string
 
   /**
    * @generated from field: repeated onnx.ValueInfoProto input = 11;
    */
-  input: ValueInfoProto[];
+  input: ValueInfoProto[]
 
   /**
    * @generated from field: repeated onnx.ValueInfoProto output = 12;
    */
-  output: ValueInfoProto[];
+  output: ValueInfoProto[]
 
   /**
    * ValueInfoProto, undecoded: shapes of inner values are inferred, not read.
    *
    * @generated from field: repeated bytes value_info = 13;
    */
-  valueInfo: Uint8Array[];
+  valueInfo: Uint8Array[]
 
   /**
    * SparseTensorProto, undecoded: a model with sparse initializers is refused.
    *
    * @generated from field: repeated bytes sparse_initializer = 15;
    */
-  sparseInitializer: Uint8Array[];
-};
+  sparseInitializer: Uint8Array[]
+}
 
 /**
  * Describes the message onnx.GraphProto.
  * Use `create(GraphProtoSchema)` to create a new message.
  */
-export const GraphProtoSchema: GenMessage<GraphProto> = /*@__PURE__*/
-  messageDesc(file_onnx, 3);
+export const GraphProtoSchema: GenMessage<GraphProto> = /*@__PURE__*/ messageDesc(file_onnx, 3)
 
 /**
  * @generated from message onnx.NodeProto
  */
-export type NodeProto = Message<"onnx.NodeProto"> & {
+export type NodeProto = Message<'onnx.NodeProto'> & {
   /**
    * @generated from field: repeated string input = 1;
    */
-  input: string[];
+  input: string[]
 
   /**
    * @generated from field: repeated string output = 2;
    */
-  output: string[];
+  output: string[]
 
   /**
    * @generated from field: optional string name = 3;
    */
-  name: string;
+  name: string
 
   /**
    * @generated from field: optional string op_type = 4;
    */
-  opType: string;
+  opType: string
 
   /**
    * @generated from field: repeated onnx.AttributeProto attribute = 5;
    */
-  attribute: AttributeProto[];
+  attribute: AttributeProto[]
 
   /**
    * @generated from field: optional string doc_string = 6;
    */
-  docString: string;
+  docString: string
 
   /**
    * @generated from field: optional string domain = 7;
    */
-  domain: string;
+  domain: string
 
   /**
    * @generated from field: optional string overload = 8;
    */
-  overload: string;
-};
+  overload: string
+}
 
 /**
  * Describes the message onnx.NodeProto.
  * Use `create(NodeProtoSchema)` to create a new message.
  */
-export const NodeProtoSchema: GenMessage<NodeProto> = /*@__PURE__*/
-  messageDesc(file_onnx, 4);
+export const NodeProtoSchema: GenMessage<NodeProto> = /*@__PURE__*/ messageDesc(file_onnx, 4)
 
 /**
  * @generated from message onnx.AttributeProto
  */
-export type AttributeProto = Message<"onnx.AttributeProto"> & {
+export type AttributeProto = Message<'onnx.AttributeProto'> & {
   /**
    * @generated from field: optional string name = 1;
    */
-  name: string;
+  name: string
 
   /**
    * @generated from field: optional float f = 2;
    */
-  f: number;
+  f: number
 
   /**
    * @generated from field: optional int64 i = 3;
    */
-  i: bigint;
+  i: bigint
 
   /**
    * @generated from field: optional bytes s = 4;
    */
-  s: Uint8Array;
+  s: Uint8Array
 
   /**
    * @generated from field: optional onnx.TensorProto t = 5;
    */
-  t?: TensorProto | undefined;
+  t?: TensorProto | undefined
 
   /**
    * GraphProto, undecoded: a node with a subgraph is refused.
    *
    * @generated from field: optional bytes g = 6;
    */
-  g: Uint8Array;
+  g: Uint8Array
 
   /**
    * @generated from field: repeated float floats = 7 [packed = false];
    */
-  floats: number[];
+  floats: number[]
 
   /**
    * @generated from field: repeated int64 ints = 8 [packed = false];
    */
-  ints: bigint[];
+  ints: bigint[]
 
   /**
    * @generated from field: repeated bytes strings = 9;
    */
-  strings: Uint8Array[];
+  strings: Uint8Array[]
 
   /**
    * @generated from field: repeated bytes graphs = 11;
    */
-  graphs: Uint8Array[];
+  graphs: Uint8Array[]
 
   /**
    * @generated from field: optional int32 type = 20;
    */
-  type: number;
+  type: number
 
   /**
    * @generated from field: optional string ref_attr_name = 21;
    */
-  refAttrName: string;
-};
+  refAttrName: string
+}
 
 /**
  * Describes the message onnx.AttributeProto.
  * Use `create(AttributeProtoSchema)` to create a new message.
  */
-export const AttributeProtoSchema: GenMessage<AttributeProto> = /*@__PURE__*/
-  messageDesc(file_onnx, 5);
+export const AttributeProtoSchema: GenMessage<AttributeProto> = /*@__PURE__*/ messageDesc(file_onnx, 5)
 
 /**
  * @generated from message onnx.TensorProto
  */
-export type TensorProto = Message<"onnx.TensorProto"> & {
+export type TensorProto = Message<'onnx.TensorProto'> & {
   /**
    * @generated from field: repeated int64 dims = 1 [packed = false];
    */
-  dims: bigint[];
+  dims: bigint[]
 
   /**
    * @generated from field: optional int32 data_type = 2;
    */
-  dataType: number;
+  dataType: number
 
   /**
    * TensorProto.Segment, undecoded: a segmented tensor is refused.
    *
    * @generated from field: optional bytes segment = 3;
    */
-  segment: Uint8Array;
+  segment: Uint8Array
 
   /**
    * @generated from field: repeated float float_data = 4 [packed = true];
    */
-  floatData: number[];
+  floatData: number[]
 
   /**
    * @generated from field: repeated int32 int32_data = 5 [packed = true];
    */
-  int32Data: number[];
+  int32Data: number[]
 
   /**
    * @generated from field: repeated int64 int64_data = 7 [packed = true];
    */
-  int64Data: bigint[];
+  int64Data: bigint[]
 
   /**
    * @generated from field: optional string name = 8;
    */
-  name: string;
+  name: string
 
   /**
    * @generated from field: optional bytes raw_data = 9;
    */
-  rawData: Uint8Array;
+  rawData: Uint8Array
 
   /**
    * @generated from field: repeated double double_data = 10 [packed = true];
    */
-  doubleData: number[];
+  doubleData: number[]
 
   /**
    * @generated from field: repeated onnx.StringStringEntryProto external_data = 13;
    */
-  externalData: StringStringEntryProto[];
+  externalData: StringStringEntryProto[]
 
   /**
    * @generated from field: optional int32 data_location = 14;
    */
-  dataLocation: number;
-};
+  dataLocation: number
+}
 
 /**
  * Describes the message onnx.TensorProto.
  * Use `create(TensorProtoSchema)` to create a new message.
  */
-export const TensorProtoSchema: GenMessage<TensorProto> = /*@__PURE__*/
-  messageDesc(file_onnx, 6);
+export const TensorProtoSchema: GenMessage<TensorProto> = /*@__PURE__*/ messageDesc(file_onnx, 6)
 
 /**
  * @generated from message onnx.ValueInfoProto
  */
-export type ValueInfoProto = Message<"onnx.ValueInfoProto"> & {
+export type ValueInfoProto = Message<'onnx.ValueInfoProto'> & {
   /**
    * @generated from field: optional string name = 1;
    */
-  name: string;
+  name: string
 
   /**
    * @generated from field: optional onnx.TypeProto type = 2;
    */
-  type?: TypeProto | undefined;
+  type?: TypeProto | undefined
 
   /**
    * @generated from field: optional string doc_string = 3;
    */
-  docString: string;
-};
+  docString: string
+}
 
 /**
  * Describes the message onnx.ValueInfoProto.
  * Use `create(ValueInfoProtoSchema)` to create a new message.
  */
-export const ValueInfoProtoSchema: GenMessage<ValueInfoProto> = /*@__PURE__*/
-  messageDesc(file_onnx, 7);
+export const ValueInfoProtoSchema: GenMessage<ValueInfoProto> = /*@__PURE__*/ messageDesc(file_onnx, 7)
 
 /**
  * @generated from message onnx.TypeProto
  */
-export type TypeProto = Message<"onnx.TypeProto"> & {
+export type TypeProto = Message<'onnx.TypeProto'> & {
   /**
    * Sequences, maps, optionals and sparse tensors stay unknown fields.
    *
    * @generated from field: optional onnx.TensorTypeProto tensor_type = 1;
    */
-  tensorType?: TensorTypeProto | undefined;
-};
+  tensorType?: TensorTypeProto | undefined
+}
 
 /**
  * Describes the message onnx.TypeProto.
  * Use `create(TypeProtoSchema)` to create a new message.
  */
-export const TypeProtoSchema: GenMessage<TypeProto> = /*@__PURE__*/
-  messageDesc(file_onnx, 8);
+export const TypeProtoSchema: GenMessage<TypeProto> = /*@__PURE__*/ messageDesc(file_onnx, 8)
 
 /**
  * @generated from message onnx.TensorTypeProto
  */
-export type TensorTypeProto = Message<"onnx.TensorTypeProto"> & {
+export type TensorTypeProto = Message<'onnx.TensorTypeProto'> & {
   /**
    * @generated from field: optional int32 elem_type = 1;
    */
-  elemType: number;
+  elemType: number
 
   /**
    * @generated from field: optional onnx.TensorShapeProto shape = 2;
    */
-  shape?: TensorShapeProto | undefined;
-};
+  shape?: TensorShapeProto | undefined
+}
 
 /**
  * Describes the message onnx.TensorTypeProto.
  * Use `create(TensorTypeProtoSchema)` to create a new message.
  */
-export const TensorTypeProtoSchema: GenMessage<TensorTypeProto> = /*@__PURE__*/
-  messageDesc(file_onnx, 9);
+export const TensorTypeProtoSchema: GenMessage<TensorTypeProto> = /*@__PURE__*/ messageDesc(file_onnx, 9)
 
 /**
  * @generated from message onnx.TensorShapeProto
  */
-export type TensorShapeProto = Message<"onnx.TensorShapeProto"> & {
+export type TensorShapeProto = Message<'onnx.TensorShapeProto'> & {
   /**
    * @generated from field: repeated onnx.DimensionProto dim = 1;
    */
-  dim: DimensionProto[];
-};
+  dim: DimensionProto[]
+}
 
 /**
  * Describes the message onnx.TensorShapeProto.
  * Use `create(TensorShapeProtoSchema)` to create a new message.
  */
-export const TensorShapeProtoSchema: GenMessage<TensorShapeProto> = /*@__PURE__*/
-  messageDesc(file_onnx, 10);
+export const TensorShapeProtoSchema: GenMessage<TensorShapeProto> = /*@__PURE__*/ messageDesc(file_onnx, 10)
 
 /**
  * @generated from message onnx.DimensionProto
  */
-export type DimensionProto = Message<"onnx.DimensionProto"> & {
+export type DimensionProto = Message<'onnx.DimensionProto'> & {
   /**
    * @generated from oneof onnx.DimensionProto.value
    */
-  value: {
-    /**
-     * @generated from field: int64 dim_value = 1;
-     */
-    value: bigint;
-    case: "dimValue";
-  } | {
-    /**
-     * @generated from field: string dim_param = 2;
-     */
-    value: string;
-    case: "dimParam";
-  } | { case: undefined; value?: undefined };
+  value:
+    | {
+        /**
+         * @generated from field: int64 dim_value = 1;
+         */
+        value: bigint
+        case: 'dimValue'
+      }
+    | {
+        /**
+         * @generated from field: string dim_param = 2;
+         */
+        value: string
+        case: 'dimParam'
+      }
+    | { case: undefined; value?: undefined }
 
   /**
    * @generated from field: optional string denotation = 3;
    */
-  denotation: string;
-};
+  denotation: string
+}
 
 /**
  * Describes the message onnx.DimensionProto.
  * Use `create(DimensionProtoSchema)` to create a new message.
  */
-export const DimensionProtoSchema: GenMessage<DimensionProto> = /*@__PURE__*/
-  messageDesc(file_onnx, 11);
-
+export const DimensionProtoSchema: GenMessage<DimensionProto> = /*@__PURE__*/ messageDesc(file_onnx, 11)
