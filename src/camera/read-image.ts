@@ -1,6 +1,7 @@
 /**
  * Picture files as RGB bytes.
- * Invariant: what comes out is upright (EXIF orientation applied), sRGB, three channels, without gaps; or an error that names the file.
+ * Invariant: what comes out is upright (EXIF orientation applied), RGB, three channels, without gaps; or an error that names the file.
+ * A colour profile inside the file is not applied: models are trained on pictures read that way (OpenCV ignores profiles).
  */
 
 import sharp from 'sharp'
@@ -36,7 +37,12 @@ function nameOf(input: ImageInput): string {
 async function decode<T>(input: ImageInput, read: (image: Sharp) => Promise<T>): Promise<T> {
   try {
     return await read(
-      sharp(input, { failOn: 'truncated', limitInputPixels: pixelsMax, sequentialRead: true }),
+      sharp(input, {
+        failOn: 'truncated',
+        ignoreIcc: true,
+        limitInputPixels: pixelsMax,
+        sequentialRead: true,
+      }),
     )
   } catch (thrown) {
     throw new AgentError(

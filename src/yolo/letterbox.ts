@@ -48,8 +48,8 @@ export function letterbox(
   }
 }
 
-/** Python's round(): what LetterBox sizes the scaled picture with. `value` is not negative. */
-function roundHalfToEven(value: number): number {
+/** Rounds as Python and OpenCV do. `value` is not negative. */
+export function roundHalfToEven(value: number): number {
   const below = Math.floor(value)
   const rest = value - below
   if (rest !== 0.5) return rest < 0.5 ? below : below + 1

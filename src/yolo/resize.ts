@@ -5,7 +5,7 @@
  */
 
 import { invariant } from '../base/assert.js'
-import { letterboxPad } from './letterbox.js'
+import { letterboxPad, roundHalfToEven } from './letterbox.js'
 import type { Letterbox } from './letterbox.js'
 
 /** A picture in rows from the top, three bytes R, G, B a pixel, no gaps between rows. */
@@ -17,17 +17,13 @@ export interface RgbPicture {
 
 const weightOne = 2048
 
-/** For each target position: the first of its two source positions, and the weight of the second (0..2048). */
+/**
+ * For each target position: the first of its two source positions (-1 before the edge), and the weight of the second
+ * (0..2048).
+ */
 interface Taps {
   readonly first: Int32Array
   readonly weight: Int32Array
-}
-
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value)
-  const rest = value - floor
-  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1
-  return floor % 2 === 0 ? floor : floor + 1
 }
 
 function tapsOf(sourceSize: number, targetSize: number): Taps {
@@ -37,15 +33,25 @@ function tapsOf(sourceSize: number, targetSize: number): Taps {
   for (let position = 0; position < targetSize; position++) {
     const centre = Math.fround((position + 0.5) * step - 0.5)
     const left = Math.floor(centre)
-    if (left < 0) continue
-    if (left >= sourceSize - 1) {
-      first[position] = sourceSize - 1
-      continue
-    }
     first[position] = left
-    weight[position] = roundHalfEven(Math.fround(centre - left) * weightOne)
+    weight[position] = roundHalfToEven(Math.fround(centre - left) * weightOne)
   }
   return { first, weight }
+}
+
+/**
+ * Taps of columns: at the edges one pixel counts alone.
+ * Rows need no such step, they meet the edge row twice; the products of its two weights are cut off one by one, as in OpenCV.
+ */
+function columnTaps(sourceSize: number, targetSize: number): Taps {
+  const taps = tapsOf(sourceSize, targetSize)
+  for (let position = 0; position < targetSize; position++) {
+    const left = taps.first[position]!
+    if (left >= 0 && left < sourceSize - 1) continue
+    taps.first[position] = left < 0 ? 0 : sourceSize - 1
+    taps.weight[position] = 0
+  }
+  return taps
 }
 
 /** Interpolates one source row to the target's width; `row` gets values scaled by 2048. */
@@ -81,15 +87,15 @@ export interface ResizeTarget {
 export function resizeBilinear(source: RgbPicture, target: ResizeTarget): void {
   invariant(source.data.length >= source.width * source.height * 3, 'the source holds all of its rows')
   const { data, width, height } = target
-  const columns = tapsOf(source.width, width)
+  const columns = columnTaps(source.width, width)
   const rows = tapsOf(source.height, height)
   let upper = new Int32Array(width * 3)
   let lower = new Int32Array(width * 3)
   let upperRow = -1
   let lowerRow = -1
   for (let y = 0; y < height; y++) {
-    const first = rows.first[y]!
-    const second = Math.min(first + 1, source.height - 1)
+    const first = Math.max(rows.first[y]!, 0)
+    const second = Math.min(rows.first[y]! + 1, source.height - 1)
     if (first === lowerRow) {
       ;[upper, lower] = [lower, upper]
       ;[upperRow, lowerRow] = [lowerRow, upperRow]
