@@ -11,17 +11,10 @@ import type { Detection, DetectionOptions } from './detection.js'
 import type { Letterbox } from './letterbox.js'
 import type { HeadLevel, ModelDescription } from './model-description.js'
 import { nonMaxSuppression, type BoxBuffer } from './non-max-suppression.js'
+import { scanScores, type ScorePlane } from './score-plane.js'
 
 /** Bins of the distribution of one box side (DFL): a distance of 0..15 cells. */
 const distanceBins = 16
-
-/** The score of `classIndex` and anchor `firstAnchor + a` lies at `values[offset + classIndex * anchors + a]`. */
-interface ScorePlane {
-  readonly values: Float32Array
-  readonly offset: number
-  readonly anchors: number
-  readonly firstAnchor: number
-}
 
 /** How the raw values of a form relate to scores. */
 interface ScoreScale {
@@ -41,8 +34,8 @@ interface LevelOutput {
 /** What decoding keeps per model, so that it does not allocate for every picture. */
 interface Scratch {
   readonly candidates: CandidateList
-  /** Best score and its class of each anchor, for one class per box. */
-  readonly bestScore: Float32Array
+  /** Best raw value and its class of each anchor (-1: none above the threshold), for one class per box. */
+  readonly bestValue: Float32Array
   readonly bestClass: Int32Array
 }
 
@@ -72,16 +65,17 @@ function keepDecoded(
   name: string,
   options: DetectionOptions,
 ): ReturnType<typeof nonMaxSuppression> {
-  const rows = 4 + model.classNames.length
+  const classes = model.classNames.length
+  const rows = 4 + classes
   const values = outputOf(outputs, name)
   const anchors = values.length / rows
   if (!Number.isInteger(anchors) || anchors === 0) {
     throw sizeMismatch(name, values.length, `a multiple of ${rows}`)
   }
   const scratch = scratchOf(model, anchors)
-  const plane = { values, offset: 4 * anchors, anchors, firstAnchor: 0 }
+  const plane = { values, offset: 4 * anchors, anchors, firstAnchor: 0, classes }
   const scale = { threshold: Math.fround(options.conf), scoreOf: identity }
-  collect([plane], scale, scratch, model.classNames.length, options.multiLabel)
+  collect([plane], scale, scratch, options.multiLabel)
   return nonMaxSuppression(scratch.candidates, boxOf, options)
 
   function boxOf(anchor: number, into: BoxBuffer): void {
@@ -108,7 +102,7 @@ function keepFromHeads(
   const scratch = scratchOf(model, last.firstAnchor + last.anchors)
   // sigmoid(logit) > conf, without a sigmoid for the many that fail.
   const scale = { threshold: Math.log(options.conf / (1 - options.conf)), scoreOf: sigmoid }
-  collect(planes, scale, scratch, model.classNames.length, options.multiLabel)
+  collect(planes, scale, scratch, options.multiLabel)
   return nonMaxSuppression(scratch.candidates, boxOf, options)
 
   function boxOf(anchor: number, into: BoxBuffer): void {
@@ -148,54 +142,38 @@ function collect(
   planes: readonly ScorePlane[],
   scale: ScoreScale,
   scratch: Scratch,
-  classCount: number,
   multiLabel: boolean,
 ): void {
   scratch.candidates.clear()
-  for (const plane of planes) {
-    if (multiLabel) collectEveryClass(plane, scale, scratch.candidates, classCount)
-    else collectBestClass(plane, scale, scratch, classCount)
-  }
+  if (multiLabel) collectEveryClass(planes, scale, scratch.candidates)
+  else collectBestClass(planes, scale, scratch)
 }
 
 function collectEveryClass(
-  plane: ScorePlane,
+  planes: readonly ScorePlane[],
   scale: ScoreScale,
   candidates: CandidateList,
-  classCount: number,
 ): void {
-  const { values, anchors, firstAnchor } = plane
-  const { threshold, scoreOf } = scale
-  let at = plane.offset
-  for (let classIndex = 0; classIndex < classCount; classIndex++) {
-    for (let anchor = 0; anchor < anchors; anchor++, at++) {
-      const value = values[at]!
-      if (value > threshold) candidates.push(firstAnchor + anchor, classIndex, scoreOf(value))
-    }
+  for (const plane of planes) {
+    scanScores(plane, scale.threshold, (anchor, classIndex, value) => {
+      candidates.push(anchor, classIndex, scale.scoreOf(value))
+    })
   }
 }
 
-function collectBestClass(plane: ScorePlane, scale: ScoreScale, scratch: Scratch, classCount: number): void {
-  const { values, anchors, firstAnchor } = plane
-  const { threshold, scoreOf } = scale
-  const { bestScore, bestClass, candidates } = scratch
-  let found = false
-  bestClass.fill(-1, 0, anchors)
-  let at = plane.offset
-  for (let classIndex = 0; classIndex < classCount; classIndex++) {
-    for (let anchor = 0; anchor < anchors; anchor++, at++) {
-      const value = values[at]!
-      if (!(value > threshold)) continue
-      if (bestClass[anchor]! >= 0 && value <= bestScore[anchor]!) continue
-      bestScore[anchor] = value
+function collectBestClass(planes: readonly ScorePlane[], scale: ScoreScale, scratch: Scratch): void {
+  const { bestValue, bestClass, candidates } = scratch
+  bestClass.fill(-1)
+  for (const plane of planes) {
+    scanScores(plane, scale.threshold, (anchor, classIndex, value) => {
+      if (bestClass[anchor]! >= 0 && value <= bestValue[anchor]!) return
+      bestValue[anchor] = value
       bestClass[anchor] = classIndex
-      found = true
-    }
+    })
   }
-  if (!found) return
-  for (let anchor = 0; anchor < anchors; anchor++) {
+  for (let anchor = 0; anchor < bestClass.length; anchor++) {
     const classIndex = bestClass[anchor]!
-    if (classIndex >= 0) candidates.push(firstAnchor + anchor, classIndex, scoreOf(bestScore[anchor]!))
+    if (classIndex >= 0) candidates.push(anchor, classIndex, scale.scoreOf(bestValue[anchor]!))
   }
 }
 
@@ -204,15 +182,17 @@ function levelOutputs(
   model: ModelDescription,
   heads: readonly HeadLevel[],
 ): LevelOutput[] {
+  const classes = model.classNames.length
   let firstAnchor = 0
   return heads.map(({ stride, box, cls }) => {
     const columns = Math.ceil(model.inputWidth / stride)
     const anchors = columns * Math.ceil(model.inputHeight / stride)
     const plane = {
-      values: sizedOutput(outputs, cls, model.classNames.length * anchors),
+      values: sizedOutput(outputs, cls, classes * anchors),
       offset: 0,
       anchors,
       firstAnchor,
+      classes,
     }
     firstAnchor += anchors
     return { stride, columns, plane, box: sizedOutput(outputs, box, 4 * distanceBins * anchors) }
@@ -221,10 +201,10 @@ function levelOutputs(
 
 function scratchOf(model: ModelDescription, anchors: number): Scratch {
   const known = scratches.get(model)
-  if (known?.bestScore.length === anchors) return known
+  if (known?.bestValue.length === anchors) return known
   const scratch = {
     candidates: new CandidateList(anchors, model.classNames.length),
-    bestScore: new Float32Array(anchors),
+    bestValue: new Float32Array(anchors),
     bestClass: new Int32Array(anchors),
   }
   scratches.set(model, scratch)
