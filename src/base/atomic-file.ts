@@ -32,13 +32,17 @@ function temporaryPathOf(path: string): string {
 
 /**
  * Replaces `path` with `bytes`: write beside it, fsync, rename, fsync the folder. Creates missing parent folders.
- * Throws `resource.disk_full` or `resource.file_unwritable`; the old file is untouched then.
+ * `mode` is that of the new file, less the umask. Throws `resource.disk_full` or `resource.file_unwritable`; the old file is untouched then.
  */
-export async function writeFileAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  bytes: Uint8Array | string,
+  options: { readonly mode?: number } = {},
+): Promise<void> {
   const temporary = temporaryPathOf(path)
   try {
     await mkdir(dirname(path), { recursive: true })
-    const handle = await open(temporary, 'w')
+    const handle = await open(temporary, 'w', options.mode ?? 0o666)
     try {
       await handle.writeFile(bytes)
       await handle.sync()
