@@ -1,0 +1,139 @@
+/**
+ * From model files to a bundle: reads what each file is, and describes it as a variant.
+ * Invariant: everything a manifest says of a file was read from the file or given by the caller; nothing is assumed.
+ */
+
+import { brotliCompressSync, constants } from 'node:zlib'
+import { type Sha256, sha256Of } from '../../base/digest.js'
+import { AgentError } from '../../base/errors.js'
+import { costOf } from '../../onnx/cost.js'
+import type { Graph } from '../../onnx/graph.js'
+import { importModel } from '../../onnx/import-model.js'
+import type { Artefact } from '../../protocol/blob.js'
+import { cutBlob } from '../../protocol/cut-blob.js'
+import type { ExpectedAccuracy, Manifest, Pruning, Variant } from '../../protocol/manifest.js'
+import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
+import type { BundleContent } from './bundle-folder.js'
+
+/** One model file, and what cannot be read from it. */
+export interface VariantFile {
+  /** For messages. */
+  readonly path: string
+  readonly bytes: Uint8Array
+  /** Given by the caller, or made of precision, target and input size. */
+  readonly id?: string
+  readonly expected?: ExpectedAccuracy
+  readonly pruning?: Pruning
+  readonly providers?: readonly string[]
+}
+
+export interface BundleOptions {
+  readonly model: string
+  readonly version: string
+  readonly sequence: number
+  readonly createdAt: string
+  readonly toolVersion: string
+  /** Instead of the names in the model; as many as it has classes. */
+  readonly classNames?: readonly string[]
+  readonly plan?: string
+}
+
+/** Below this share of the original a compressed blob is worth unpacking on the device. */
+const worthwhileShare = 0.97
+
+/** Describes `files` (at least one; the first is the source unless the plan says otherwise) as one model version. */
+export function makeBundle(files: readonly VariantFile[], options: BundleOptions): BundleContent {
+  const blobs = new Map<Sha256, Uint8Array>()
+  const variants: Variant[] = []
+  let lead: ModelDescription | undefined
+  for (const file of files) {
+    const graph = importModel(file.bytes)
+    const description = describeModel(graph)
+    lead ??= description
+    requireSameClasses(lead, description, file.path)
+    const { artefact, blobBytes } = packFile(file.bytes)
+    blobs.set(artefact.blob.sha256, blobBytes)
+    variants.push(variantOf(file, graph, description, artefact))
+  }
+  const [first] = files
+  if (lead === undefined || first === undefined) {
+    throw new AgentError('cli.argument_invalid', 'a bundle needs at least one model file')
+  }
+  const manifest: Manifest = {
+    model: options.model,
+    version: options.version,
+    sequence: options.sequence,
+    createdAt: options.createdAt,
+    task: 'detect',
+    classNames: chosenNames(lead, options.classNames),
+    input: { width: lead.inputWidth, height: lead.inputHeight },
+    variants,
+    source: {
+      sha256: sha256Of(first.bytes),
+      toolVersion: options.toolVersion,
+      ...(options.plan === undefined ? {} : { plan: options.plan }),
+    },
+  }
+  return { manifest, blobs }
+}
+
+function chosenNames(lead: ModelDescription, given: readonly string[] | undefined): readonly string[] {
+  if (given === undefined) return lead.classNames
+  if (given.length === lead.classNames.length) return given
+  const problem = `the model has ${lead.classNames.length} classes, expected as many names, got ${given.length}`
+  throw new AgentError('model.labels_invalid', problem)
+}
+
+function requireSameClasses(lead: ModelDescription, other: ModelDescription, path: string): void {
+  if (lead.classNames.join('\n') === other.classNames.join('\n')) return
+  const problem = `${path} has other classes than the first file: expected the ${lead.classNames.length} classes ${lead.classNames.slice(0, 3).join(', ')}, ...`
+  throw new AgentError('model.labels_invalid', problem)
+}
+
+function packFile(bytes: Uint8Array): { readonly artefact: Artefact; readonly blobBytes: Uint8Array } {
+  const packed = brotliCompressSync(bytes, {
+    params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.byteLength },
+  })
+  const isWorthwhile = packed.byteLength < bytes.byteLength * worthwhileShare
+  const blobBytes = isWorthwhile ? packed : bytes
+  return {
+    blobBytes,
+    artefact: {
+      sha256: sha256Of(bytes),
+      sizeBytes: bytes.byteLength,
+      encoding: isWorthwhile ? 'br' : 'none',
+      blob: cutBlob(blobBytes),
+    },
+  }
+}
+
+function variantOf(file: VariantFile, graph: Graph, description: ModelDescription, artefact: Artefact): Variant {
+  const precision = precisionOf(graph)
+  const target = graph.metadata.get('yolo_edge.int8_target')
+  const { macs, parameters } = costOf(graph)
+  const size = `${description.inputWidth}x${description.inputHeight}`
+  return {
+    id: file.id ?? [precision, target, size].filter((part) => part !== undefined).join('-'),
+    kind: 'onnx',
+    artefact,
+    precision,
+    ...(target === undefined ? {} : { int8Target: target }),
+    form: description.output.kind === 'heads' ? 'edge' : 'export',
+    input: { width: description.inputWidth, height: description.inputHeight },
+    ...(file.pruning === undefined ? {} : { pruning: file.pruning }),
+    macs,
+    parameters,
+    ...(file.expected === undefined ? {} : { expected: file.expected }),
+    providers: file.providers ?? [],
+    cpuNeeds: [],
+    cpuPrefers: target === 'x64-vnni' ? ['avx512_vnni', 'avx_vnni'] : target === 'arm64' ? ['asimddp'] : [],
+  }
+}
+
+/** int8 where anything computes on quantised values, fp16 where weights are half floats, else fp32. */
+function precisionOf(graph: Graph): string {
+  const isQuantised = graph.nodes.some((node) => /^(QLinear|DynamicQuantize|DequantizeLinear|ConvInteger|MatMulInteger)/.test(node.opType))
+  if (isQuantised) return 'int8'
+  for (const tensor of graph.initializers.values()) if (tensor.type === 'float16') return 'fp16'
+  return 'fp32'
+}
