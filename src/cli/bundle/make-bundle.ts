@@ -8,11 +8,10 @@ import { type Sha256, sha256Of } from '../../base/digest.js'
 import { AgentError } from '../../base/errors.js'
 import { costOf } from '../../onnx/cost.js'
 import type { Graph } from '../../onnx/graph.js'
-import { importModel } from '../../onnx/import-model.js'
 import type { Artefact } from '../../protocol/blob.js'
 import { cutBlob } from '../../protocol/cut-blob.js'
 import type { ExpectedAccuracy, Manifest, Pruning, Variant } from '../../protocol/manifest.js'
-import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
+import type { ModelDescription } from '../../yolo/model-description.js'
 import type { BundleContent } from './bundle-folder.js'
 
 /** One model file, and what cannot be read from it. */
@@ -20,6 +19,8 @@ export interface VariantFile {
   /** For messages. */
   readonly path: string
   readonly bytes: Uint8Array
+  readonly graph: Graph
+  readonly description: ModelDescription
   /** Given by the caller, or made of precision, target and input size. */
   readonly id?: string
   readonly expected?: ExpectedAccuracy
@@ -47,8 +48,7 @@ export function makeBundle(files: readonly VariantFile[], options: BundleOptions
   const variants: Variant[] = []
   let lead: ModelDescription | undefined
   for (const file of files) {
-    const graph = importModel(file.bytes)
-    const description = describeModel(graph)
+    const { graph, description } = file
     lead ??= description
     requireSameClasses(lead, description, file.path)
     const { artefact, blobBytes } = packFile(file.bytes)
@@ -111,6 +111,10 @@ function variantOf(file: VariantFile, graph: Graph, description: ModelDescriptio
   const precision = precisionOf(graph)
   const target = graph.metadata.get('yolo_edge.int8_target')
   const { macs, parameters } = costOf(graph)
+  if (macs === undefined) {
+    const problem = `cannot publish ${file.path}: its input size is dynamic, expected a fixed one`
+    throw new AgentError('model.graph_invalid', problem, { hint: 'export it with dynamic=False, or run it through yolo-edge compress' })
+  }
   const size = `${description.inputWidth}x${description.inputHeight}`
   return {
     id: file.id ?? [precision, target, size].filter((part) => part !== undefined).join('-'),

@@ -1,0 +1,104 @@
+/** `yolo-edge inspect`: what a model file is, what it costs, what it is made of. */
+
+import { Command } from 'commander'
+import { type GraphCost, costOf } from '../../onnx/cost.js'
+import type { Graph } from '../../onnx/graph.js'
+import { importModel } from '../../onnx/import-model.js'
+import { printGraph } from '../../onnx/print-graph.js'
+import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
+import { isAgentError } from '../../base/errors.js'
+import { naming, readModelFile } from '../model-file.js'
+import { type Output, processOutput, table } from '../output.js'
+
+interface Options {
+  readonly nodes?: boolean
+  readonly text?: boolean
+  readonly json?: boolean
+}
+
+export function inspectCommand(): Command {
+  return new Command('inspect')
+    .description('Show what a model is: its form, classes, operators, multiply-accumulates, parameters and bytes.')
+    .argument('<model>', 'an .onnx file')
+    .option('--nodes', 'the cost of every node')
+    .option('--text', 'the graph as text, one line a node')
+    .option('--json', 'print JSON')
+    .action(inspect)
+}
+
+async function inspect(path: string, options: Options): Promise<void> {
+  const output = processOutput(options.json ?? false)
+  const bytes = await readModelFile(path)
+  const graph = naming(path, () => importModel(bytes))
+  const cost = costOf(graph)
+  const detector = detectorOf(graph)
+  output.result(summaryOf(bytes, graph, cost, detector))
+  if (options.text === true) output.line(printGraph(graph))
+  else printSummary(output, path, bytes, graph, cost, detector)
+  if (options.nodes === true) output.line(nodeTable(cost))
+}
+
+/** The description of a detector, or why it is none. */
+function detectorOf(graph: Graph): ModelDescription | string {
+  try {
+    return describeModel(graph)
+  } catch (thrown) {
+    if (isAgentError(thrown, 'model.not_yolov8', 'model.labels_invalid')) return thrown.message
+    throw thrown
+  }
+}
+
+function summaryOf(bytes: Uint8Array, graph: Graph, cost: GraphCost, detector: ModelDescription | string): object {
+  return {
+    size_bytes: bytes.byteLength,
+    opsets: Object.fromEntries(graph.opsets),
+    inputs: graph.inputs,
+    outputs: graph.outputs,
+    macs: cost.macs,
+    parameters: cost.parameters,
+    initializer_bytes: cost.initializerBytes,
+    operators: Object.fromEntries(cost.census),
+    detector: typeof detector === 'string' ? { refused: detector } : detector,
+    metadata: Object.fromEntries(graph.metadata),
+  }
+}
+
+function printSummary(
+  output: Output,
+  path: string,
+  bytes: Uint8Array,
+  graph: Graph,
+  cost: GraphCost,
+  detector: ModelDescription | string,
+): void {
+  output.line(`${path}: ${mega(bytes.byteLength)} MB, opset ${[...graph.opsets].map(([domain, version]) => `${domain === '' ? '' : `${domain} `}${version}`).join(', ')}`)
+  if (typeof detector === 'string') output.line(`no detector   ${detector}`)
+  else {
+    const form = detector.output.kind === 'heads' ? 'raw heads' : 'decoded boxes'
+    output.line(`detector      ${detector.inputWidth}x${detector.inputHeight} ${detector.inputLayout}, ${form}`)
+    output.line(`classes       ${detector.classNames.length}: ${detector.classNames.slice(0, 8).join(', ')}${detector.classNames.length > 8 ? ', ...' : ''}`)
+  }
+  const macs = cost.macs === undefined ? 'unknown (dynamic size)' : `${(cost.macs / 1e9).toFixed(3)} G`
+  output.line(`MACs          ${macs}`)
+  output.line(`parameters    ${cost.parameters.toLocaleString('en')}`)
+  output.line(`constants     ${mega(cost.initializerBytes)} MB`)
+  output.line('')
+  const operators = [...cost.census].sort((a, b) => b[1] - a[1]).map(([name, count]) => [name, String(count)])
+  output.line(table([['operator', 'nodes'], ...operators]))
+}
+
+function nodeTable(cost: GraphCost): string {
+  const rows = cost.nodes.map(({ node, macs, parameters, parameterBytes, outputElements }) => [
+    node.name,
+    node.opType,
+    macs === undefined ? '?' : String(macs),
+    String(parameters),
+    String(parameterBytes),
+    outputElements === undefined ? '?' : String(outputElements),
+  ])
+  return table([['node', 'operator', 'MACs', 'parameters', 'bytes', 'outputs'], ...rows])
+}
+
+function mega(bytes: number): string {
+  return (bytes / 1e6).toFixed(2)
+}

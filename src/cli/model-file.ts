@@ -1,0 +1,59 @@
+/** Reads a model file for the command line. Invariant: a missing file is one sentence that says where a model comes from. */
+
+import { readFile, stat } from 'node:fs/promises'
+import { AgentError, messageOf, systemCodeOf } from '../base/errors.js'
+import type { Graph } from '../onnx/graph.js'
+import { importModel } from '../onnx/import-model.js'
+import { describeModel, type ModelDescription } from '../yolo/model-description.js'
+
+/** How a user gets a model, where one is missing. */
+export const exportHint =
+  'export one with Ultralytics: pip install ultralytics && yolo export model=yolov8n.pt format=onnx'
+
+/** Far above every YOLOv8 (x: 273 MB); ONNX itself ends at 2 GB. */
+const modelBytesMax = 2 ** 31 - 1
+
+/** The bytes of an .onnx file. Throws `model.file_unreadable`. */
+export async function readModelFile(path: string): Promise<Uint8Array> {
+  try {
+    const { size } = await stat(path)
+    if (size > modelBytesMax) {
+      throw new AgentError('model.file_unreadable', `cannot read the model ${path}: it has ${size} bytes, expected at most ${modelBytesMax}`)
+    }
+    return await readFile(path)
+  } catch (thrown) {
+    if (thrown instanceof AgentError) throw thrown
+    const isMissing = systemCodeOf(thrown) === 'ENOENT'
+    throw new AgentError('model.file_unreadable', `cannot read the model ${path}: ${isMissing ? 'there is no such file' : messageOf(thrown)}`, {
+      cause: thrown,
+      ...(isMissing ? { hint: exportHint } : {}),
+    })
+  }
+}
+
+/** A detector as it was read from a file. */
+export interface DetectorFile {
+  readonly bytes: Uint8Array
+  readonly graph: Graph
+  readonly description: ModelDescription
+}
+
+/** Reads a file that must be a YOLOv8 detector. Every refusal names the file. */
+export async function readDetectorFile(path: string): Promise<DetectorFile> {
+  const bytes = await readModelFile(path)
+  return naming(path, () => {
+    const graph = importModel(bytes)
+    return { bytes, graph, description: describeModel(graph) }
+  })
+}
+
+/** Runs `action`; its AgentError gets the path in front. */
+export function naming<T>(path: string, action: () => T): T {
+  try {
+    return action()
+  } catch (thrown) {
+    if (!(thrown instanceof AgentError)) throw thrown
+    const { code, message, hint, cause } = thrown
+    throw new AgentError(code, `${path}: ${message}`, { cause, ...(hint === undefined ? {} : { hint }) })
+  }
+}
