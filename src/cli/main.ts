@@ -30,7 +30,8 @@ function program(): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .addHelpText('after', epilogue)
-  for (const command of [inspectCommand(), keygenCommand(), checkConfigCommand()]) root.addCommand(command.exitOverride())
+  for (const command of [inspectCommand(), keygenCommand(), checkConfigCommand()])
+    root.addCommand(command.exitOverride())
   return root
 }
 

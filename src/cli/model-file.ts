@@ -18,16 +18,23 @@ export async function readModelFile(path: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(path)
     if (size > modelBytesMax) {
-      throw new AgentError('model.file_unreadable', `cannot read the model ${path}: it has ${size} bytes, expected at most ${modelBytesMax}`)
+      throw new AgentError(
+        'model.file_unreadable',
+        `cannot read the model ${path}: it has ${size} bytes, expected at most ${modelBytesMax}`,
+      )
     }
     return await readFile(path)
   } catch (thrown) {
     if (thrown instanceof AgentError) throw thrown
     const isMissing = systemCodeOf(thrown) === 'ENOENT'
-    throw new AgentError('model.file_unreadable', `cannot read the model ${path}: ${isMissing ? 'there is no such file' : messageOf(thrown)}`, {
-      cause: thrown,
-      ...(isMissing ? { hint: exportHint } : {}),
-    })
+    throw new AgentError(
+      'model.file_unreadable',
+      `cannot read the model ${path}: ${isMissing ? 'there is no such file' : messageOf(thrown)}`,
+      {
+        cause: thrown,
+        ...(isMissing ? { hint: exportHint } : {}),
+      },
+    )
   }
 }
 

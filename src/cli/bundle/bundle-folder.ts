@@ -35,12 +35,17 @@ export interface BundleFolder {
 }
 
 /** Writes a bundle, signed with each of `keys`. The folder must not exist. */
-export async function writeBundle(folder: string, content: BundleContent, keys: readonly SigningKey[]): Promise<void> {
+export async function writeBundle(
+  folder: string,
+  content: BundleContent,
+  keys: readonly SigningKey[],
+): Promise<void> {
   const manifest = encodeManifest(content.manifest)
   const envelope = sealEnvelope(manifestPayloadType, manifest, keys)
   await createFolderAtomic(folder, async (inside) => {
     await mkdir(join(inside, 'blobs'))
-    for (const [sha256, bytes] of content.blobs) await writeFile(join(inside, 'blobs', sha256), bytes, { flush: true })
+    for (const [sha256, bytes] of content.blobs)
+      await writeFile(join(inside, 'blobs', sha256), bytes, { flush: true })
     await writeFile(join(inside, 'manifest.json'), manifest, { flush: true })
     await writeFile(join(inside, 'envelope.json'), envelope, { flush: true })
   })

@@ -107,13 +107,20 @@ function packFile(bytes: Uint8Array): { readonly artefact: Artefact; readonly bl
   }
 }
 
-function variantOf(file: VariantFile, graph: Graph, description: ModelDescription, artefact: Artefact): Variant {
+function variantOf(
+  file: VariantFile,
+  graph: Graph,
+  description: ModelDescription,
+  artefact: Artefact,
+): Variant {
   const precision = precisionOf(graph)
   const target = graph.metadata.get('yolo_edge.int8_target')
   const { macs, parameters } = costOf(graph)
   if (macs === undefined) {
     const problem = `cannot publish ${file.path}: its input size is dynamic, expected a fixed one`
-    throw new AgentError('model.graph_invalid', problem, { hint: 'export it with dynamic=False, or run it through yolo-edge compress' })
+    throw new AgentError('model.graph_invalid', problem, {
+      hint: 'export it with dynamic=False, or run it through yolo-edge compress',
+    })
   }
   const size = `${description.inputWidth}x${description.inputHeight}`
   return {
@@ -136,7 +143,9 @@ function variantOf(file: VariantFile, graph: Graph, description: ModelDescriptio
 
 /** int8 where anything computes on quantised values, fp16 where weights are half floats, else fp32. */
 function precisionOf(graph: Graph): string {
-  const isQuantised = graph.nodes.some((node) => /^(QLinear|DynamicQuantize|DequantizeLinear|ConvInteger|MatMulInteger)/.test(node.opType))
+  const isQuantised = graph.nodes.some((node) =>
+    /^(QLinear|DynamicQuantize|DequantizeLinear|ConvInteger|MatMulInteger)/.test(node.opType),
+  )
   if (isQuantised) return 'int8'
   for (const tensor of graph.initializers.values()) if (tensor.type === 'float16') return 'fp16'
   return 'fp32'

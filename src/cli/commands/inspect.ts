@@ -18,7 +18,9 @@ interface Options {
 
 export function inspectCommand(): Command {
   return new Command('inspect')
-    .description('Show what a model is: its form, classes, operators, multiply-accumulates, parameters and bytes.')
+    .description(
+      'Show what a model is: its form, classes, operators, multiply-accumulates, parameters and bytes.',
+    )
     .argument('<model>', 'an .onnx file')
     .option('--nodes', 'the cost of every node')
     .option('--text', 'the graph as text, one line a node')
@@ -32,10 +34,19 @@ async function inspect(path: string, options: Options): Promise<void> {
   const graph = naming(path, () => importModel(bytes))
   const cost = costOf(graph)
   const detector = detectorOf(graph)
-  output.result(summaryOf(bytes, graph, cost, detector))
+  const model = { bytes, graph, cost, detector }
+  output.result(summaryOf(model))
   if (options.text === true) output.line(printGraph(graph))
-  else printSummary(output, path, bytes, graph, cost, detector)
+  else printSummary(output, path, model)
   if (options.nodes === true) output.line(nodeTable(cost))
+}
+
+/** A model file and what was found out about it. */
+interface InspectedModel {
+  readonly bytes: Uint8Array
+  readonly graph: Graph
+  readonly cost: GraphCost
+  readonly detector: ModelDescription | string
 }
 
 /** The description of a detector, or why it is none. */
@@ -48,7 +59,7 @@ function detectorOf(graph: Graph): ModelDescription | string {
   }
 }
 
-function summaryOf(bytes: Uint8Array, graph: Graph, cost: GraphCost, detector: ModelDescription | string): object {
+function summaryOf({ bytes, graph, cost, detector }: InspectedModel): object {
   return {
     size_bytes: bytes.byteLength,
     opsets: Object.fromEntries(graph.opsets),
@@ -63,20 +74,20 @@ function summaryOf(bytes: Uint8Array, graph: Graph, cost: GraphCost, detector: M
   }
 }
 
-function printSummary(
-  output: Output,
-  path: string,
-  bytes: Uint8Array,
-  graph: Graph,
-  cost: GraphCost,
-  detector: ModelDescription | string,
-): void {
-  output.line(`${path}: ${mega(bytes.byteLength)} MB, opset ${[...graph.opsets].map(([domain, version]) => `${domain === '' ? '' : `${domain} `}${version}`).join(', ')}`)
+function printSummary(output: Output, path: string, model: InspectedModel): void {
+  const { bytes, graph, cost, detector } = model
+  output.line(
+    `${path}: ${mega(bytes.byteLength)} MB, opset ${[...graph.opsets].map(([domain, version]) => `${domain === '' ? '' : `${domain} `}${version}`).join(', ')}`,
+  )
   if (typeof detector === 'string') output.line(`no detector   ${detector}`)
   else {
     const form = detector.output.kind === 'heads' ? 'raw heads' : 'decoded boxes'
-    output.line(`detector      ${detector.inputWidth}x${detector.inputHeight} ${detector.inputLayout}, ${form}`)
-    output.line(`classes       ${detector.classNames.length}: ${detector.classNames.slice(0, 8).join(', ')}${detector.classNames.length > 8 ? ', ...' : ''}`)
+    output.line(
+      `detector      ${detector.inputWidth}x${detector.inputHeight} ${detector.inputLayout}, ${form}`,
+    )
+    output.line(
+      `classes       ${detector.classNames.length}: ${detector.classNames.slice(0, 8).join(', ')}${detector.classNames.length > 8 ? ', ...' : ''}`,
+    )
   }
   const macs = cost.macs === undefined ? 'unknown (dynamic size)' : `${(cost.macs / 1e9).toFixed(3)} G`
   output.line(`MACs          ${macs}`)
