@@ -1,0 +1,329 @@
+/**
+ * The connection to the broker that lasts: opens sessions one after the other, for ever, and makes subscriptions and
+ * retained state survive them.
+ *
+ *     start -> [connecting] -> [online] -> (closed) -> [waiting, jittered backoff] -> [connecting] -> ... -> stop
+ *
+ * Invariant: while online, the broker knows every filter of the table; nothing queues up in memory while offline.
+ */
+
+import { backoffDelayMs } from '../base/backoff.js'
+import { systemClock } from '../base/clock.js'
+import type { Clock } from '../base/clock.js'
+import { AgentError, messageOf } from '../base/errors.js'
+import type { Service } from '../base/lifecycle.js'
+import type { Logger } from '../base/logger.js'
+import { seededRandom } from '../base/random.js'
+import type { Random } from '../base/random.js'
+import { sha256Of } from '../base/digest.js'
+import { resolveOptions } from './connection-options.js'
+import type { ConnectionOptions, ResolvedOptions } from './connection-options.js'
+import { openSession } from './mqtt-session.js'
+import type {
+  IncomingMessage,
+  MqttSession,
+  OpenOutcome,
+  PublishOptions,
+  PublishOutcome,
+  SubscribeOutcome,
+} from './mqtt-session.js'
+import { RetainedState } from './retained-state.js'
+import { Subscriptions } from './subscriptions.js'
+import type { MessageListener } from './subscriptions.js'
+
+/** A connection that lasted this long was a good one: the next wait starts small again. */
+const goodSessionMs = 10_000
+const goodbyeMs = 1000
+
+/** Counters since construction. */
+export interface ConnectionStats {
+  readonly isOnline: boolean
+  /** 5 or 4 (3.1.1) while online. */
+  readonly protocolVersion: 4 | 5 | undefined
+  readonly reconnects: number
+  readonly publishesSent: number
+  /** Messages that were not sent: offline, too large, too much waiting, refused. */
+  readonly publishesDropped: number
+  readonly messagesReceived: number
+  /** Messages that nobody had asked for. */
+  readonly messagesUnexpected: number
+}
+
+/** Listens to some filters until closed. */
+export interface Subscription {
+  /** What the broker said; `offline` means that it is asked after the next connect. */
+  readonly outcome: Promise<SubscribeOutcome>
+  /** Stops listening; resolves when the broker knows, or is away. */
+  close(): Promise<void>
+}
+
+export interface ConnectionPorts {
+  readonly logger: Logger
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+type OnlineListener = (isOnline: boolean) => void
+
+export class MqttConnection implements Service {
+  readonly name = 'mqtt'
+  readonly #options: ResolvedOptions
+  readonly #logger: Logger
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #subscriptions = new Subscriptions()
+  readonly #retained = new RetainedState()
+  readonly #onlineListeners = new Set<OnlineListener>()
+  readonly #stopping = new AbortController()
+  #session: MqttSession | undefined
+  #running: Promise<void> | undefined
+  #lastError: AgentError | undefined
+  #isRefusedForGood = false
+  #reconnects = 0
+  #publishesSent = 0
+  #publishesDropped = 0
+  #messagesReceived = 0
+  #messagesUnexpected = 0
+
+  /** Checks the options, connects nothing. Throws `config.value_invalid`. */
+  constructor(options: ConnectionOptions, ports: ConnectionPorts) {
+    this.#options = resolveOptions(options)
+    this.#logger = ports.logger
+    this.#clock = ports.clock ?? systemClock
+    const seed = Number.parseInt(sha256Of(options.clientId).slice(0, 8), 16) ^ this.#clock.wallMs()
+    this.#random = ports.random ?? seededRandom(seed)
+  }
+
+  /** Begins to connect and returns at once: a device works without a broker. */
+  start(): Promise<void> {
+    this.#running ??= this.#run()
+    return Promise.resolve()
+  }
+
+  /** Says `stopped`, disconnects. Bounded in time, also when the broker does not answer. */
+  async stop(): Promise<void> {
+    if (this.#stopping.signal.aborted) return this.#running
+    const session = this.#session
+    if (session !== undefined) await this.#sayGoodbye(session)
+    this.#stopping.abort()
+    await session?.close(goodbyeMs)
+    await this.#running
+  }
+
+  get isOnline(): boolean {
+    return this.#session !== undefined
+  }
+
+  /** What the current broker allows; undefined while offline. */
+  get brokerLimits(): { readonly receiveMax: number; readonly packetBytesMax: number } | undefined {
+    return this.#session
+  }
+
+  stats(): ConnectionStats {
+    return {
+      isOnline: this.isOnline,
+      protocolVersion: this.#session?.protocolVersion,
+      reconnects: this.#reconnects,
+      publishesSent: this.#publishesSent,
+      publishesDropped: this.#publishesDropped,
+      messagesReceived: this.#messagesReceived,
+      messagesUnexpected: this.#messagesUnexpected,
+    }
+  }
+
+  /** Calls `listener` at each change between online and offline, until the returned function is called. */
+  onOnlineChange(listener: OnlineListener): () => void {
+    this.#onlineListeners.add(listener)
+    return () => this.#onlineListeners.delete(listener)
+  }
+
+  /**
+   * Resolves when online. Rejects with the last reason (`network.broker_unreachable`, `network.broker_refused`) after
+   * `limitMs`, or at once when the broker refuses for good; with `network.request_timeout` when `signal` aborts.
+   */
+  async requireOnline(limitMs: number, signal?: AbortSignal): Promise<void> {
+    const { broker } = this.#options
+    const deadlineMs = this.#clock.monotonicMs() + limitMs
+    while (!this.isOnline) {
+      const remainingMs = deadlineMs - this.#clock.monotonicMs()
+      const isOver = remainingMs <= 0 || this.#stopping.signal.aborted
+      if (isOver || (this.#isRefusedForGood && this.#lastError !== undefined)) {
+        throw (
+          this.#lastError ??
+          new AgentError('network.broker_unreachable', `cannot reach broker ${broker} in time`)
+        )
+      }
+      if (signal?.aborted === true) {
+        throw new AgentError('network.request_timeout', `gave up waiting for broker ${broker}`)
+      }
+      await this.#clock.sleep(Math.min(20, remainingMs), signal)
+    }
+  }
+
+  /**
+   * Listens to `filters` with at most `qos`, now and after each reconnect. A retained message of a plain topic that is
+   * subscribed already arrives only for the first listener.
+   */
+  subscribe(filters: readonly string[], qos: 0 | 1, listener: MessageListener): Subscription {
+    const fresh = filters.filter((filter) => this.#subscriptions.add(filter, qos, listener))
+    const outcome = this.#tellSubscribed(fresh, qos)
+    let isOpen = true
+    return {
+      outcome,
+      close: async () => {
+        if (!isOpen) return
+        isOpen = false
+        const left = filters.filter((filter) => this.#subscriptions.remove(filter, listener))
+        if (left.length > 0) await this.#session?.unsubscribe(left)
+      },
+    }
+  }
+
+  /** Sends one message now, or drops it: nothing is kept for later. Never rejects. */
+  async publish(
+    topic: string,
+    payload: Uint8Array | string,
+    options: PublishOptions,
+  ): Promise<PublishOutcome> {
+    const outcome = (await this.#session?.publish(topic, payload, options)) ?? { status: 'offline' }
+    if (outcome.status === 'sent') this.#publishesSent++
+    else this.#publishesDropped++
+    return outcome
+  }
+
+  /**
+   * Makes `payload` (taken) the retained state of `topic`: sent now if online, and again after every connect.
+   * Resolves when the broker has it or it has to wait for the next connect.
+   */
+  async publishState(topic: string, payload: Uint8Array): Promise<void> {
+    this.#retained.set(topic, payload)
+    if (this.isOnline) await this.#sendState(topic, payload)
+  }
+
+  async #sendState(topic: string, payload: Uint8Array): Promise<void> {
+    const outcome = await this.publish(topic, payload, { qos: 1, retain: true })
+    if (outcome.status === 'sent' || outcome.status === 'offline') return
+    this.#logger.warn({ topic, outcome }, 'state not published')
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping
+    const { protocol, backoff } = this.#options
+    let version: 4 | 5 = protocol === 4 ? 4 : 5
+    let isVersionSettled = protocol !== 'auto'
+    let attempt = 0
+    while (!signal.aborted) {
+      const outcome = await openSession(this.#options, version, this.#clock, (message) => {
+        this.#receive(message)
+      })
+      if (outcome.status === 'open') {
+        isVersionSettled = true
+        const lastedMs = await this.#serve(outcome.session)
+        if (lastedMs >= goodSessionMs) attempt = 0
+      } else {
+        this.#noteFailure(outcome)
+        if (!isVersionSettled && outcome.isVersionRefused) {
+          version = version === 5 ? 4 : 5
+          if (version === 4) continue
+        }
+      }
+      await this.#clock.sleep(backoffDelayMs(attempt++, backoff, this.#random), signal)
+    }
+  }
+
+  #noteFailure(outcome: Extract<OpenOutcome, { status: 'failed' }>): void {
+    const isNew = outcome.error.message !== this.#lastError?.message
+    this.#lastError = outcome.error
+    this.#isRefusedForGood = outcome.isLasting && !outcome.isVersionRefused
+    if (isNew) this.#logger.warn({ err: outcome.error }, 'broker connection failed')
+  }
+
+  /** Uses one session until it closes; returns how long it lasted. */
+  async #serve(session: MqttSession): Promise<number> {
+    const sinceMs = this.#clock.monotonicMs()
+    if (this.#isStopping()) {
+      await session.close(goodbyeMs)
+      return 0
+    }
+    this.#session = session
+    this.#lastError = undefined
+    this.#isRefusedForGood = false
+    this.#logger.info(
+      { broker: this.#options.broker, protocol_version: session.protocolVersion },
+      'broker connected',
+    )
+    void this.#restore()
+    this.#announce(true)
+    const error = await session.closed
+    this.#session = undefined
+    this.#lastError = error
+    this.#announce(false)
+    if (!this.#isStopping()) {
+      this.#reconnects++
+      this.#logger.warn({ err: error }, 'broker connection lost')
+    }
+    return this.#clock.monotonicMs() - sinceMs
+  }
+
+  /** Brings a fresh session to what it should know: own availability, filters, retained state. */
+  async #restore(): Promise<void> {
+    const { availabilityTopic } = this.#options
+    const byQos = new Map<0 | 1, string[]>()
+    for (const [filter, qos] of this.#subscriptions.all()) byQos.set(qos, [...(byQos.get(qos) ?? []), filter])
+    const told = [...byQos].map(([qos, filters]) => this.#tellSubscribed(filters, qos))
+    if (availabilityTopic !== undefined) await this.#sendState(availabilityTopic, Buffer.from('online'))
+    for (const [topic, payload] of this.#retained.entries()) {
+      if (this.#retained.isNewest(topic, payload)) await this.#sendState(topic, payload)
+    }
+    await Promise.all(told)
+  }
+
+  async #tellSubscribed(filters: readonly string[], qos: 0 | 1): Promise<SubscribeOutcome> {
+    const session = this.#session
+    if (session === undefined) return { status: 'offline' }
+    const size = this.#options.topicsPerSubscribe
+    const outcomes: Promise<SubscribeOutcome>[] = []
+    for (let start = 0; start < filters.length; start += size) {
+      outcomes.push(session.subscribe(filters.slice(start, start + size), qos))
+    }
+    const refused: string[] = []
+    for (const outcome of await Promise.all(outcomes)) {
+      if (outcome.status === 'offline') return outcome
+      if (outcome.status === 'refused') refused.push(...outcome.filters)
+    }
+    if (refused.length === 0) return { status: 'granted' }
+    this.#logger.warn({ filters: refused.slice(0, 8), count: refused.length }, 'broker refused subscriptions')
+    return { status: 'refused', filters: refused }
+  }
+
+  #receive(message: IncomingMessage): void {
+    this.#messagesReceived++
+    try {
+      if (this.#subscriptions.dispatch(message) === 0) this.#messagesUnexpected++
+    } catch (thrown) {
+      // A payload that a listener refuses must not end the session; anything but an AgentError is a bug and surfaces.
+      if (!(thrown instanceof AgentError)) throw thrown
+      this.#logger.warn(
+        { topic: message.topic, code: thrown.code, reason: messageOf(thrown) },
+        'message refused',
+      )
+    }
+  }
+
+  #isStopping(): boolean {
+    return this.#stopping.signal.aborted
+  }
+
+  #announce(isOnline: boolean): void {
+    for (const listener of [...this.#onlineListeners]) listener(isOnline)
+  }
+
+  async #sayGoodbye(session: MqttSession): Promise<void> {
+    const { availabilityTopic } = this.#options
+    if (availabilityTopic === undefined) return
+    const timer = new AbortController()
+    const said = session.publish(availabilityTopic, 'stopped', { qos: 1, retain: true })
+    await Promise.race([said, this.#clock.sleep(goodbyeMs, timer.signal)])
+    timer.abort()
+  }
+}

@@ -1,0 +1,297 @@
+/**
+ * One network connection to a broker: the only file that talks to mqtt.js.
+ * A session never comes back: after it closes, a new one is opened. So nothing of a broken connection (packet ids, stores,
+ * half-parsed bytes) outlives it, and every call of a broken session has an outcome.
+ * Invariant: whatever the broker sends, the worst is that the session closes.
+ */
+
+import { connect } from 'mqtt'
+import type { IClientOptions, IClientPublishOptions, IPublishPacket, MqttClient } from 'mqtt'
+import type { Clock } from '../base/clock.js'
+import { AgentError } from '../base/errors.js'
+import { connectionError, isLastingRefusal, isVersionRefusal, reasonCodeOf } from './connection-error.js'
+import type { ResolvedOptions } from './connection-options.js'
+
+/** A message that arrived. */
+export interface IncomingMessage {
+  readonly topic: string
+  /** Lent for the time of the call: a view into the receive buffer. */
+  readonly payload: Uint8Array
+  /** Whether the broker kept it from before the subscription. */
+  readonly isRetained: boolean
+  /** MQTT 5 only. */
+  readonly responseTopic?: string
+  readonly correlation?: Uint8Array
+}
+
+/** How a message is sent. */
+export interface PublishOptions {
+  readonly qos: 0 | 1
+  readonly retain?: boolean
+  /** Seconds after which the broker forgets it; MQTT 5 only. */
+  readonly expiryS?: number
+  /** MQTT 5 only. */
+  readonly responseTopic?: string
+  readonly correlation?: Uint8Array
+}
+
+/** What became of a message: with QoS 0 `sent` means handed to the network, with QoS 1 acknowledged by the broker. */
+export type PublishOutcome =
+  | { readonly status: 'sent' }
+  | { readonly status: 'offline' }
+  | { readonly status: 'dropped'; readonly reason: 'queue_full' | 'too_large' }
+  | { readonly status: 'refused'; readonly reasonCode: number }
+
+/** What became of a subscription: `refused` names the filters that the broker did not grant. */
+export type SubscribeOutcome =
+  | { readonly status: 'granted' }
+  | { readonly status: 'refused'; readonly filters: readonly string[] }
+  | { readonly status: 'offline' }
+
+export interface MqttSession {
+  readonly protocolVersion: 4 | 5
+  /** What the broker allows in flight towards it; 65,535 where it does not say. */
+  readonly receiveMax: number
+  /** Largest packet the broker takes; infinite where it does not say. */
+  readonly packetBytesMax: number
+  /** Resolves once, when the connection is gone, with the reason. */
+  readonly closed: Promise<AgentError>
+  publish(topic: string, payload: Uint8Array | string, options: PublishOptions): Promise<PublishOutcome>
+  subscribe(filters: readonly string[], qos: 0 | 1): Promise<SubscribeOutcome>
+  unsubscribe(filters: readonly string[]): Promise<void>
+  /** Says goodbye, or after `limitMs` just hangs up. */
+  close(limitMs: number): Promise<void>
+}
+
+/** What became of an attempt to connect. */
+export type OpenOutcome =
+  | { readonly status: 'open'; readonly session: MqttSession }
+  | {
+      readonly status: 'failed'
+      readonly error: AgentError
+      /** The broker, or what sits in its place, does not speak this version. */
+      readonly isVersionRefused: boolean
+      /** Asking again will not help. */
+      readonly isLasting: boolean
+    }
+
+function clientOptions(options: ResolvedOptions, protocolVersion: 4 | 5): IClientOptions {
+  const { tls, availabilityTopic } = options
+  return {
+    clientId: options.clientId,
+    protocolVersion,
+    protocolId: 'MQTT',
+    clean: options.cleanStart,
+    keepalive: options.keepaliveS,
+    connectTimeout: options.connectTimeoutMs,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    ...(options.username !== undefined && { username: options.username }),
+    ...(options.password !== undefined && { password: options.password }),
+    ...(tls?.ca !== undefined && { ca: tls.ca }),
+    ...(tls?.cert !== undefined && { cert: tls.cert }),
+    ...(tls?.key !== undefined && { key: tls.key }),
+    rejectUnauthorized: tls?.insecure !== true,
+    ...(availabilityTopic !== undefined && {
+      will: { topic: availabilityTopic, payload: Buffer.from('offline'), qos: 1 as const, retain: true },
+    }),
+    ...(protocolVersion === 5 && {
+      properties: {
+        maximumPacketSize: options.packetBytesMax,
+        ...(!options.cleanStart && { sessionExpiryInterval: options.sessionExpiryS }),
+      },
+    }),
+  }
+}
+
+function incomingMessage(topic: string, payload: Uint8Array, packet: IPublishPacket): IncomingMessage {
+  const { responseTopic, correlationData } = packet.properties ?? {}
+  return {
+    topic,
+    payload,
+    isRetained: packet.retain,
+    ...(responseTopic !== undefined && { responseTopic }),
+    ...(correlationData !== undefined && { correlation: correlationData }),
+  }
+}
+
+function publishOptions(options: PublishOptions, protocolVersion: 4 | 5): IClientPublishOptions {
+  const { qos, retain = false, expiryS, responseTopic, correlation } = options
+  if (protocolVersion === 4) return { qos, retain }
+  return {
+    qos,
+    retain,
+    properties: {
+      ...(expiryS !== undefined && { messageExpiryInterval: expiryS }),
+      ...(responseTopic !== undefined && { responseTopic }),
+      ...(correlation !== undefined && { correlationData: Buffer.from(correlation) }),
+    },
+  }
+}
+
+/** Turns Nagle's algorithm off where the transport is TCP: small packets must not wait for acknowledgements. */
+function setNoDelay(client: MqttClient): void {
+  const stream: unknown = client.stream
+  const isSocket = typeof stream === 'object' && stream !== null && 'setNoDelay' in stream
+  if (isSocket && typeof stream.setNoDelay === 'function')
+    (stream as { setNoDelay(on: boolean): void }).setNoDelay(true)
+}
+
+/** Room for topic, properties and header around a payload. */
+const packetOverheadBytes = 1024
+
+class Session implements MqttSession {
+  readonly protocolVersion: 4 | 5
+  readonly closed: Promise<AgentError>
+  readonly #client: MqttClient
+  readonly #clock: Clock
+  readonly #outgoingBytesMax: number
+  #pendingBytes = 0
+  #isClosed = false
+
+  constructor(client: MqttClient, closed: Promise<AgentError>, version: 4 | 5, limits: SessionLimits) {
+    this.#client = client
+    this.closed = closed
+    this.protocolVersion = version
+    this.#clock = limits.clock
+    this.#outgoingBytesMax = limits.outgoingBytesMax
+    void closed.then(() => {
+      this.#isClosed = true
+    })
+  }
+
+  get receiveMax(): number {
+    return this.#client.serverProperties?.receiveMaximum ?? 65_535
+  }
+
+  get packetBytesMax(): number {
+    return this.#client.serverProperties?.maximumPacketSize ?? Number.POSITIVE_INFINITY
+  }
+
+  async publish(
+    topic: string,
+    payload: Uint8Array | string,
+    options: PublishOptions,
+  ): Promise<PublishOutcome> {
+    if (this.#isClosed) return { status: 'offline' }
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : asBuffer(payload)
+    if (bytes.byteLength + packetOverheadBytes > this.packetBytesMax) {
+      return { status: 'dropped', reason: 'too_large' }
+    }
+    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes.byteLength > this.#outgoingBytesMax) {
+      return { status: 'dropped', reason: 'queue_full' }
+    }
+    this.#pendingBytes += bytes.byteLength
+    const acknowledged = new Promise<PublishOutcome>((resolve) => {
+      this.#client.publish(topic, bytes, publishOptions(options, this.protocolVersion), (error) => {
+        resolve(publishOutcome(error))
+      })
+    })
+    const outcome = await this.#beforeClose(acknowledged, { status: 'offline' } as const)
+    this.#pendingBytes -= bytes.byteLength
+    return outcome
+  }
+
+  async subscribe(filters: readonly string[], qos: 0 | 1): Promise<SubscribeOutcome> {
+    if (this.#isClosed) return { status: 'offline' }
+    const granted = new Promise<SubscribeOutcome>((resolve) => {
+      this.#client.subscribe([...filters], { qos }, (error, _grants, packet) => {
+        const codes = packet?.granted ?? []
+        const refused = filters.filter((_filter, index) => Number(codes[index] ?? 0) >= 128)
+        if (refused.length > 0) resolve({ status: 'refused', filters: refused })
+        else resolve({ status: error === null ? 'granted' : 'offline' })
+      })
+    })
+    return this.#beforeClose(granted, { status: 'offline' })
+  }
+
+  async unsubscribe(filters: readonly string[]): Promise<void> {
+    if (this.#isClosed) return
+    const done = new Promise<void>((resolve) => {
+      this.#client.unsubscribe([...filters], () => {
+        resolve()
+      })
+    })
+    await this.#beforeClose(done, undefined)
+  }
+
+  async close(limitMs: number): Promise<void> {
+    const timer = new AbortController()
+    const limit = this.#clock.sleep(limitMs, timer.signal)
+    this.#client.end(false)
+    await Promise.race([this.closed, limit])
+    timer.abort()
+    this.#client.end(true)
+    this.#client.stream.destroy()
+  }
+
+  /** `work`, or `instead` when the connection goes first: a broken connection leaves no call hanging. */
+  #beforeClose<T>(work: Promise<T>, instead: T): Promise<T> {
+    return Promise.race([work, this.closed.then(() => instead)])
+  }
+}
+
+interface SessionLimits {
+  readonly clock: Clock
+  readonly outgoingBytesMax: number
+}
+
+function asBuffer(payload: Uint8Array): Buffer {
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
+}
+
+function publishOutcome(error: unknown): PublishOutcome {
+  if (error === undefined || error === null) return { status: 'sent' }
+  const reasonCode = reasonCodeOf(error)
+  return reasonCode === undefined ? { status: 'offline' } : { status: 'refused', reasonCode }
+}
+
+/**
+ * Tries once to connect. `onMessage` gets every message of the session.
+ * Never rejects; the attempt ends within the connect timeout.
+ */
+export function openSession(
+  options: ResolvedOptions,
+  protocolVersion: 4 | 5,
+  clock: Clock,
+  onMessage: (message: IncomingMessage) => void,
+): Promise<OpenOutcome> {
+  const client = connect(options.url, clientOptions(options, protocolVersion))
+  let firstError: unknown
+  let resolveClosed: (error: AgentError) => void
+  const closed = new Promise<AgentError>((resolve) => {
+    resolveClosed = resolve
+  })
+  return new Promise((resolve) => {
+    client.on('error', (error) => {
+      firstError ??= error
+      client.end(true)
+      client.stream.destroy()
+    })
+    client.on('disconnect', (packet) => {
+      firstError ??= Object.assign(new TypeError('disconnected by the broker'), { code: packet.reasonCode })
+      client.stream.destroy()
+    })
+    client.on('close', () => {
+      const cause = firstError ?? new TypeError('the connection was closed')
+      const error = connectionError(options.broker, cause)
+      client.end(true)
+      resolveClosed(error)
+      resolve({
+        status: 'failed',
+        error,
+        isVersionRefused: isVersionRefusal(cause) || firstError === undefined,
+        isLasting: isLastingRefusal(cause),
+      })
+    })
+    client.on('message', (topic, payload, packet) => {
+      onMessage(incomingMessage(topic, payload, packet))
+    })
+    client.once('connect', () => {
+      setNoDelay(client)
+      const limits = { clock, outgoingBytesMax: options.outgoingBytesMax }
+      resolve({ status: 'open', session: new Session(client, closed, protocolVersion, limits) })
+    })
+  })
+}
