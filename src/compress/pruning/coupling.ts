@@ -4,7 +4,7 @@
  * Invariant: a value without an entry has no channel that may go.
  */
 
-import { attributeInts } from './node-attributes.js'
+import { intOf } from '../../onnx/attributes.js'
 import type { Graph, GraphIndex, Node, ValueName } from '../../onnx/graph.js'
 import { indexOf } from '../../onnx/graph.js'
 import type { Tensor } from '../../onnx/tensor.js'
@@ -100,7 +100,7 @@ export class Coupling {
     this.axisBindings.push({ ...binding, initializer: source })
     const dequantize = this.index.producerOf(value)
     if (dequantize === undefined) return
-    if (binding.axis !== (attributeInts(dequantize, 'axis')?.[0] ?? 1) && binding.axis !== 0) return
+    if (binding.axis !== intOf(dequantize, 'axis', 1) && binding.axis !== 0) return
     for (const name of dequantize.inputs.slice(1)) {
       if (this.constant(name)?.dims[0] !== binding.ids.length) continue
       this.axisBindings.push({ ...binding, node: dequantize, role: 'follows', axis: 0, initializer: name })

@@ -87,7 +87,13 @@ export function solveInPlace(factor: Float64Array, n: number, sides: Float64Arra
   }
 }
 
-function subtractRow(values: Float64Array, target: number, source: number, scale: number, count: number): void {
+function subtractRow(
+  values: Float64Array,
+  target: number,
+  source: number,
+  scale: number,
+  count: number,
+): void {
   if (scale === 0) return
   for (let at = 0; at < count; at++) values[target + at]! -= scale * values[source + at]!
 }

@@ -2,7 +2,7 @@
 
 import { AgentError } from '../../base/errors.js'
 import type { Graph, Node } from '../../onnx/graph.js'
-import { attributeInt, attributeInts } from '../pruning/node-attributes.js'
+import { intOf, intsOf } from '../../onnx/attributes.js'
 
 export interface ConvolutionGeometry {
   readonly kernel: readonly [height: number, width: number]
@@ -19,7 +19,7 @@ export function isDenseConvolution(graph: Graph, node: Node): boolean {
     node.opType === 'Conv' &&
     weight?.type === 'float32' &&
     weight.dims.length === 4 &&
-    attributeInt(node, 'group', 1) === 1
+    intOf(node, 'group', 1) === 1
   )
 }
 
@@ -27,14 +27,17 @@ export function isDenseConvolution(graph: Graph, node: Node): boolean {
 export function geometryOf(graph: Graph, node: Node): ConvolutionGeometry {
   const automatic = node.attributes.get('auto_pad')
   if (automatic?.kind === 'string' && automatic.value !== 'NOTSET' && automatic.value !== 'VALID') {
-    throw new AgentError('model.op_unsupported', `re-fitting ${node.name} needs explicit pads, got auto_pad ${automatic.value}`)
+    throw new AgentError(
+      'model.op_unsupported',
+      `re-fitting ${node.name} needs explicit pads, got auto_pad ${automatic.value}`,
+    )
   }
   const dims = graph.initializers.get(node.inputs[1] ?? '')?.dims ?? []
   return {
     kernel: [dims[2] ?? 1, dims[3] ?? 1],
-    strides: pair(attributeInts(node, 'strides'), 1),
-    pads: pair(attributeInts(node, 'pads'), 0),
-    dilations: pair(attributeInts(node, 'dilations'), 1),
+    strides: pair(intsOf(node, 'strides'), 1),
+    pads: pair(intsOf(node, 'pads'), 0),
+    dilations: pair(intsOf(node, 'dilations'), 1),
   }
 }
 
@@ -76,7 +79,8 @@ export function unfoldAt(
         const y = y0 + ky * geometry.dilations[0]
         for (let kx = 0; kx < kernelWidth; kx++, at++) {
           const x = x0 + kx * geometry.dilations[1]
-          if (y >= 0 && y < map.height && x >= 0 && x < map.width) rows[at] = map.data[base + y * map.width + x]!
+          if (y >= 0 && y < map.height && x >= 0 && x < map.width)
+            rows[at] = map.data[base + y * map.width + x]!
         }
       }
     }
@@ -91,7 +95,8 @@ export function gatherAt(map: FeatureMap, places: Uint32Array): Float32Array {
   const plane = map.height * map.width
   for (let channel = 0; channel < map.channels; channel++) {
     const base = channel * plane
-    for (let row = 0; row < places.length; row++) rows[row * map.channels + channel] = map.data[base + places[row]!]!
+    for (let row = 0; row < places.length; row++)
+      rows[row * map.channels + channel] = map.data[base + places[row]!]!
   }
   return rows
 }

@@ -46,7 +46,12 @@ export async function fitLayer(
   }
   const spread = variance(data.answers, f)
   let weights = start.data
-  let state = await residual(data, { ...start, data: weights }, products, activation === undefined ? f : linear)
+  let state = await residual(
+    data,
+    { ...start, data: weights },
+    products,
+    activation === undefined ? f : linear,
+  )
   const before = activation === undefined ? state.error : (await residual(data, start, products, f)).error
   weights = await step(weights, state, { factor: gram.data, lambda, start })
   state = await residual(data, { ...start, data: weights }, products, f)
@@ -113,7 +118,9 @@ async function step(
   solveInPlace(system.factor, unknowns, sides, outputs)
   // Let the event loop breathe between two long solves.
   await Promise.resolve()
-  return weights.map((weight, index) => weight + sides[(index % unknowns) * outputs + Math.floor(index / unknowns)]!)
+  return weights.map(
+    (weight, index) => weight + sides[(index % unknowns) * outputs + Math.floor(index / unknowns)]!,
+  )
 }
 
 function addRidge(gram: ProductSum, ridge: number): number {

@@ -25,7 +25,10 @@ export class MatrixProducts {
   }
 
   static async open(runner: GraphRunner): Promise<MatrixProducts> {
-    return new MatrixProducts(await runner.open(productGraph('transA')), await runner.open(productGraph('transB')))
+    return new MatrixProducts(
+      await runner.open(productGraph('transA')),
+      await runner.open(productGraph('transB')),
+    )
   }
 
   /** A^T B: [a.columns, b.columns]; sums over the rows, which both have in equal number. */
@@ -54,14 +57,22 @@ async function product(graph: OpenGraph, a: Matrix, b: Matrix): Promise<Matrix> 
 }
 
 function productGraph(transposed: 'transA' | 'transB'): Graph {
-  const matrix = (name: string) => ({ name, type: 'float32' as const, shape: [`${name}_rows`, `${name}_columns`] })
+  const matrix = (name: string) => ({
+    name,
+    type: 'float32' as const,
+    shape: [`${name}_rows`, `${name}_columns`],
+  })
   return {
     name: 'product',
     irVersion: 8,
     opsets: new Map([['', 13]]),
     inputs: [matrix('a'), matrix('b')],
     outputs: [matrix('product')],
-    nodes: [makeNode('Gemm', 'product', ['a', 'b'], ['product'], { attributes: { [transposed]: { kind: 'int', value: 1 } } })],
+    nodes: [
+      makeNode('Gemm', 'product', ['a', 'b'], ['product'], {
+        attributes: { [transposed]: { kind: 'int', value: 1 } },
+      }),
+    ],
     initializers: new Map(),
     metadata: new Map(),
     carried: undefined,

@@ -17,7 +17,10 @@ export async function observe(
   visit: (sample: number, values: Feeds) => void | Promise<void>,
 ): Promise<void> {
   if (run.samples.count === 0) {
-    throw new AgentError('dataset.folder_unusable', 'observing the model needs at least 1 calibration sample, got 0')
+    throw new AgentError(
+      'dataset.folder_unusable',
+      'observing the model needs at least 1 calibration sample, got 0',
+    )
   }
   const fed = new Set(run.graph.inputs.map((input) => input.name))
   const computed = [...new Set(values)].filter((value) => !fed.has(value))
@@ -36,7 +39,13 @@ export async function observe(
 /** A float tensor [1, channels, height, width] as a feature map. */
 export function featureMap(tensor: Tensor | undefined, value: ValueName): FeatureMap {
   const [batch, channels, height, width] = tensor?.dims ?? []
-  if (tensor?.type !== 'float32' || batch !== 1 || channels === undefined || height === undefined || width === undefined) {
+  if (
+    tensor?.type !== 'float32' ||
+    batch !== 1 ||
+    channels === undefined ||
+    height === undefined ||
+    width === undefined
+  ) {
     throw new AgentError(
       'inference.output_invalid',
       `${value} is ${tensor?.type ?? 'absent'} [${tensor?.dims.join(',') ?? ''}], expected float32 of one image [1,C,H,W]`,

@@ -7,7 +7,12 @@ import type { Feeds } from './ports.js'
  * The nodes that compute `outputs` from `given`, as a graph of its own.
  * Shapes are left open: names of dimensions are not needed to run it.
  */
-export function subgraph(graph: Graph, given: ReadonlySet<ValueName>, outputs: readonly ValueName[], types: Feeds): Graph {
+export function subgraph(
+  graph: Graph,
+  given: ReadonlySet<ValueName>,
+  outputs: readonly ValueName[],
+  types: Feeds,
+): Graph {
   const index = indexOf(graph)
   const needed = new Set<Node>()
   const inputs = new Set<ValueName>()

@@ -39,13 +39,19 @@ export async function collectTargets(
 ): Promise<Targets> {
   const nodes = restorableConvolutions(run.graph)
   const targets = new Map(
-    nodes.map((node) => [node.name, { places: [] as Uint32Array[], answers: [] as Matrix[], outputWidth: 0 }]),
+    nodes.map((node) => [
+      node.name,
+      { places: [] as Uint32Array[], answers: [] as Matrix[], outputWidth: 0 },
+    ]),
   )
   const outputs = nodes.map((node) => node.outputs[0]!)
   await observe(run, outputs, (sample, values) => {
     for (const node of nodes) {
       const map = featureMap(values.get(node.outputs[0]!), node.outputs[0]!)
-      const weight = present(run.graph.initializers.get(node.inputs[1]!), 'a dense convolution has a constant weight')
+      const weight = present(
+        run.graph.initializers.get(node.inputs[1]!),
+        'a dense convolution has a constant weight',
+      )
       const unknowns = elementCount(weight.dims.slice(1)) + 1
       const count = placesPerImage(unknowns, run.samples.count, options.factor)
       const size = map.height * map.width
@@ -61,5 +67,7 @@ export async function collectTargets(
 
 /** Dense convolutions with a bias whose input and output are feature maps of images (not the DFL expectation). */
 export function restorableConvolutions(graph: Graph): readonly Node[] {
-  return denseConvolutions(graph).filter((node) => graph.initializers.get(node.inputs[2] ?? '')?.type === 'float32')
+  return denseConvolutions(graph).filter(
+    (node) => graph.initializers.get(node.inputs[2] ?? '')?.type === 'float32',
+  )
 }

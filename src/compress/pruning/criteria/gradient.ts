@@ -25,7 +25,10 @@ export const gradientTaylor: Criterion = ({ graph, groups, gradients }) => {
         `the gradient criterion has ${gradient?.length ?? 0} gradients for ${axis.initializer}, expected ${weight.data.length}`,
       )
     }
-    scores.set(axis, sumOver(weight, axis.axis, (index) => Math.abs(weight.data[index]! * gradient[index]!)))
+    scores.set(
+      axis,
+      sumOver(weight, axis.axis, (index) => Math.abs(weight.data[index]! * gradient[index]!)),
+    )
   }
   return scores
 }

@@ -9,7 +9,11 @@ export const randomScore: Criterion = ({ groups, seed }) => {
   const random = seededRandom(seed)
   const scores = new Map<GroupedAxis, Float64Array>()
   for (const axis of groups.axes) {
-    if (isFilterAxis(axis)) scores.set(axis, Float64Array.from(axis.groups, () => random.next()))
+    if (isFilterAxis(axis))
+      scores.set(
+        axis,
+        Float64Array.from(axis.groups, () => random.next()),
+      )
   }
   return scores
 }

@@ -2,7 +2,7 @@
 
 import type { Node } from '../../../onnx/graph.js'
 import { type Coupling, channelAxis } from '../coupling.js'
-import { attributeInt } from '../node-attributes.js'
+import { intOf } from '../../../onnx/attributes.js'
 
 /**
  * Conv: column i of the weight reads input channel i, row o makes output channel o. In a grouped convolution the
@@ -17,7 +17,7 @@ export function coupleConv(node: Node, coupling: Coupling): void {
     coupling.freezeInputs(node, `${node.name} (Conv) computes its weight`)
     return
   }
-  const group = attributeInt(node, 'group', 1)
+  const group = intOf(node, 'group', 1)
   const [rows, columns] = [dims[0]!, dims[1]!]
   if (group > 1 && columns === 1 && given !== undefined) {
     coupleDepthwise(node, coupling, { ids: given.ids, rows, rank: dims.length })
@@ -59,7 +59,7 @@ function coupleGroups(coupling: Coupling, ids: Int32Array, group: number): void 
 export function coupleConvTranspose(node: Node, coupling: Coupling): void {
   const [input, weight, bias] = node.inputs
   const dims = coupling.weightDims(weight)
-  if (dims === undefined || attributeInt(node, 'group', 1) !== 1) {
+  if (dims === undefined || intOf(node, 'group', 1) !== 1) {
     coupling.freezeInputs(node, `${node.name} (ConvTranspose) has groups or computes its weight`)
     return
   }

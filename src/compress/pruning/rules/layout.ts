@@ -2,7 +2,7 @@
 
 import type { Node } from '../../../onnx/graph.js'
 import { type Channels, type Coupling, channelAxis } from '../coupling.js'
-import { attributeInt, attributeInts } from '../node-attributes.js'
+import { intOf, intsOf } from '../../../onnx/attributes.js'
 
 /** Concat on the channel axis: the lists one after the other. On another axis: equal places are coupled. */
 export function coupleConcat(node: Node, coupling: Coupling): void {
@@ -14,7 +14,7 @@ export function coupleConcat(node: Node, coupling: Coupling): void {
     coupling.freezeInputs(node, `${node.name} (Concat) joins it with a value whose channels stay`)
     return
   }
-  const axis = (attributeInt(node, 'axis', channelAxis) + first.rank) % first.rank
+  const axis = (intOf(node, 'axis', channelAxis) + first.rank) % first.rank
   if (axis === channelAxis) {
     coupling.set(node.outputs[0], concatenated(known), first.rank)
     return
@@ -37,12 +37,12 @@ function concatenated(lists: readonly Channels[]): Int32Array {
 export function coupleSplit(node: Node, coupling: Coupling): void {
   const given = coupling.of(node.inputs[0])
   if (given === undefined) return
-  const axis = (attributeInt(node, 'axis', 0) + given.rank) % given.rank
+  const axis = (intOf(node, 'axis', 0) + given.rank) % given.rank
   if (axis !== channelAxis) {
     for (const output of node.outputs) coupling.set(output, given.ids, given.rank)
     return
   }
-  const inAttribute = attributeInts(node, 'split')
+  const inAttribute = intsOf(node, 'split')
   const computed = node.inputs.length > 1 && node.inputs[1] !== '' && coupling.integers(node, 1) === undefined
   const each = Math.ceil(given.ids.length / node.outputs.length)
   const equal = node.outputs.map((_, at) => Math.min(each, given.ids.length - at * each))
