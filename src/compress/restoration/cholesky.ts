@@ -1,0 +1,103 @@
+/**
+ * Cholesky factorisation and triangular solves of symmetric positive definite systems, in float64.
+ * Matrices are square, row-major, of size n * n. Invariant: only the lower triangle is read and written.
+ */
+
+/**
+ * Replaces the lower triangle of `matrix` by L with L L^T = matrix. Two rows against two columns at a time, so that
+ * each loaded number is used twice.
+ * @returns false when the matrix is not positive definite (the triangle is then half written)
+ */
+export function factorInPlace(matrix: Float64Array, n: number): boolean {
+  for (let j = 0; j < n; j += 2) {
+    const width = Math.min(2, n - j)
+    if (!factorDiagonal(matrix, n, j, width)) return false
+    let i = j + width
+    if (width === 2) {
+      for (; i + 1 < n; i += 2) solveTile(matrix, n, i, j)
+    }
+    for (; i < n; i++) {
+      for (let column = j; column < j + width; column++) {
+        const at = i * n + column
+        matrix[at] = (matrix[at]! - dot(matrix, i * n, column * n, column)) / matrix[column * n + column]!
+      }
+    }
+  }
+  return true
+}
+
+function factorDiagonal(matrix: Float64Array, n: number, j: number, width: number): boolean {
+  for (let row = j; row < j + width; row++) {
+    for (let column = j; column <= row; column++) {
+      const rest = matrix[row * n + column]! - dot(matrix, row * n, column * n, column)
+      if (column < row) matrix[row * n + column] = rest / matrix[column * n + column]!
+      else if (rest > 0) matrix[row * n + row] = Math.sqrt(rest)
+      else return false
+    }
+  }
+  return true
+}
+
+/** Two rows i, i+1 against the two factored rows j, j+1. */
+function solveTile(matrix: Float64Array, n: number, i: number, j: number): void {
+  const [r0, r1, c0, c1] = [i * n, (i + 1) * n, j * n, (j + 1) * n]
+  let s00 = 0
+  let s01 = 0
+  let s10 = 0
+  let s11 = 0
+  for (let k = 0; k < j; k++) {
+    const a0 = matrix[r0 + k]!
+    const a1 = matrix[r1 + k]!
+    const b0 = matrix[c0 + k]!
+    const b1 = matrix[c1 + k]!
+    s00 += a0 * b0
+    s01 += a0 * b1
+    s10 += a1 * b0
+    s11 += a1 * b1
+  }
+  const d0 = matrix[c0 + j]!
+  const cross = matrix[c1 + j]!
+  const d1 = matrix[c1 + j + 1]!
+  const x0 = (matrix[r0 + j]! - s00) / d0
+  const x1 = (matrix[r1 + j]! - s10) / d0
+  matrix[r0 + j] = x0
+  matrix[r1 + j] = x1
+  matrix[r0 + j + 1] = (matrix[r0 + j + 1]! - s01 - x0 * cross) / d1
+  matrix[r1 + j + 1] = (matrix[r1 + j + 1]! - s11 - x1 * cross) / d1
+}
+
+function dot(matrix: Float64Array, left: number, right: number, length: number): number {
+  let sum = 0
+  for (let k = 0; k < length; k++) sum += matrix[left + k]! * matrix[right + k]!
+  return sum
+}
+
+/**
+ * Solves L L^T x = b for many right sides at once. `sides` holds one unknown a row: n rows of `count` columns; it is
+ * overwritten with the solutions.
+ */
+export function solveInPlace(factor: Float64Array, n: number, sides: Float64Array, count: number): void {
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < i; k++) subtractRow(sides, i * count, k * count, factor[i * n + k]!, count)
+    scaleRow(sides, i * count, 1 / factor[i * n + i]!, count)
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    scaleRow(sides, i * count, 1 / factor[i * n + i]!, count)
+    for (let k = 0; k < i; k++) subtractRow(sides, k * count, i * count, factor[i * n + k]!, count)
+  }
+}
+
+function subtractRow(
+  values: Float64Array,
+  target: number,
+  source: number,
+  scale: number,
+  count: number,
+): void {
+  if (scale === 0) return
+  for (let at = 0; at < count; at++) values[target + at]! -= scale * values[source + at]!
+}
+
+function scaleRow(values: Float64Array, target: number, scale: number, count: number): void {
+  for (let at = 0; at < count; at++) values[target + at]! *= scale
+}

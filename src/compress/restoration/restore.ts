@@ -1,0 +1,175 @@
+/**
+ * Restoration without gradients: after channels have gone, the remaining weights are re-fitted, convolution by
+ * convolution, to what the original network answered. The inputs of each fit come from the pruned network with all
+ * earlier convolutions already restored, the targets from the original one: accumulated error is fitted away too.
+ */
+
+import { present } from '../../base/assert.js'
+import type { Graph, Node, ValueName } from '../../onnx/graph.js'
+import { applyPatch } from '../../onnx/patch.js'
+import { elementCount, floatTensor, type FloatTensor, type Tensor } from '../../onnx/tensor.js'
+import { activationAfter } from './activation-function.js'
+import { geometryOf, unfoldAt } from './convolution-geometry.js'
+import { type FitOptions, fitLayer } from './fit-layer.js'
+import { type Matrix, MatrixProducts } from './matrix-products.js'
+import { featureMap } from './observe.js'
+import type { CalibrationSamples, GraphRunner } from './ports.js'
+import { type LayerTarget, restorableConvolutions, type Targets } from './targets.js'
+import { walkConvolutions } from './walk-convolutions.js'
+
+/** `bias`: only biases, so that mean answers agree. `lsq`: ridge least squares of weights and biases. */
+export type RestoreMethod = 'bias' | 'lsq'
+
+export interface RestoreOptions extends FitOptions {
+  readonly method: RestoreMethod
+}
+
+/** One re-fitted convolution; errors are relative to the variance of the original answer, behind the activation. */
+export interface RestoredLayer {
+  readonly name: string
+  readonly errorBefore: number
+  readonly errorAfter: number
+}
+
+export interface Restoration {
+  readonly graph: Graph
+  readonly layers: readonly RestoredLayer[]
+}
+
+/**
+ * Restores `graph`, whose convolutions carry the names of the original ones.
+ * @param keptRows the original output channels that a convolution still has, by its name; all where absent
+ */
+export async function restore(
+  run: { readonly graph: Graph; readonly runner: GraphRunner; readonly samples: CalibrationSamples },
+  targets: Targets,
+  keptRows: ReadonlyMap<string, readonly number[]>,
+  options: RestoreOptions,
+): Promise<Restoration> {
+  const stops = restorableConvolutions(run.graph).filter((node) => targets.has(node.name))
+  const weights = new Map<ValueName, Tensor>(run.graph.initializers)
+  const changed = new Map<ValueName, Tensor>()
+  const layers: RestoredLayer[] = []
+  const products = await MatrixProducts.open(run.runner)
+  try {
+    await walkConvolutions(run, stops, weights, async (node, inputs) => {
+      const target = present(targets.get(node.name), 'stops are filtered by targets')
+      const data = fitData(run.graph, node, inputs, { target, kept: keptRows.get(node.name), weights })
+      const activation = activationAfter(run.graph, node)
+      const fit =
+        options.method === 'lsq'
+          ? await fitLayer(data, activation, products, options)
+          : await fitBias(data, products)
+      layers.push({ name: node.name, errorBefore: fit.errorBefore, errorAfter: fit.errorAfter })
+      for (const [name, tensor] of unpackRows(node, weights, fit.weights)) {
+        weights.set(name, tensor)
+        changed.set(name, tensor)
+      }
+    })
+  } finally {
+    await products.close()
+  }
+  return { graph: applyPatch(run.graph, { initializers: changed }), layers }
+}
+
+interface FitData {
+  readonly inputs: readonly Matrix[]
+  readonly answers: readonly Matrix[]
+  readonly start: Matrix
+}
+
+function fitData(
+  graph: Graph,
+  node: Node,
+  inputs: readonly Tensor[],
+  about: {
+    readonly target: LayerTarget
+    readonly kept: readonly number[] | undefined
+    readonly weights: ReadonlyMap<ValueName, Tensor>
+  },
+): FitData {
+  const geometry = geometryOf(graph, node)
+  const start = packRows(node, about.weights)
+  const rows = inputs.map((input, sample) => {
+    const places = about.target.places[sample]!
+    const data = unfoldAt(featureMap(input, node.inputs[0]!), geometry, places, about.target.outputWidth)
+    return { rows: places.length, columns: start.columns, data }
+  })
+  const answers = about.target.answers.map((matrix) =>
+    about.kept === undefined ? matrix : takeColumns(matrix, about.kept),
+  )
+  return { inputs: rows, answers, start }
+}
+
+function takeColumns(matrix: Matrix, columns: readonly number[]): Matrix {
+  const data = new Float32Array(matrix.rows * columns.length)
+  for (let row = 0, at = 0; row < matrix.rows; row++) {
+    for (const column of columns) data[at++] = matrix.data[row * matrix.columns + column]!
+  }
+  return { rows: matrix.rows, columns: columns.length, data }
+}
+
+/** Weight rows with the bias as last element. */
+function packRows(node: Node, weights: ReadonlyMap<ValueName, Tensor>): Matrix {
+  const weight = weights.get(node.inputs[1]!) as FloatTensor
+  const bias = weights.get(node.inputs[2]!) as FloatTensor
+  const rows = weight.dims[0]!
+  const inner = elementCount(weight.dims.slice(1))
+  const data = new Float32Array(rows * (inner + 1))
+  for (let row = 0; row < rows; row++) {
+    data.set(weight.data.subarray(row * inner, (row + 1) * inner), row * (inner + 1))
+    data[row * (inner + 1) + inner] = bias.data[row]!
+  }
+  return { rows, columns: inner + 1, data }
+}
+
+function unpackRows(
+  node: Node,
+  weights: ReadonlyMap<ValueName, Tensor>,
+  packed: Float32Array,
+): readonly (readonly [ValueName, Tensor])[] {
+  const [weightName, biasName] = [node.inputs[1]!, node.inputs[2]!]
+  const dims = present(weights.get(weightName), weightName).dims
+  const rows = dims[0]!
+  const inner = elementCount(dims.slice(1))
+  const weight = new Float32Array(rows * inner)
+  const bias = new Float32Array(rows)
+  for (let row = 0; row < rows; row++) {
+    weight.set(packed.subarray(row * (inner + 1), row * (inner + 1) + inner), row * inner)
+    bias[row] = packed[row * (inner + 1) + inner]!
+  }
+  return [
+    [weightName, floatTensor(dims, weight)],
+    [biasName, floatTensor([rows], bias)],
+  ]
+}
+
+/** Shifts each bias by the mean difference between the original answer and the present one. */
+async function fitBias(
+  { inputs, answers, start }: FitData,
+  products: MatrixProducts,
+): Promise<{ weights: Float32Array; errorBefore: number; errorAfter: number }> {
+  const outputs = start.rows
+  const shift = new Float64Array(outputs)
+  const mean = new Float64Array(outputs)
+  let [rows, squares, spread] = [0, 0, 0]
+  for (let sample = 0; sample < inputs.length; sample++) {
+    const guess = await products.transposedRight(inputs[sample]!, start)
+    const wanted = answers[sample]!
+    rows += wanted.rows
+    for (let at = 0; at < wanted.data.length; at++) {
+      const difference = wanted.data[at]! - guess.data[at]!
+      shift[at % outputs]! += difference
+      mean[at % outputs]! += wanted.data[at]!
+      squares += difference * difference
+      spread += wanted.data[at]! ** 2
+    }
+  }
+  const weights = start.data.slice()
+  for (let output = 0; output < outputs; output++) {
+    weights[(output + 1) * start.columns - 1]! += shift[output]! / rows
+    spread -= mean[output]! ** 2 / rows
+  }
+  const removed = shift.reduce((total, sum) => total + (sum * sum) / rows, 0)
+  return { weights, errorBefore: squares / spread, errorAfter: (squares - removed) / spread }
+}
