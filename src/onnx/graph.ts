@@ -61,10 +61,10 @@ export interface Graph {
 /** Who makes and who uses each value of a graph. */
 export interface GraphIndex {
   /** The node that outputs the value; undefined for graph inputs and initializers. */
-  producerOf(value: ValueName): Node | undefined
+  readonly producerOf: (value: ValueName) => Node | undefined
   /** The nodes that read the value, in graph order, each once. */
-  usersOf(value: ValueName): readonly Node[]
-  isOutput(value: ValueName): boolean
+  readonly usersOf: (value: ValueName) => readonly Node[]
+  readonly isOutput: (value: ValueName) => boolean
 }
 
 const indexes = new WeakMap<Graph, GraphIndex>()

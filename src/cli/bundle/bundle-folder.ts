@@ -59,10 +59,10 @@ export async function readBundle(folder: string): Promise<BundleFolder> {
   const pathOf = (sha256: Sha256): string => join(folder, 'blobs', sha256)
   for (const { blob } of artefactsOf(manifest)) {
     const found = await sha256OfFile(pathOf(blob.sha256)).catch((thrown: unknown) => {
-      throw missing(folder, `blobs/${blob.sha256}`, thrown)
+      throw missing(folder, join('blobs', blob.sha256), thrown)
     })
     if (found !== blob.sha256) {
-      const problem = `cannot publish ${folder}: blobs/${blob.sha256} has digest ${found}, expected that of its name`
+      const problem = `cannot publish ${folder}: blob ${blob.sha256} has digest ${found}, expected that of its name`
       throw new AgentError('integrity.digest_mismatch', problem)
     }
   }

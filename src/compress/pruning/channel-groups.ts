@@ -91,11 +91,10 @@ function coupleSharedConstants(coupling: Coupling): void {
   }
   for (const binding of coupling.axisBindings) {
     const users = coupling.index.usersOf(binding.initializer)
-    if (users.every((user) => boundNodes.get(binding.initializer)?.has(user))) continue
+    const bound = boundNodes.get(binding.initializer) ?? new Set<Node>()
+    if (users.every((user) => bound.has(user))) continue
     // A user that does not know of the channels reads the constant as it is.
-    const throughScale = users.every(
-      (user) => user.opType === 'DequantizeLinear' || boundNodes.get(binding.initializer)?.has(user),
-    )
+    const throughScale = users.every((user) => user.opType === 'DequantizeLinear' || bound.has(user))
     if (throughScale) continue
     for (const id of binding.ids) coupling.ids.freeze(id, `the constant ${binding.initializer} is shared`)
   }
@@ -179,7 +178,8 @@ function layersOf(
   const signatures: string[] = Array.from({ length: count }, () => '')
   let valueNumber = 0
   for (const groups of ofValue.values()) {
-    for (const group of new Set(groups)) if (group >= 0) signatures[group] += `${valueNumber},`
+    for (const group of new Set(groups))
+      if (group >= 0) signatures[group] = `${signatures[group]!}${valueNumber},`
     valueNumber++
   }
   const names = new Map<number, string>()

@@ -78,15 +78,19 @@ export function unfoldAt(
       for (let ky = 0; ky < kernelHeight; ky++) {
         const y = y0 + ky * geometry.dilations[0]
         for (let kx = 0; kx < kernelWidth; kx++, at++) {
-          const x = x0 + kx * geometry.dilations[1]
-          if (y >= 0 && y < map.height && x >= 0 && x < map.width)
-            rows[at] = map.data[base + y * map.width + x]!
+          rows[at] = paddedAt(map, base, y, x0 + kx * geometry.dilations[1])
         }
       }
     }
     rows[at] = 1
   }
   return rows
+}
+
+/** The value of the plane that starts at `base`, 0 outside. */
+function paddedAt(map: FeatureMap, base: number, y: number, x: number): number {
+  const isInside = y >= 0 && y < map.height && x >= 0 && x < map.width
+  return isInside ? map.data[base + y * map.width + x]! : 0
 }
 
 /** Writes one row for each place: the values of all channels there. */

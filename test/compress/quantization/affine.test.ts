@@ -54,7 +54,8 @@ t.test('whatever the range, zero is exact and values come back within half a ste
     const min = random.normal() * 10 ** (random.integer(9) - 4)
     const max = min + Math.abs(random.normal()) * 10 ** (random.integer(9) - 4)
     const params = affineParams(min, max, format)
-    if (dequantizeValue(quantizeValue(0, params), params) !== 0) t.fail(`zero moved in ${JSON.stringify(params)}`)
+    if (dequantizeValue(quantizeValue(0, params), params) !== 0)
+      t.fail(`zero moved in ${JSON.stringify(params)}`)
     const covered = coveredRange(params)
     const value = Math.max(covered.min, Math.min(covered.max, min + random.next() * (max - min)))
     const error = Math.abs(dequantizeValue(quantizeValue(value, params), params) - value) / params.scale
@@ -83,6 +84,12 @@ t.test('a range of no width gets scale 1, one outside 2..16 bits is refused', (t
 t.test('ranges of values and of ranges', (t) => {
   t.same(rangeOf(Float32Array.of(3, -1, 2)), { min: -1, max: 3 })
   t.same(rangeOf(new Float32Array()), { min: 0, max: 0 })
-  t.same(unionOf([{ min: 0, max: 1 }, { min: -1, max: 0 }]), { min: -1, max: 1 })
+  t.same(
+    unionOf([
+      { min: 0, max: 1 },
+      { min: -1, max: 0 },
+    ]),
+    { min: -1, max: 1 },
+  )
   t.end()
 })

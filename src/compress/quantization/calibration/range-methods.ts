@@ -18,7 +18,11 @@ export const keptShare = 0.99999
 export const clipFloor = 0.5
 
 /** The range `method` chooses for values quantised to `format`. */
-export function chooseRange(histogram: ValueHistogram, method: CalibrationMethod, format: AffineFormat): Range {
+export function chooseRange(
+  histogram: ValueHistogram,
+  method: CalibrationMethod,
+  format: AffineFormat,
+): Range {
   switch (method) {
     case 'min-max':
       return holdingZero(histogram.range)
@@ -56,7 +60,10 @@ export function percentileRange(histogram: ValueHistogram, share: number): Range
   let last = binCount - 1
   while (last > 0 && above + histogram.bins[last]! <= tail) above += histogram.bins[last--]!
   const { min, max } = histogram.range
-  return holdingZero({ min: Math.max(min, histogram.center(first)), max: Math.min(max, histogram.center(last)) })
+  return holdingZero({
+    min: Math.max(min, histogram.center(first)),
+    max: Math.min(max, histogram.center(last)),
+  })
 }
 
 /** The bins that hold something, as parallel arrays: scans over them are the cost of every search. */
@@ -98,7 +105,12 @@ function mseRange(histogram: ValueHistogram, format: AffineFormat): Range {
   return best
 }
 
-function squaredError(values: Float64Array, weights: Float64Array, range: Range, format: AffineFormat): number {
+function squaredError(
+  values: Float64Array,
+  weights: Float64Array,
+  range: Range,
+  format: AffineFormat,
+): number {
   const { scale, zeroPoint, low, high } = affineParams(range.min, range.max, format)
   let sum = 0
   for (let index = 0; index < values.length; index++) {

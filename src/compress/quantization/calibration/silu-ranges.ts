@@ -42,7 +42,10 @@ export function siluAwareRanges(members: readonly ScaleMember[]): {
   const top = Math.max(...prepared.map((member) => member.top), 0.5)
   const min = Math.min(...prepared.map((member) => member.bottom))
   let least = Infinity
-  let best: { after: Range; before: readonly (Range | undefined)[] } = { after: { min, max: top }, before: [] }
+  let best: { after: Range; before: readonly (Range | undefined)[] } = {
+    after: { min, max: top },
+    before: [],
+  }
   for (const share of clipShares()) {
     const after = { min, max: top * share }
     const params = affineParams(after.min, after.max, activationU8)
