@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { checkConfigCommand } from './commands/check-config.js'
+import { detectCommand } from './commands/detect.js'
 import { inspectCommand } from './commands/inspect.js'
 import { keygenCommand } from './commands/keygen.js'
 import { reportError } from './output.js'
@@ -30,7 +31,7 @@ function program(): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .addHelpText('after', epilogue)
-  for (const command of [inspectCommand(), keygenCommand(), checkConfigCommand()])
+  for (const command of [detectCommand(), inspectCommand(), keygenCommand(), checkConfigCommand()])
     root.addCommand(command.exitOverride())
   return root
 }

@@ -5,7 +5,7 @@
  * Invariant: whatever the broker sends, the worst is that the session closes.
  */
 
-import { connect } from 'mqtt'
+import { connect, Store } from 'mqtt'
 import type { IClientOptions, IClientPublishOptions, IPublishPacket, MqttClient } from 'mqtt'
 import type { Clock } from '../base/clock.js'
 import { AgentError } from '../base/errors.js'
@@ -78,6 +78,9 @@ export type OpenOutcome =
 function clientOptions(options: ResolvedOptions, protocolVersion: 4 | 5): IClientOptions {
   const { tls, availabilityTopic } = options
   return {
+    // A store that is emptied on close is read once more by packets that were already parsed, and ends the process.
+    incomingStore: new Store({ clean: false }),
+    outgoingStore: new Store({ clean: false }),
     clientId: options.clientId,
     protocolVersion,
     protocolId: 'MQTT',

@@ -99,8 +99,11 @@ function isDfl(graph: Graph, node: Node): boolean {
   const weights = node.inputs[1] ?? ''
   // In a quantised graph the weights come through a DequantizeLinear.
   const source = graph.initializers.has(weights) ? weights : (producerOf(weights)?.inputs[0] ?? '')
-  const dims = graph.initializers.get(source)?.dims
-  return dims?.[0] === 1 && dims[1] === boxChannels / 4
+  const tensor = graph.initializers.get(source)
+  if (tensor?.dims[0] !== 1 || tensor.dims[1] !== boxChannels / 4) return false
+  // A class branch of one class may have these sizes too; only the expectation's weights are 0, 1, 2, ...
+  const { data } = tensor
+  return data.every((value: number | bigint, index: number) => index === 0 || value > data[index - 1]!)
 }
 
 function inputHeight(graph: Graph): number | undefined {

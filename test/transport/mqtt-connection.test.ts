@@ -127,12 +127,9 @@ t.test('availability is online while connected and stopped after a stop', async 
 
 t.test('an address that is no broker is refused before anything connects', (t) => {
   for (const url of ['', 'http://x', 'mqtt://', 'mqtt://user:secret@host']) {
-    t.throws(
-      () => new MqttConnection({ url, clientId: 'c' }, { logger: silentLogger }),
-      (error: Error) => !error.message.includes('secret'),
-    )
     t.throws(() => new MqttConnection({ url, clientId: 'c' }, { logger: silentLogger }), {
       code: 'config.value_invalid',
+      message: /^(?!.*secret)/,
     })
   }
   t.end()
