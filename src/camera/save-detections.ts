@@ -5,6 +5,7 @@
 
 import { extname } from 'node:path'
 import sharp from 'sharp'
+import type { Sharp } from 'sharp'
 import { writeFileAtomic } from '../base/atomic-file.js'
 import { AgentError } from '../base/errors.js'
 import type { Detection } from '../yolo/detection.js'
@@ -12,10 +13,10 @@ import { readRgb } from './read-image.js'
 
 /** How a picture is written, by the ending of its name. */
 const encoders = {
-  '.jpg': (image: sharp.Sharp) => image.jpeg({ quality: 90 }),
-  '.jpeg': (image: sharp.Sharp) => image.jpeg({ quality: 90 }),
-  '.png': (image: sharp.Sharp) => image.png(),
-  '.webp': (image: sharp.Sharp) => image.webp({ quality: 90 }),
+  '.jpg': (image: Sharp) => image.jpeg({ quality: 90 }),
+  '.jpeg': (image: Sharp) => image.jpeg({ quality: 90 }),
+  '.png': (image: Sharp) => image.png(),
+  '.webp': (image: Sharp) => image.webp({ quality: 90 }),
 } as const
 
 /**

@@ -13,10 +13,9 @@ import { reportError } from './output.js'
 
 const epilogue = `
 Start here:
-  npm run demo                                  everything at once, on this machine
   yolo-edge detect PICTURE --model MODEL.onnx   one picture, a folder, or a video
-  yolo-edge publish MODEL.onnx --sign KEY       put a model on the broker for the fleet
-  yolo-edge run --config device.yaml            the daemon
+  yolo-edge inspect MODEL.onnx                  what a model is and costs
+  yolo-edge keygen fleet                        the keys that sign models
 
 Exit status: 0 done, 2 usage or settings, 3 bad input, 4 not trusted, 5 disk or files or tools, 6 network,
 7 camera, 8 inference, 70 a fault of the program itself.`
