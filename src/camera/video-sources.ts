@@ -1,0 +1,119 @@
+/**
+ * Cameras, files and streams that programs read for us: which program, which arguments.
+ * Invariant: the program is known to be installed before the source is handed out.
+ */
+
+import { AgentError, isAgentError } from '../base/errors.js'
+import { letterbox } from '../yolo/letterbox.js'
+import type { ReadOptions, VideoFacts, VideoInput } from './ffmpeg.js'
+import { ffmpegCommand, plainInput, rawStdinInput, rtspInput, v4l2Input } from './ffmpeg.js'
+import type { FrameRing } from './frame-ring.js'
+import type { FrameSource } from './frame-source.js'
+import { jetsonCsiCommand, rpicamCommand } from './capture-commands.js'
+import { probeFfmpeg, probeVideo } from './probe-video.js'
+import type { SourceContext } from './source-context.js'
+import { sourceInvalid } from './source-uri.js'
+import type { StreamPlan } from './stream-source.js'
+import { streamSource } from './stream-source.js'
+import type { ToolCommand } from './tool-process.js'
+
+async function readOptions(context: SourceContext): Promise<ReadOptions> {
+  const { hasFpsMode } = await probeFfmpeg(context.clock)
+  const { start_s: startS, duration_s: durationS } = context.address.options
+  const { decoder, fpsMax } = context
+  return { decoder, fpsMax, isPaced: false, loop: false, startS, durationS, hasFpsMode }
+}
+
+function inputSizeOf(ring: FrameRing): { width: number; height: number } {
+  return { width: ring.inputWidth, height: ring.inputHeight }
+}
+
+/** A source that ffprobe looks at and ffmpeg reads, at each opening. */
+function probedSource(
+  context: SourceContext,
+  input: VideoInput,
+  isEndless: boolean,
+  options: ReadOptions,
+): FrameSource {
+  const { clock, address } = context
+  return streamSource({
+    label: address.label,
+    isEndless,
+    clock,
+    plan: async (ring, signal) => {
+      const facts = await probeVideo(input, clock, signal)
+      const box = letterbox(facts, inputSizeOf(ring))
+      return { chain: [ffmpegCommand(input, facts, box, options)], letterbox: box }
+    },
+  })
+}
+
+/** A video file: at its own pace for a live consumer, as fast as it is taken otherwise. Rejects a file that is no video. */
+export async function videoFileSource(context: SourceContext, path: string): Promise<FrameSource> {
+  const { pace, loop = false } = context.address.options
+  const isPaced = pace === undefined ? context.mode === 'live' : pace === 'realtime'
+  const options = { ...(await readOptions(context)), isPaced, loop }
+  const input = plainInput(`file:${path}`)
+  await probeVideo(input, context.clock, new AbortController().signal).catch((thrown: unknown) => {
+    if (!isAgentError(thrown, 'camera.open_failed')) throw thrown
+    throw new AgentError('camera.source_invalid', thrown.message, { cause: thrown })
+  })
+  return probedSource(context, input, loop, options)
+}
+
+/** RTSP, HTTP and the like: a stream that should not end. */
+export async function networkSource(context: SourceContext): Promise<FrameSource> {
+  const { target, options } = context.address
+  const isRtsp = /^rtsps?:/i.test(target)
+  const input = isRtsp ? rtspInput(target, options.transport ?? 'tcp') : plainInput(target)
+  return probedSource(context, input, true, await readOptions(context))
+}
+
+/** A V4L2 device. */
+export async function v4l2Source(context: SourceContext): Promise<FrameSource> {
+  const { target, options } = context.address
+  const wish = { ...options.size, fps: context.fpsMax, pixelFormat: options.format }
+  return probedSource(context, v4l2Input(target, wish), true, await readOptions(context))
+}
+
+const captureDefaults = { width: 1280, height: 720, fps: 30 } as const
+
+/** A capture program that writes raw 4:2:0 frames into ffmpeg. */
+async function capturedSource(
+  context: SourceContext,
+  capture: (facts: VideoFacts & { readonly fps: number }) => ToolCommand,
+): Promise<FrameSource> {
+  const { address, clock } = context
+  const size = address.options.size ?? captureDefaults
+  if (size.width % 64 !== 0 || size.height % 2 !== 0)
+    throw sourceInvalid(
+      address.label,
+      `the size is ${size.width}x${size.height}; expected a width that is a multiple of 64 and an even height`,
+    )
+  const fps = context.fpsMax ?? captureDefaults.fps
+  const facts = { width: size.width, height: size.height, codec: 'rawvideo', fps }
+  const options = { ...(await readOptions(context)), decoder: 'default' as const }
+  return streamSource({
+    label: address.label,
+    isEndless: true,
+    clock,
+    plan: (ring): Promise<StreamPlan> => {
+      const box = letterbox(facts, inputSizeOf(ring))
+      const input = rawStdinInput(facts.width, facts.height, fps)
+      return Promise.resolve({
+        chain: [capture(facts), ffmpegCommand(input, facts, box, options)],
+        letterbox: box,
+      })
+    },
+  })
+}
+
+/** A Raspberry Pi camera through rpicam-vid. */
+export function libcameraSource(context: SourceContext): Promise<FrameSource> {
+  return capturedSource(context, (facts) => rpicamCommand(Number(context.address.target), facts))
+}
+
+/** A CSI camera of a Jetson through gst-launch-1.0. */
+export function csiSource(context: SourceContext): Promise<FrameSource> {
+  return capturedSource(context, (facts) => jetsonCsiCommand(Number(context.address.target), facts))
+}
