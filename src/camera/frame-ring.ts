@@ -23,7 +23,7 @@ import { invariant } from '../base/assert.js'
 import type { Letterbox } from '../yolo/letterbox.js'
 import { letterboxPad } from '../yolo/letterbox.js'
 import { Bell } from './bell.js'
-import type { FrameLease } from './frame-source.js'
+import type { FrameLease } from './frame-lease.js'
 
 /** What happens when frames come faster than they are taken. */
 export type FrameMode = 'live' | 'every-frame'

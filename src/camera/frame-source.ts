@@ -3,23 +3,8 @@
  * Invariant: a consumer sees only FrameSupply; a source sees only the ring it fills and the signal that stops it.
  */
 
-import type { Letterbox } from '../yolo/letterbox.js'
+import type { FrameLease } from './frame-lease.js'
 import type { FrameRing } from './frame-ring.js'
-
-/** A frame on loan. Its pixels do not change until release. */
-export interface FrameLease {
-  /** Rises by one with each captured frame; gaps are dropped frames. */
-  readonly frameId: number
-  /** Wall time at which the frame reached this process, milliseconds. */
-  readonly capturedAtMs: number
-  /** uint8 RGB `[inputHeight, inputWidth, 3]`, letterboxed, at `byteOffset`. */
-  readonly pixels: SharedArrayBuffer
-  readonly byteOffset: number
-  readonly byteLength: number
-  readonly letterbox: Letterbox
-  /** Gives the memory back; call exactly once. */
-  release(): void
-}
 
 export interface SupplyStats {
   /** Frames that came from the source. */

@@ -14,8 +14,9 @@ import type { Clock } from '../base/clock.js'
 import { AgentError, isAgentError, messageOf } from '../base/errors.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
+import type { FrameLease } from './frame-lease.js'
 import type { FrameRing } from './frame-ring.js'
-import type { FrameLease, FrameSource, FrameSupply, SupplyStats } from './frame-source.js'
+import type { FrameSource, FrameSupply, SupplyStats } from './frame-source.js'
 
 export interface SupplyOptions {
   readonly clock: Clock

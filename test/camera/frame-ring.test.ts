@@ -2,7 +2,7 @@ import t from 'tap'
 import { seededRandom } from '../../src/base/random.js'
 import type { FrameMode } from '../../src/camera/frame-ring.js'
 import { FrameRing } from '../../src/camera/frame-ring.js'
-import type { FrameLease } from '../../src/camera/frame-source.js'
+import type { FrameLease } from '../../src/camera/frame-lease.js'
 import { letterbox } from '../../src/yolo/letterbox.js'
 
 const input = { width: 8, height: 8 }
