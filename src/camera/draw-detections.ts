@@ -1,0 +1,107 @@
+/**
+ * Detections drawn onto a picture: a box and a label each.
+ * Invariant: the drawing lies within the picture, and a class has the same colour in every picture.
+ */
+
+import sharp from 'sharp'
+import type { Sharp } from 'sharp'
+import type { Detection } from '../yolo/detection.js'
+import type { RgbPicture } from '../yolo/resize.js'
+
+interface Colour {
+  readonly red: number
+  readonly green: number
+  readonly blue: number
+}
+
+/** Hues a golden angle apart: neighbours in the class list differ most. HSV with saturation and value fixed. */
+export function classColour(classIndex: number): Colour {
+  const hue = ((classIndex * 137.508) % 360) / 60
+  const value = 235
+  const channel = (offset: number): number => {
+    const position = (offset + hue) % 6
+    return Math.round(value * (1 - 0.8 * Math.max(0, Math.min(position, 4 - position, 1))))
+  }
+  return { red: channel(5), green: channel(3), blue: channel(1) }
+}
+
+function cssOf({ red, green, blue }: Colour): string {
+  return `rgb(${red},${green},${blue})`
+}
+
+/** Black or white, whichever is read better on `colour` (luma of ITU-R BT.601). */
+function inkOn({ red, green, blue }: Colour): string {
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? '#000' : '#fff'
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+}
+
+function escapeXml(text: string): string {
+  // XML has no way to write most control characters.
+  return text.replaceAll(/[\u0000-\u001f]/g, ' ').replaceAll(/[&<>"']/g, (mark) => entities[mark] ?? mark)
+}
+
+/** Advance of a monospaced letter, of its size. */
+const letterWidth = 0.602
+
+/** SVG of one detection: the box, and the label that goes above all boxes. */
+function markOf(
+  detection: Detection,
+  label: string,
+  size: { readonly width: number; readonly height: number },
+): { box: string; tag: string } {
+  const stroke = Math.max(2, Math.round(Math.min(size.width, size.height) / 300))
+  const letter = Math.max(11, Math.round(Math.min(size.width, size.height) / 40))
+  const colour = classColour(detection.classIndex)
+  const width = detection.x2 - detection.x1
+  const height = detection.y2 - detection.y1
+  const tagWidth = Math.ceil(label.length * letter * letterWidth + letter * 0.6)
+  const tagHeight = Math.ceil(letter * 1.3)
+  const tagX = Math.max(0, Math.min(detection.x1, size.width - tagWidth))
+  const tagY = detection.y1 >= tagHeight ? detection.y1 - tagHeight : detection.y1
+  const number = (value: number): string => value.toFixed(1)
+  const box =
+    `<rect x="${number(detection.x1)}" y="${number(detection.y1)}" width="${number(width)}" height="${number(height)}" ` +
+    `fill="none" stroke="${cssOf(colour)}" stroke-width="${stroke}"/>`
+  const tag =
+    `<rect x="${number(tagX)}" y="${number(tagY)}" width="${tagWidth}" height="${tagHeight}" fill="${cssOf(colour)}"/>` +
+    `<text x="${number(tagX + letter * 0.3)}" y="${number(tagY + letter)}" font-family="DejaVu Sans Mono, monospace" ` +
+    `font-size="${letter}" fill="${inkOn(colour)}">${escapeXml(label)}</text>`
+  return { box, tag }
+}
+
+/** The drawing as SVG of the given size, pixels. Labels lie above all boxes, the best on top. */
+export function detectionsSvg(
+  size: { readonly width: number; readonly height: number },
+  detections: readonly Detection[],
+  classNames: readonly string[],
+): string {
+  const marks = [...detections]
+    .sort((a, b) => a.score - b.score)
+    .map((detection) => {
+      const name = classNames[detection.classIndex] ?? `class ${detection.classIndex}`
+      return markOf(detection, `${name} ${detection.score.toFixed(2)}`, size)
+    })
+  const drawing = marks.map(({ box }) => box).join('') + marks.map(({ tag }) => tag).join('')
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${size.width}" height="${size.height}">${drawing}</svg>`
+}
+
+/** Borrows `picture`; returns an image with the detections drawn, to be encoded by the caller. */
+export function drawDetections(
+  picture: RgbPicture,
+  detections: readonly Detection[],
+  classNames: readonly string[],
+): Sharp {
+  const image = sharp(picture.data, { raw: { width: picture.width, height: picture.height, channels: 3 } })
+  if (detections.length === 0) return image
+  return image
+    .composite([{ input: Buffer.from(detectionsSvg(picture, detections, classNames)) }])
+    .removeAlpha()
+    .removeAlpha()
+}

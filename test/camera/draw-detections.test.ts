@@ -1,0 +1,44 @@
+import t from 'tap'
+import { classColour, detectionsSvg, drawDetections } from '../../src/camera/draw-detections.js'
+
+const picture = { data: new Uint8Array(200 * 100 * 3).fill(10), width: 200, height: 100 }
+const detection = { classIndex: 3, score: 0.875, x1: 40, y1: 50, x2: 160, y2: 90 }
+
+t.test('a box in the colour of its class, a label above it, and nothing else changes', async (t) => {
+  const { data, info } = await drawDetections(picture, [detection], ['a', 'b', 'c', 'd'])
+    .raw()
+    .toBuffer({ resolveWithObject: true })
+  t.same([info.width, info.height, info.channels], [200, 100, 3])
+  const at = (x: number, y: number): number[] => [...data.subarray((y * 200 + x) * 3, (y * 200 + x) * 3 + 3)]
+  const { red, green, blue } = classColour(3)
+  t.same(at(100, 50), [red, green, blue], 'the upper edge')
+  t.same(at(100, 70), [10, 10, 10], 'inside')
+  t.same(at(5, 5), [10, 10, 10], 'outside')
+  t.same(at(41, 37), [red, green, blue], 'the label')
+})
+
+t.test('labels stay within the picture and say class and score', (t) => {
+  const corner = { classIndex: 0, score: 0.5, x1: 190, y1: 0, x2: 200, y2: 8 }
+  const svg = detectionsSvg(picture, [corner], ['traffic light'])
+  t.match(svg, />traffic light 0\.50</)
+  const [, x, width] = /<rect x="([\d.]+)" y="0\.0" width="(\d+)" height="\d+" fill="rgb/.exec(svg) ?? []
+  t.ok(Number(x) + Number(width) <= 200)
+  t.end()
+})
+
+t.test('a name cannot break the drawing', async (t) => {
+  const names = ['<script>&"\u0007']
+  t.match(detectionsSvg(picture, [{ ...detection, classIndex: 0 }], names), '&lt;script&gt;&amp;&quot;')
+  await t.resolves(
+    drawDetections(picture, [{ ...detection, classIndex: 0 }], names)
+      .png()
+      .toBuffer(),
+  )
+  t.match(detectionsSvg(picture, [detection], []), 'class 3 0.88', 'a class without a name has its number')
+})
+
+t.test('the first eighty classes have colours of their own', (t) => {
+  const colours = new Set(Array.from({ length: 80 }, (_, index) => JSON.stringify(classColour(index))))
+  t.equal(colours.size, 80)
+  t.end()
+})
