@@ -8,8 +8,8 @@ import { AgentError, isAgentError } from '../../base/errors.js'
 import { Histogram } from '../../base/histogram.js'
 import { isImagePath, listImages } from '../../camera/image-files.js'
 import { openSource } from '../../camera/open-source.js'
-import { readLetterboxed } from '../../camera/read-image.js'
-import { saveDetections } from '../../camera/save-detections.js'
+import { readLetterboxed, readRgb } from '../../camera/read-image.js'
+import { savePicture } from '../../camera/save-picture.js'
 import { type Detector, openDetector } from '../../runtime/detector.js'
 import { type Detection, type DetectionOptions, predictionOptions } from '../../yolo/detection.js'
 import type { Letterbox } from '../../yolo/letterbox.js'
@@ -141,7 +141,7 @@ async function readPicture(
   if (!isOneOfMany && detections.length > 0) run.output.line(detectionTable(detections, names))
   if (save !== undefined) {
     const target = isOneOfMany ? join(save, `${basename(path, extname(path))}.jpg`) : save
-    await saveDetections(path, target, detections, names)
+    await savePicture(target, await readRgb(path), detections, names)
     run.output.line(`saved ${target}`)
   }
   return {
