@@ -20,6 +20,8 @@ export interface RankedClass {
   /** As in ClassMatches. */
   readonly matched: Uint16Array
   readonly ignored: Uint16Array
+  /** Detections that found a ground truth at any threshold. */
+  readonly hits: number
 }
 
 /** Values at each of the ten overlap thresholds. */
@@ -70,6 +72,7 @@ export function rankClasses(
         image: Int32Array.from(detections, (each) => each.image),
         matched: Uint16Array.from(detections, (each) => each.matched),
         ignored: Uint16Array.from(detections, (each) => each.ignored),
+        hits: detections.filter((each) => each.matched !== 0).length,
       }
     })
 }
@@ -91,63 +94,73 @@ export function averagePrecision(ranked: RankedClass, weights?: Float64Array): C
     positives += ranked.positives[image]! * (weights?.[image] ?? 1)
   }
   if (positives === 0) return undefined
+  const curves = traceCurves(ranked, positives, weights)
   const precision = new Float64Array(iouThresholds.length)
   const recall = new Float64Array(iouThresholds.length)
-  // Recall rises only with a right detection, so the curve is kept at those alone.
-  const curve = {
-    recall: new Float64Array(ranked.image.length),
-    precision: new Float64Array(ranked.image.length),
-  }
   for (let threshold = 0; threshold < iouThresholds.length; threshold++) {
-    const points = traceCurve(ranked, 1 << threshold, positives, weights, curve)
-    recall[threshold] = points === 0 ? 0 : curve.recall[points - 1]!
-    precision[threshold] = meanPrecision(curve, points)
+    const first = threshold * ranked.hits
+    const end = first + curves.points[threshold]!
+    recall[threshold] = end === first ? 0 : curves.recall[end - 1]!
+    precision[threshold] = meanPrecision(curves, first, end)
   }
   return { positives, precision, recall }
 }
 
-interface Curve {
+/** Precision over recall for each overlap threshold t: `points[t]` points from `t * hits` on. */
+interface Curves {
+  readonly points: Int32Array
   readonly recall: Float64Array
   readonly precision: Float64Array
 }
 
-/** Fills `curve` with a point for each right detection; returns how many. */
-function traceCurve(
-  ranked: RankedClass,
-  bit: number,
-  positives: number,
-  weights: Float64Array | undefined,
-  curve: Curve,
-): number {
-  const { image, matched, ignored } = ranked
-  let right = 0
-  let wrong = 0
-  let points = 0
+/**
+ * Recall rises only with a right detection, so the curves are kept at those alone.
+ * Most detections are wrong at every threshold: one counter serves all ten for them.
+ */
+function traceCurves(ranked: RankedClass, positives: number, weights: Float64Array | undefined): Curves {
+  const { image, matched, ignored, hits } = ranked
+  const count = iouThresholds.length
+  const right = new Float64Array(count)
+  const wrongHere = new Float64Array(count)
+  let wrongEverywhere = 0
+  const points = new Int32Array(count)
+  const recall = new Float64Array(count * hits)
+  const precision = new Float64Array(count * hits)
   for (let index = 0; index < image.length; index++) {
-    if ((ignored[index]! & bit) !== 0) continue
     const weight = weights === undefined ? 1 : weights[image[index]!]!
-    if ((matched[index]! & bit) === 0) {
-      wrong += weight
-    } else if (weight > 0) {
-      right += weight
-      curve.recall[points] = right / positives
-      curve.precision[points] = right / (right + wrong + Number.EPSILON)
-      points++
+    if (weight === 0) continue
+    const matchedBits = matched[index]!
+    const ignoredBits = ignored[index]!
+    if ((matchedBits | ignoredBits) === 0) {
+      wrongEverywhere += weight
+      continue
+    }
+    for (let threshold = 0; threshold < count; threshold++) {
+      const bit = 1 << threshold
+      if ((ignoredBits & bit) !== 0) continue
+      if ((matchedBits & bit) === 0) {
+        wrongHere[threshold]! += weight
+        continue
+      }
+      const found = (right[threshold]! += weight)
+      const at = threshold * hits + points[threshold]!++
+      recall[at] = found / positives
+      precision[at] = found / (found + wrongHere[threshold]! + wrongEverywhere + Number.EPSILON)
     }
   }
-  return points
+  return { points, recall, precision }
 }
 
 /** Mean of the precision at 101 recalls, where precision at a recall is the best at it or any higher one. */
-function meanPrecision({ recall, precision }: Curve, points: number): number {
-  for (let point = points - 2; point >= 0; point--) {
+function meanPrecision({ recall, precision }: Curves, first: number, end: number): number {
+  for (let point = end - 2; point >= first; point--) {
     precision[point] = Math.max(precision[point]!, precision[point + 1]!)
   }
   let sum = 0
-  let point = 0
+  let point = first
   for (const least of recallPoints) {
-    while (point < points && recall[point]! < least) point++
-    if (point === points) break
+    while (point < end && recall[point]! < least) point++
+    if (point === end) break
     sum += precision[point]!
   }
   return sum / recallPoints.length
