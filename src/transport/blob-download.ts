@@ -10,7 +10,7 @@
 
 import type { Clock } from '../base/clock.js'
 import { systemClock } from '../base/clock.js'
-import { AgentError } from '../base/errors.js'
+import { AgentError, wrapError } from '../base/errors.js'
 import type { Blob } from '../protocol/blob.js'
 import { chunkRange } from '../protocol/blob.js'
 import type { Topics } from '../protocol/topics.js'
