@@ -114,7 +114,7 @@ class BlobDownload {
         this.#isOver = true
         if (error === undefined) resolve()
         else
-          reject(error instanceof Error ? error : new AgentError('internal.invariant_broken', String(error)))
+        else reject(wrapError(error, 'internal.invariant_broken', `cannot download blob ${this.#blob.sha256}`))
       }
     })
     const onAbort = (): void => {
