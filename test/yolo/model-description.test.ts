@@ -2,6 +2,8 @@ import t from 'tap'
 import type { Dim, Graph, ValueInfo } from '../../src/onnx/graph.js'
 import type { ElementType } from '../../src/onnx/tensor.js'
 import { describeModel } from '../../src/yolo/model-description.js'
+import { importModel } from '../../src/onnx/import-model.js'
+import { exportNames, readExport } from '../helpers/exports.js'
 
 function value(name: string, shape: readonly Dim[], type: ElementType = 'float32'): ValueInfo {
   return { name, shape, type }
@@ -178,6 +180,23 @@ t.test('refuses what is no YOLOv8 detector and names the first thing that does n
   t.throws(() => describeModel(graph([floatInput], [decoded]), { width: 640, height: 64 }), {
     code: 'model.not_yolov8',
     message: /input width is 96, and 640 was asked for/,
+  })
+  t.end()
+})
+
+t.test('describes real exports of every age, static and dynamic', (t) => {
+  const single = exportNames.filter((name) => !name.includes('batch2'))
+  t.ok(single.length >= 8)
+  for (const name of single) {
+    const model = importModel(readExport(name))
+    const { inputLayout, inputWidth, inputHeight, classNames, output } = describeModel(model)
+    t.same([inputLayout, output.kind], ['nchw-float', 'decoded'], name)
+    t.same([inputHeight, inputWidth], JSON.parse(model.metadata.get('imgsz')!), name)
+    t.notMatch(classNames[0], /^class_/, name)
+  }
+  t.throws(() => describeModel(importModel(readExport('opset14-raw-batch2'))), {
+    code: 'model.not_yolov8',
+    message: /takes 2 pictures at once/,
   })
   t.end()
 })

@@ -64,6 +64,7 @@ t.test('a letterboxed picture is grey outside of the geometry and only there', (
     const white = { data: new Uint8Array(width * height * 3).fill(255), width, height }
     const pixels = new Uint8Array(32 * 32 * 3).fill(7)
     fillLetterboxed(white, pixels, box)
+    const wrong: string[] = []
     for (let y = 0; y < 32; y++) {
       for (let x = 0; x < 32; x++) {
         const isInside =
@@ -72,9 +73,10 @@ t.test('a letterboxed picture is grey outside of the geometry and only there', (
           y >= box.padTop &&
           y < box.padTop + box.scaledHeight
         const value = pixels[(y * 32 + x) * 3]
-        if (value !== (isInside ? 255 : 114)) t.fail(`${width}x${height}: ${x},${y} is ${value ?? 'nothing'}`)
+        if (value !== (isInside ? 255 : 114)) wrong.push(`${x},${y}: ${value ?? 'nothing'}`)
       }
     }
+    t.same(wrong, [], `${width}x${height}`)
   }
   t.end()
 })
