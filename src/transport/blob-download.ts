@@ -114,7 +114,7 @@ class BlobDownload {
         this.#isOver = true
         if (error === undefined) resolve()
         else
-        else reject(wrapError(error, 'internal.invariant_broken', `cannot download blob ${this.#blob.sha256}`))
+          reject(wrapError(error, 'internal.invariant_broken', `cannot download blob ${this.#blob.sha256}`))
       }
     })
     const onAbort = (): void => {
