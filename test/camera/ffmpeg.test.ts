@@ -68,7 +68,7 @@ t.test('options of the input stand before it, the duration behind it', (t) => {
 t.test('RTSP goes over TCP unless told otherwise', (t) => {
   t.match(
     ffmpegCommand(rtspInput('rtsp://cam/1', 'tcp'), facts, wide, plain).args.join(' '),
-    '-rtsp_transport tcp -i',
+    '-flags low_delay -rtsp_transport tcp -i',
   )
   t.same(rtspInput('rtsp://cam/1', 'udp').openArgs, ['-rtsp_transport', 'udp'])
   t.end()

@@ -4,7 +4,7 @@ import { FrameRing } from '../../src/camera/frame-ring.js'
 import { streamSource } from '../../src/camera/stream-source.js'
 import type { ToolCommand } from '../../src/camera/tool-process.js'
 import { letterbox } from '../../src/yolo/letterbox.js'
-import { childProcesses, skipWithoutTool } from '../helpers/clips.js'
+import { allowOnlyTools, childProcesses, skipWithoutTool } from '../helpers/clips.js'
 
 const skip = skipWithoutTool('ffmpeg')
 const box = letterbox({ width: 32, height: 16 }, { width: 32, height: 32 })
@@ -73,6 +73,7 @@ t.test('half a frame at the end is a broken stream', { skip }, async (t) => {
 })
 
 t.test('a program of the chain that is missing takes the others with it', { skip }, async (t) => {
+  allowOnlyTools(t, ['ffmpeg'])
   const endless = drawing(1_000_000, '32x16', 'yuv420p')
   await t.rejects(sourceOf(endless, { command: 'rpicam-vid', args: [] }).run(ringOf(), forever, report), {
     code: 'resource.tool_missing',

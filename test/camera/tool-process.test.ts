@@ -3,7 +3,7 @@ import t from 'tap'
 import { systemClock } from '../../src/base/clock.js'
 import type { ToolCommand } from '../../src/camera/tool-process.js'
 import { ToolProcess } from '../../src/camera/tool-process.js'
-import { childProcesses, skipWithoutTool } from '../helpers/clips.js'
+import { allowOnlyTools, childProcesses, skipWithoutTool } from '../helpers/clips.js'
 
 const skip = skipWithoutTool('ffmpeg')
 const endless: ToolCommand = {
@@ -55,6 +55,7 @@ t.test('finish lets a program end by itself, but not for ever', { skip }, async 
 })
 
 t.test('a program that is not installed is named with its package', async (t) => {
+  allowOnlyTools(t, [])
   await t.rejects(ToolProcess.start({ command: 'rpicam-vid', args: [] }, quiet, systemClock), {
     code: 'resource.tool_missing',
     message: 'cannot run rpicam-vid: it is not installed (apt install rpicam-apps)',

@@ -1,4 +1,12 @@
-import { chmodSync, copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -10,6 +18,7 @@ import type { FrameSupply } from '../../src/camera/frame-source.js'
 import { openSource } from '../../src/camera/open-source.js'
 import { letterbox } from '../../src/yolo/letterbox.js'
 import {
+  allowOnlyTools,
   childProcesses,
   countedGrey,
   skipWithoutTool,
@@ -17,6 +26,7 @@ import {
   writeCountedClip,
 } from '../helpers/clips.js'
 import { shared, skipWithout } from '../helpers/paths.js'
+import { serveRtsp } from '../helpers/rtsp-server.js'
 
 const skip = skipWithoutTool('ffmpeg')
 const forever = new AbortController().signal
@@ -194,30 +204,37 @@ t.test('ffmpeg hangs: it is ended and started again', { skip }, async (t) => {
   t.same(childProcesses(), [])
 })
 
-t.test('a stream whose sender closes is opened again', { skip }, async (t) => {
+t.test('a stream whose sender closes is opened again, over TCP and over RTSP', { skip }, async (t) => {
   const path = join(folder, 'stream.ts')
-  writeClip(path, [
-    '-f',
-    'lavfi',
-    '-i',
-    'testsrc=size=64x64:duration=1:rate=10',
-    '-c:v',
-    'mpeg2video',
-    '-f',
-    'mpegts',
-  ])
+  const drawing = 'testsrc=size=64x64:duration=1:rate=10'
+  writeClip(path, ['-f', 'lavfi', '-i', drawing, '-c:v', 'mpeg2video', '-f', 'mpegts'])
   const bytes = readFileSync(path)
-  const server = createServer((socket) => {
+  const sender = createServer((socket) => {
     socket.on('error', () => undefined)
     socket.end(bytes)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  const supply = await openSource({ uri: `tcp://127.0.0.1:${port}`, ...shape, clock: hastyClock })
-  for (let frame = 0; frame < 25; frame++) (await take(supply)).release()
-  t.ok(supply.stats().restarts >= 2)
-  await supply.stop()
-  server.close()
+  await new Promise<void>((resolve) => sender.listen(0, '127.0.0.1', resolve))
+  const camera = await serveRtsp(bytes, 'admin:p%ss')
+  const { port } = sender.address() as AddressInfo
+  for (const uri of [`tcp://127.0.0.1:${port}`, `rtsp://admin:p%25ss@127.0.0.1:${camera.port}/stream`]) {
+    const supply = await openSource({ uri, ...shape, clock: hastyClock })
+    for (let frame = 0; frame < 25; frame++) (await take(supply)).release()
+    t.ok(supply.stats().restarts >= 2, supply.label)
+    await supply.stop()
+  }
+  t.ok(camera.sessions() >= 4, 'the password was right')
+  camera.close()
+  sender.close()
+})
+
+t.test('a wrong password is told as such, without the password', { skip }, async (t) => {
+  const camera = await serveRtsp(Buffer.alloc(0), 'admin:right')
+  const uri = `rtsp://admin:wrong@127.0.0.1:${camera.port}/stream`
+  const supply = await openSource({ uri, ...shape, faultsMax: 1 })
+  const failed: unknown = await supply.next(forever).catch((thrown: unknown) => thrown)
+  t.match(failed, { code: 'camera.open_failed', message: /401|Unauthorized/ })
+  t.notMatch(String(failed), /wrong|admin/)
+  camera.close()
 })
 
 t.test('a camera that does not answer: the reason without the password', { skip }, async (t) => {
@@ -231,18 +248,15 @@ t.test('a camera that does not answer: the reason without the password', { skip 
 })
 
 t.test('raw frames of a capture program go through ffmpeg', { skip }, async (t) => {
-  const { PATH } = process.env
-  t.teardown(() => {
-    process.env['PATH'] = PATH
-  })
-  const tools = t.testdir({})
+  const tools = join(folder, 'tools')
+  mkdirSync(tools)
   const drawing = 'testsrc=size=1280x720:rate=30'
   for (const tool of ['rpicam-vid', 'gst-launch-1.0']) {
     const script = `#!/bin/sh\nexec ffmpeg -v error -f lavfi -i ${drawing} -pix_fmt yuv420p -f rawvideo -\n`
     writeFileSync(join(tools, tool), script)
     chmodSync(join(tools, tool), 0o755)
   }
-  process.env['PATH'] = `${tools}:${PATH ?? ''}`
+  allowOnlyTools(t, ['ffmpeg', 'ffprobe'], tools)
   for (const uri of ['libcamera://0', 'csi://0']) {
     const supply = await openSource({ uri, ...shape })
     const lease = await take(supply)
@@ -273,11 +287,7 @@ t.test(
 )
 
 t.test('without ffmpeg its package is named', async (t) => {
-  const { PATH } = process.env
-  t.teardown(() => {
-    process.env['PATH'] = PATH
-  })
-  process.env['PATH'] = t.testdir({})
+  allowOnlyTools(t, [])
   for (const uri of [join(folder, 'note.mp4'), 'rtsp://cam/1', '/dev/video0', 'csi://0']) {
     await t.rejects(openSource({ uri, ...shape }), {
       code: 'resource.tool_missing',

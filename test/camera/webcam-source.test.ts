@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import t from 'tap'
 import { openSource } from '../../src/camera/open-source.js'
-import { skipWithoutTool } from '../helpers/clips.js'
+import { allowOnlyTools, skipWithoutTool } from '../helpers/clips.js'
 
 const skip = skipWithoutTool('fswebcam')
 const forever = new AbortController().signal
@@ -34,12 +34,7 @@ t.test('a camera that is not there is an error that names it', { skip }, async (
 })
 
 t.test('without fswebcam its package is named', async (t) => {
-  const { PATH } = process.env
-  t.teardown(() => {
-    process.env['PATH'] = PATH
-  })
-  // The shell and `timeout` are still found; fswebcam is not.
-  process.env['PATH'] = t.testdir({ timeout: t.fixture('symlink', '/usr/bin/timeout') })
+  allowOnlyTools(t, ['timeout'])
   const supply = await openSource({ uri: 'webcam://TEST', ...shape })
   await t.rejects(supply.next(forever), { code: 'resource.tool_missing', message: /apt install fswebcam/ })
   await supply.stop()
