@@ -42,13 +42,14 @@ export interface ReadOptions {
   readonly hasFpsMode: boolean
 }
 
-/** Options that make ffmpeg open RTSP: over TCP unless told otherwise, and without buffering for smoothness. */
+/** Options that make ffmpeg open RTSP, and decode without holding frames back. */
 export function rtspInput(url: string, transport: 'tcp' | 'udp'): VideoInput {
   // No time-out option: its name changed between ffmpeg 4 and 5 and means "listen" in the older; the stall watchdog covers both.
   return {
     address: url,
     openArgs: ['-rtsp_transport', transport],
-    readArgs: ['-fflags', 'nobuffer', '-flags', 'low_delay'],
+    // Not `-fflags nobuffer`: it throws away what was read to find out the format, the first key frame with it. The ring drops what is late.
+    readArgs: ['-flags', 'low_delay'],
   }
 }
 
@@ -67,7 +68,7 @@ export function v4l2Input(
   if (wish.width !== undefined && wish.height !== undefined)
     openArgs.push('-video_size', `${wish.width}x${wish.height}`)
   if (wish.fps !== undefined) openArgs.push('-framerate', String(wish.fps))
-  return { address: device, openArgs, readArgs: ['-fflags', 'nobuffer'] }
+  return { address: device, openArgs, readArgs: [] }
 }
 
 /** A video file, or anything else that ffmpeg opens without options. */

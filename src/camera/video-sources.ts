@@ -28,12 +28,13 @@ function inputSizeOf(ring: FrameRing): { width: number; height: number } {
   return { width: ring.inputWidth, height: ring.inputHeight }
 }
 
-/** A source that ffprobe looks at and ffmpeg reads, at each opening. */
-function probedSource(
+/** A source that ffmpeg reads. `look` finds the facts at each opening: a camera may come back with another size. */
+function readSource(
   context: SourceContext,
   input: VideoInput,
   isEndless: boolean,
   options: ReadOptions,
+  look: (signal: AbortSignal) => Promise<VideoFacts>,
 ): FrameSource {
   const { clock, address } = context
   return streamSource({
@@ -41,7 +42,7 @@ function probedSource(
     isEndless,
     clock,
     plan: async (ring, signal) => {
-      const facts = await probeVideo(input, clock, signal)
+      const facts = await look(signal)
       const box = letterbox(facts, inputSizeOf(ring))
       return { chain: [ffmpegCommand(input, facts, box, options)], letterbox: box }
     },
@@ -54,26 +55,33 @@ export async function videoFileSource(context: SourceContext, path: string): Pro
   const isPaced = pace === undefined ? context.mode === 'live' : pace === 'realtime'
   const options = { ...(await readOptions(context)), isPaced, loop }
   const input = plainInput(`file:${path}`)
-  await probeVideo(input, context.clock, new AbortController().signal).catch((thrown: unknown) => {
+  const { signal } = new AbortController()
+  const facts = await probeVideo(input, context.clock, signal).catch((thrown: unknown) => {
     if (!isAgentError(thrown, 'camera.open_failed')) throw thrown
     throw new AgentError('camera.source_invalid', thrown.message, { cause: thrown })
   })
-  return probedSource(context, input, loop, options)
+  return readSource(context, input, loop, options, () => Promise.resolve(facts))
+}
+
+/** A device or stream, which ffprobe looks at before each opening; it should not end. */
+async function liveSource(context: SourceContext, input: VideoInput): Promise<FrameSource> {
+  const options = await readOptions(context)
+  return readSource(context, input, true, options, (signal) => probeVideo(input, context.clock, signal))
 }
 
 /** RTSP, HTTP and the like: a stream that should not end. */
-export async function networkSource(context: SourceContext): Promise<FrameSource> {
+export function networkSource(context: SourceContext): Promise<FrameSource> {
   const { target, options } = context.address
   const isRtsp = /^rtsps?:/i.test(target)
   const input = isRtsp ? rtspInput(target, options.transport ?? 'tcp') : plainInput(target)
-  return probedSource(context, input, true, await readOptions(context))
+  return liveSource(context, input)
 }
 
 /** A V4L2 device. */
-export async function v4l2Source(context: SourceContext): Promise<FrameSource> {
+export function v4l2Source(context: SourceContext): Promise<FrameSource> {
   const { target, options } = context.address
   const wish = { ...options.size, fps: context.fpsMax, pixelFormat: options.format }
-  return probedSource(context, v4l2Input(target, wish), true, await readOptions(context))
+  return liveSource(context, v4l2Input(target, wish))
 }
 
 const captureDefaults = { width: 1280, height: 720, fps: 30 } as const
