@@ -1,0 +1,71 @@
+/**
+ * How earlier deployments ended, so that a wish that cannot succeed is not tried for ever.
+ * Invariant: at most OUTCOMES_MAX entries, one a deployment, the newest last.
+ */
+
+import { backoffDelayMs } from '../base/backoff.js'
+import { errorTable, type ErrorCode, type RetryPolicy } from '../base/errors.js'
+import type { Random } from '../base/random.js'
+import type { DeploymentState } from '../protocol/deployment.js'
+import type { DeploymentRecord } from './deployment-record.js'
+
+const OUTCOMES_MAX = 16
+const retryBackoff = { firstMs: 60_000, capMs: 3_600_000 }
+
+export interface Outcome {
+  readonly deploymentId: string
+  readonly result: 'committed' | 'refused' | 'rolledBack'
+  /** Attempts that count against the limit. */
+  readonly attempts: number
+  /** Why, when it was not committed. */
+  readonly code?: string
+  /** Never tried again. Otherwise from `retryAtMs` (wall time) on. */
+  readonly isFinal: boolean
+  readonly retryAtMs: number
+}
+
+function retryPolicyOf(code: string): RetryPolicy {
+  return Object.hasOwn(errorTable, code) ? errorTable[code as ErrorCode].retry : 'never'
+}
+
+/** Failures that say nothing about the model: they never use up the attempts. */
+function isExternal(code: string): boolean {
+  return code.startsWith('network.') || code.startsWith('resource.') || code === 'deployment.superseded'
+}
+
+export interface OutcomeOptions {
+  readonly attemptsMax: number
+  readonly nowMs: number
+  readonly random: Random
+}
+
+/** The outcome of `deployment` that ends in `from`, one of the closing states. */
+export function outcomeOf(
+  deployment: DeploymentRecord,
+  from: DeploymentState,
+  options: OutcomeOptions,
+): Outcome {
+  const { id: deploymentId, attempt, error } = deployment
+  if (from === 'committed') {
+    return { deploymentId, result: 'committed', attempts: attempt, isFinal: true, retryAtMs: 0 }
+  }
+  const code = error?.code ?? 'deployment.interrupted'
+  const attempts = isExternal(code) ? attempt - 1 : attempt
+  const isFinal = retryPolicyOf(code) === 'never' || attempts >= options.attemptsMax
+  const delayMs = backoffDelayMs(attempt - 1, retryBackoff, options.random)
+  const retryAtMs = code === 'deployment.superseded' ? options.nowMs : options.nowMs + delayMs
+  return {
+    deploymentId,
+    result: from === 'rollingBack' ? 'rolledBack' : 'refused',
+    attempts,
+    code,
+    isFinal,
+    retryAtMs,
+  }
+}
+
+/** `outcomes` with `outcome` as the newest. */
+export function withOutcome(outcomes: readonly Outcome[], outcome: Outcome): Outcome[] {
+  const others = outcomes.filter((other) => other.deploymentId !== outcome.deploymentId)
+  return [...others, outcome].slice(-OUTCOMES_MAX)
+}
