@@ -82,7 +82,8 @@ export function parseJournalEntry(value: unknown): JournalEntry | undefined {
   if (!isFields(value)) return undefined
   const { state, deployment, outcomes, seenWishes } = value
   const isKnownState = deploymentStates.some((known) => known === state)
-  if (!isKnownState || (deployment === undefined ? state !== 'idle' : !isDeployment(deployment))) return undefined
+  if (!isKnownState || (deployment === undefined ? state !== 'idle' : !isDeployment(deployment)))
+    return undefined
   if (!Array.isArray(outcomes) || !outcomes.every(isOutcome)) return undefined
   if (!isFields(seenWishes) || !Object.values(seenWishes).every(isSeenWish)) return undefined
   return value as unknown as JournalEntry

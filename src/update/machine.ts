@@ -66,7 +66,10 @@ export function accepts(state: DeploymentState, event: UpdateEvent['kind']): boo
 /** One step. An event without a row is a programmer error. */
 export function step(current: MachineState, event: UpdateEvent): Step {
   const state = nextState(current.state, event.kind)
-  invariant(state !== undefined, `event ${event.kind} happens in a state that has a row for it, not in ${current.state}`)
+  invariant(
+    state !== undefined,
+    `event ${event.kind} happens in a state that has a row for it, not in ${current.state}`,
+  )
   return { next: { state, deployment: learn(current, event) }, effects: effectsOf(current.state, state) }
 }
 

@@ -45,8 +45,7 @@ export interface SlotsView {
   readonly candidate?: ServedModel | undefined
   /** Present between switch and commit. */
   readonly beforeSwitch?:
-    | { readonly active?: ServedModel | undefined; readonly previous?: ServedModel | undefined }
-    | undefined
+    { readonly active?: ServedModel | undefined; readonly previous?: ServedModel | undefined } | undefined
   /** Per model the highest sequence committed. */
   readonly sequences: Readonly<Record<string, number>>
 }
@@ -134,7 +133,11 @@ export interface Trials {
   /** Loads the variant where it may crash, warms it up, measures it. */
   measure(request: TrialRequest): Promise<TrialResult>
   /** The active model on the golden set of `manifest`; undefined when the two do not compare. */
-  measureActive(manifest: Manifest, active: ServedModel, signal: AbortSignal): Promise<AccuracyFigures | undefined>
+  measureActive(
+    manifest: Manifest,
+    active: ServedModel,
+    signal: AbortSignal,
+  ): Promise<AccuracyFigures | undefined>
 }
 
 /** JSON values by key; losing them costs time only. */

@@ -68,7 +68,8 @@ function recoverEntry({ state, deployment }: JournalEntry): MachineState {
   if (deployment === undefined || state === 'idle') return { state: 'idle' }
   const { enter, restartsMax } = recoveryTable[state]
   const record = { ...deployment, restarts: deployment.restarts + 1 }
-  if (record.restarts > restartsMax) return { state: 'refused', deployment: { ...record, error: interrupted(state) } }
+  if (record.restarts > restartsMax)
+    return { state: 'refused', deployment: { ...record, error: interrupted(state) } }
   if (enter === 'rollingBack') {
     return { state: enter, deployment: { ...record, error: record.error ?? interrupted(state) } }
   }
