@@ -96,7 +96,8 @@ export function coveredRange(params: AffineParams): Range {
 export function rangeOf(values: Float32Array): Range {
   let min = Infinity
   let max = -Infinity
-  for (const value of values) {
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index]!
     if (value < min) min = value
     if (value > max) max = value
   }

@@ -1,0 +1,56 @@
+/**
+ * The kinds of hardware an int8 model is made for, and what differs between them.
+ * Invariant: everything that depends on the target is a column of this table.
+ */
+
+import { AgentError } from '../../base/errors.js'
+import { activationS8, activationU8, type AffineFormat } from './affine.js'
+import { type QuantizationRules, integerRules, tensorrtRules } from './rules.js'
+
+export interface Int8Target {
+  readonly name: string
+  /**
+   * `integer`: ONNX Runtime's own integer operators in channels-last layout, which leave nothing to guess.
+   * `qdq`: float operators between QuantizeLinear and DequantizeLinear, which every runtime understands.
+   */
+  readonly form: 'integer' | 'qdq'
+  readonly activations: AffineFormat
+  /** 7 where two u8 x s8 products are added in 16 bits with saturation (x86 without VNNI). */
+  readonly weightBits: number
+  /** Whether biases are int32; TensorRT wants them in float. */
+  readonly integerBias: boolean
+  readonly rules: QuantizationRules
+}
+
+const cpu = { form: 'integer', activations: activationU8, integerBias: true, rules: integerRules } as const
+
+export const int8Targets = {
+  /** x86-64 with AVX512-VNNI or AVX-VNNI: unsigned activations, signed 8-bit weights. */
+  'x64-vnni': { name: 'x64-vnni', ...cpu, weightBits: 8 },
+  /** x86-64 with AVX2 or AVX-512 only. */
+  x64: { name: 'x64', ...cpu, weightBits: 7 },
+  /** 64-bit ARM; fast from the dot product instructions on (Raspberry Pi 5, Jetson Orin). */
+  arm64: { name: 'arm64', ...cpu, weightBits: 8 },
+  /** The same integers as `x64-vnni` in portable form, for runtimes other than ONNX Runtime. */
+  qdq: { name: 'qdq', ...cpu, form: 'qdq', weightBits: 8 },
+  /** NVIDIA TensorRT: symmetric signed activations; SiLU stays with its convolution, which TensorRT fuses. */
+  tensorrt: {
+    name: 'tensorrt',
+    form: 'qdq',
+    activations: activationS8,
+    weightBits: 8,
+    integerBias: false,
+    rules: tensorrtRules,
+  },
+} as const satisfies Readonly<Record<string, Int8Target>>
+
+export type Int8TargetName = keyof typeof int8Targets
+
+/** The row of `name`. Throws `compress.plan_invalid`. */
+export function int8Target(name: string): Int8Target {
+  if (Object.hasOwn(int8Targets, name)) return int8Targets[name as Int8TargetName]
+  throw new AgentError(
+    'compress.plan_invalid',
+    `int8 target ${JSON.stringify(name)} is unknown, expected one of ${Object.keys(int8Targets).join(', ')}`,
+  )
+}
