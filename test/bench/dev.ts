@@ -12,22 +12,30 @@ import { writeInteger } from '../../src/compress/quantization/write-integer.js'
 import { roundToNearest } from '../../src/compress/quantization/integer-convolution.js'
 import { int8Target } from '../../src/compress/quantization/targets.js'
 export function edge(g: Graph): Graph {
-  const outs = [0, 1, 2].flatMap((l) => (['cv2', 'cv3'] as const).map((b) => {
-    const node = g.nodes.find((n) => n.inputs[1] === `model.22.${b}.${l}.2.weight`)!
-    return { node, name: `p${l + 3}_${b === 'cv2' ? 'box' : 'cls'}`, c: b === 'cv2' ? 64 : 80, s: 80 >> l }
-  }))
+  const outs = [0, 1, 2].flatMap((l) =>
+    (['cv2', 'cv3'] as const).map((b) => {
+      const node = g.nodes.find((n) => n.inputs[1] === `model.22.${b}.${l}.2.weight`)!
+      return { node, name: `p${l + 3}_${b === 'cv2' ? 'box' : 'cls'}`, c: b === 'cv2' ? 64 : 80, s: 80 >> l }
+    }),
+  )
   const all = new Map(outs.map((o) => [o.node, o]))
   const first = g.nodes.find((n) => n.opType === 'Conv')!
   // keep only nodes needed
   const need = new Set(outs.map((o) => o.node.outputs[0]!))
   const keep = new Set<string>()
-  for (const n of [...g.nodes].reverse()) if (n.outputs.some((o) => need.has(o))) { keep.add(n.name); n.inputs.forEach((i) => need.add(i)) }
+  for (const n of [...g.nodes].reverse())
+    if (n.outputs.some((o) => need.has(o))) {
+      keep.add(n.name)
+      n.inputs.forEach((i) => need.add(i))
+    }
   return applyPatch(g, {
     remove: g.nodes.filter((n) => !keep.has(n.name) || all.has(n) || n === first),
     add: [
       makeNode('Cast', 'c', ['images'], ['c'], { attributes: { to: { kind: 'int', value: 1 } } }),
       makeNode('Mul', 'm', ['c', 'k255'], ['m']),
-      makeNode('Transpose', 't', ['m'], ['t'], { attributes: { perm: { kind: 'ints', value: [0, 3, 1, 2] } } }),
+      makeNode('Transpose', 't', ['m'], ['t'], {
+        attributes: { perm: { kind: 'ints', value: [0, 3, 1, 2] } },
+      }),
       { ...first, inputs: ['t', ...first.inputs.slice(1)] },
       ...outs.map((o) => ({ ...o.node, outputs: [o.name] })),
     ],
@@ -39,8 +47,18 @@ export function edge(g: Graph): Graph {
 }
 const g0 = importModel(new Uint8Array(readFileSync('../shared/models/yolov8n.onnx')))
 const split = g0.nodes.filter((n) => n.opType === 'Split')
-const g1 = applyPatch(g0, { remove: split, add: split.map((n) => ({ ...n, inputs: [n.inputs[0]!, `${n.name}/s`], attributes: new Map([...n.attributes].filter(([k]) => k !== 'split')) })),
-  initializers: split.map((n) => { const v = (n.attributes.get('split') as unknown as { value: number[] }).value; return [`${n.name}/s`, { type: 'int64', dims: [2], data: BigInt64Array.from(v, BigInt) }] as const }) })
+const g1 = applyPatch(g0, {
+  remove: split,
+  add: split.map((n) => ({
+    ...n,
+    inputs: [n.inputs[0]!, `${n.name}/s`],
+    attributes: new Map([...n.attributes].filter(([k]) => k !== 'split')),
+  })),
+  initializers: split.map((n) => {
+    const v = (n.attributes.get('split') as unknown as { value: number[] }).value
+    return [`${n.name}/s`, { type: 'int64', dims: [2], data: BigInt64Array.from(v, BigInt) }] as const
+  }),
+})
 const graph = edge(g1)
 writeFileSync('/tmp/q/ts_edge.onnx', exportModel(graph))
 const target = int8Target('x64-vnni')
@@ -48,10 +66,23 @@ const plan = planQuantization(graph, target.rules)
 console.log(plan.barriers, plan.groups.length, plan.observed.length)
 const t0 = performance.now()
 const convs = graph.nodes.filter((n) => plan.quantized.has(n.name) && n.opType === 'Conv')
-const obs = await observe(graph, { values: plan.observed, means: [...new Set(convs.flatMap((n) => activationInputs(graph, n)))] }, graphRunner({ intraOpThreads: 2 }), imagesIn('../shared/coco/calib/images', Number(process.argv[2] ?? 128)))
-console.log('observe', ((performance.now() - t0) / 1000).toFixed(1), 's', (process.memoryUsage().rss / 2 ** 20).toFixed(0), 'MB')
+const obs = await observe(
+  graph,
+  { values: plan.observed, means: [...new Set(convs.flatMap((n) => activationInputs(graph, n)))] },
+  graphRunner({ intraOpThreads: 2 }),
+  imagesIn('../shared/coco/calib/images', Number(process.argv[2] ?? 128)),
+)
+console.log(
+  'observe',
+  ((performance.now() - t0) / 1000).toFixed(1),
+  's',
+  (process.memoryUsage().rss / 2 ** 20).toFixed(0),
+  'MB',
+)
 const limits = new Map([3, 4, 5].map((l) => [`p${l}_cls`, { min: -8, max: Infinity }]))
-for (const method of (process.argv[3] ?? 'silu,min-max,percentile,entropy,mse').split(',') as ('silu'|'mse')[]) {
+for (const method of (process.argv[3] ?? 'silu,min-max,percentile,entropy,mse').split(',') as (
+  'silu' | 'mse'
+)[]) {
   const t1 = performance.now()
   const scales = chooseScales(plan, obs.histograms, { method, format: target.activations, limits })
   const q = writeInteger(plan, { scales, round: roundToNearest(8), means: obs.means })

@@ -19,7 +19,10 @@ export function graphRunner(options: SessionOptions = {}): GraphRunner {
 }
 
 /** The first `limit` pictures of `folder`, in order of their names. */
-export function imagesIn(folder: string, limit = Infinity): CalibrationImages & { readonly paths: readonly string[] } {
+export function imagesIn(
+  folder: string,
+  limit = Infinity,
+): CalibrationImages & { readonly paths: readonly string[] } {
   const paths = readdirSync(folder)
     .sort()
     .slice(0, limit)

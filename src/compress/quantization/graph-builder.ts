@@ -21,7 +21,12 @@ export class GraphBuilder {
   readonly #scalars = new Map<string, ValueName>()
 
   /** Appends a node named after its first output. */
-  op(opType: string, inputs: readonly ValueName[], outputs: readonly ValueName[], options: OpOptions = {}): void {
+  op(
+    opType: string,
+    inputs: readonly ValueName[],
+    outputs: readonly ValueName[],
+    options: OpOptions = {},
+  ): void {
     const { attributes = {}, microsoft = false } = options
     const name = `${outputs[0]!}/${opType}`
     this.nodes.push(

@@ -50,7 +50,10 @@ export function quantizeWeight(weight: FloatTensor, bits: number): QuantizedWeig
 /** The real weights that the integers stand for. */
 export function dequantizedWeight(weight: QuantizedWeight): Float32Array {
   const size = weight.integers.length / weight.scales.length
-  return Float32Array.from(weight.integers, (integer, index) => integer * weight.scales[Math.floor(index / size)]!)
+  return Float32Array.from(
+    weight.integers,
+    (integer, index) => integer * weight.scales[Math.floor(index / size)]!,
+  )
 }
 
 /**

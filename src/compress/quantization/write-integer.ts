@@ -144,7 +144,11 @@ function lowerConvolution(writer: IntegerWriter, node: Node): void {
   const constants = [
     builder.constant(`${node.name}/weight`, { type: 'int8', dims: weight.dims, data: weight.integers }),
     builder.constant(`${node.name}/weight_scale`, { type: 'float32', dims: [channels], data: weight.scales }),
-    builder.constant(`${node.name}/weight_zero`, { type: 'int8', dims: [channels], data: new Int8Array(channels) }),
+    builder.constant(`${node.name}/weight_zero`, {
+      type: 'int8',
+      dims: [channels],
+      data: new Int8Array(channels),
+    }),
   ]
   const biasName = builder.constant(`${node.name}/bias`, { type: 'int32', dims: [channels], data: bias })
   let source = writer.integers(input)
@@ -156,7 +160,13 @@ function lowerConvolution(writer: IntegerWriter, node: Node): void {
     source = grouped
     made = `${made}/groups`
   }
-  const inputs = [source, ...builder.params(inputScale), ...constants, ...builder.params(writer.scaleOf(output)), biasName]
+  const inputs = [
+    source,
+    ...builder.params(inputScale),
+    ...constants,
+    ...builder.params(writer.scaleOf(output)),
+    biasName,
+  ]
   builder.op('QLinearConv', inputs, [made], {
     microsoft: true,
     attributes: {
@@ -217,7 +227,10 @@ function lowerResize(writer: IntegerWriter, node: Node): void {
   const { graph, builder } = writer
   const [input = ''] = node.inputs
   const [output = ''] = node.outputs
-  const [, channels, height, width] = present(shapesOf(graph).staticShapeOf(input), `the size of ${input} is known`)
+  const [, channels, height, width] = present(
+    shapesOf(graph).staticShapeOf(input),
+    `the size of ${input} is known`,
+  )
   const { rows, columns } = present(enlargement(node, graph), `${node.name} enlarges by whole numbers`)
   const source = writer.integers(input)
   const made = writer.made(output)

@@ -37,7 +37,10 @@ export async function observe(
   onProgress?: ReportProgress,
 ): Promise<Observations> {
   if (images.count === 0) {
-    throw new AgentError('dataset.folder_unusable', 'there is no picture to calibrate with, expected at least one')
+    throw new AgentError(
+      'dataset.folder_unusable',
+      'there is no picture to calibrate with, expected at least one',
+    )
   }
   const histograms = new Map(request.values.map((value) => [value, new ValueHistogram()]))
   const sums = new Map<ValueName, Float64Array>()
@@ -47,7 +50,9 @@ export async function observe(
     const open = await runner.open(exposed(graph, values, means))
     try {
       for (let index = 0; index < images.count; index++) {
-        const outputs = await open.run(new Map([[graph.inputs[0]!.name, await inputFor(graph, images, index)]]))
+        const outputs = await open.run(
+          new Map([[graph.inputs[0]!.name, await inputFor(graph, images, index)]]),
+        )
         for (const value of values) histograms.get(value)!.add(floatsOf(outputs.get(value), value))
         for (const value of means) accumulate(sums, value, floatsOf(outputs.get(meanName(value)), value))
         onProgress?.('calibrate', number * images.count + index + 1, batches.length * images.count)
@@ -56,7 +61,9 @@ export async function observe(
       await open.close()
     }
   }
-  const means = new Map([...sums].map(([value, sum]) => [value, Float32Array.from(sum, (total) => total / images.count)]))
+  const means = new Map(
+    [...sums].map(([value, sum]) => [value, Float32Array.from(sum, (total) => total / images.count)]),
+  )
   return { histograms, means }
 }
 
@@ -65,7 +72,10 @@ export async function inputFor(graph: Graph, images: CalibrationImages, index: n
   const [input] = graph.inputs
   const shape = shapesOf(graph).staticShapeOf(present(input, 'a graph has an input').name)
   if (input === undefined || shape?.length !== 4) {
-    throw new AgentError('model.not_yolov8', `the input is not a picture of known size, expected [1,3,H,W] or [1,H,W,3]`)
+    throw new AgentError(
+      'model.not_yolov8',
+      `the input is not a picture of known size, expected [1,3,H,W] or [1,H,W,3]`,
+    )
   }
   const bytes = input.type === 'uint8'
   const [height, width] = bytes ? [shape[1]!, shape[2]!] : [shape[2]!, shape[3]!]
@@ -74,7 +84,8 @@ export async function inputFor(graph: Graph, images: CalibrationImages, index: n
   const planes = new Float32Array(pixels.length)
   const area = width * height
   for (let at = 0; at < area; at++) {
-    for (let channel = 0; channel < 3; channel++) planes[channel * area + at] = pixels[3 * at + channel]! / 255
+    for (let channel = 0; channel < 3; channel++)
+      planes[channel * area + at] = pixels[3 * at + channel]! / 255
   }
   return { type: 'float32', dims: shape, data: planes }
 }
@@ -107,13 +118,20 @@ function exposed(graph: Graph, values: readonly ValueName[], means: readonly Val
   const names = [...values, ...means.map(meanName)]
   return applyPatch(graph, {
     add: pools,
-    outputs: names.map((name) => ({ name, type: 'float32', shape: shapesOf(graph).typeOf(name)?.shape ?? [1, undefined, 1, 1] })),
+    outputs: names.map((name) => ({
+      name,
+      type: 'float32',
+      shape: shapesOf(graph).typeOf(name)?.shape ?? [1, undefined, 1, 1],
+    })),
   })
 }
 
 function floatsOf(tensor: Tensor | undefined, value: ValueName): Float32Array {
   if (tensor?.type === 'float32') return tensor.data
-  throw new AgentError('inference.output_invalid', `value ${value} of the calibrated graph is no float tensor`)
+  throw new AgentError(
+    'inference.output_invalid',
+    `value ${value} of the calibrated graph is no float tensor`,
+  )
 }
 
 function accumulate(sums: Map<ValueName, Float64Array>, value: ValueName, means: Float32Array): void {
