@@ -6,6 +6,7 @@
  * Exact: each output adds the same products; the other taps of the larger kernel are zero. Rows of 12 bytes suit the
  * vector instructions, rows of 3 do not (1.05 x on the whole int8 model).
  */
+/* eslint-disable max-depth -- a search over nested grids */
 
 import { intOf, intsOf } from '../../onnx/attributes.js'
 import type { Node } from '../../onnx/graph.js'

@@ -31,9 +31,24 @@ type Lowering = (writer: IntegerWriter, node: Node) => void
 
 const lowerings: ReadonlyMap<string, Lowering> = new Map([
   ['Conv', lowerConvolution],
-  ['Sigmoid', (writer, node) => writer.elementwise('QLinearSigmoid', node)],
-  ['Mul', (writer, node) => writer.elementwise('QLinearMul', node)],
-  ['Add', (writer, node) => writer.elementwise('QLinearAdd', node)],
+  [
+    'Sigmoid',
+    (writer, node) => {
+      writer.elementwise('QLinearSigmoid', node)
+    },
+  ],
+  [
+    'Mul',
+    (writer, node) => {
+      writer.elementwise('QLinearMul', node)
+    },
+  ],
+  [
+    'Add',
+    (writer, node) => {
+      writer.elementwise('QLinearAdd', node)
+    },
+  ],
   ['Concat', lowerConcat],
   ['Split', lowerSplit],
   ['MaxPool', lowerMaxPool],
