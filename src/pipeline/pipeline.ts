@@ -1,0 +1,246 @@
+/**
+ * The frame loop of one camera: newest frame, detect, hand on; again.
+ *
+ *      supply --lease--> detector --result--> [queue] sink
+ *         ^                 |                 [queue] sink
+ *         '---- release ----'  as soon as the detector has copied the frame
+ *
+ * Invariant: one frame is under way at a time; every lease is released exactly once; an error in a frame, in a sink or in
+ * opening the camera never ends the loop.
+ */
+
+import { invariant } from '../base/assert.js'
+import { backoffDelayMs, type BackoffOptions } from '../base/backoff.js'
+import type { Clock } from '../base/clock.js'
+import { type AgentError, isAgentError, wrapError } from '../base/errors.js'
+import type { Logger } from '../base/logger.js'
+import type { Random } from '../base/random.js'
+import type { DetectionOptions } from '../yolo/detection.js'
+import type { FrameResult } from './frame-result.js'
+import type { LoadedModel, ModelLease, ModelSlot } from './model-slot.js'
+import { Pacing } from './pacing.js'
+import { type PipelineStats, StageRecorder } from './pipeline-stats.js'
+import type { DetectorAnswer, FrameLease, FrameSupply, OpenSupply, ResultSink, Size } from './ports.js'
+import { RepeatLog } from './repeat-log.js'
+import { SinkFeed } from './sink-feed.js'
+
+export interface PipelineOptions {
+  /** Name of the camera in results, topics and logs. */
+  readonly camera: string
+  readonly openSupply: OpenSupply
+  /** Shared with the pipelines of other cameras; borrowed. */
+  readonly slot: ModelSlot
+  readonly sinks: readonly ResultSink[]
+  readonly detection: DetectionOptions
+  /** Most frames a second; 0 as fast as it goes. */
+  readonly maxFps: number
+  /** Results that may wait for a slow sink. */
+  readonly sinkQueueSize: number
+  /** Failed frames in a row after which `onPersistentError` is called. */
+  readonly errorsInRowMax: number
+  /** Called once in each row of failures, with the last of them: the model should be replaced or opened again. */
+  readonly onPersistentError: (error: AgentError) => void
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** How a run ended. */
+export type PipelineEnd =
+  | { readonly reason: 'stopped' }
+  /** The source has no more frames. */
+  | { readonly reason: 'ended' }
+  /** The source failed for good. */
+  | { readonly reason: 'failed'; readonly error: AgentError }
+
+const drainLimitMs = 5000
+const logPeriodMs = 10_000
+const errorBackoff: BackoffOptions = { firstMs: 20, capMs: 2000 }
+const openBackoff: BackoffOptions = { firstMs: 500, capMs: 30_000 }
+
+export class Pipeline {
+  readonly #options: PipelineOptions
+  readonly #feeds: readonly SinkFeed[]
+  readonly #recorder: StageRecorder
+  readonly #pacing: Pacing
+  readonly #log: RepeatLog
+  readonly #stopping = new AbortController()
+  #supply: { readonly frames: FrameSupply; readonly size: Size } | undefined
+  #errorsInRow = 0
+  #running: Promise<PipelineEnd> | undefined
+
+  constructor(options: PipelineOptions) {
+    const { clock, logger, camera } = options
+    this.#options = options
+    this.#log = new RepeatLog(logger.child({ camera }), clock, logPeriodMs)
+    this.#feeds = options.sinks.map((sink) => new SinkFeed(sink, options.sinkQueueSize, this.#log))
+    this.#recorder = new StageRecorder(clock.monotonicMs())
+    this.#pacing = new Pacing(options.maxFps, clock)
+  }
+
+  /** Runs until the source ends or fails for good, or until stop(). The queues of the sinks are empty then. */
+  run(): Promise<PipelineEnd> {
+    invariant(this.#running === undefined, 'a pipeline runs once')
+    this.#running = this.#run()
+    return this.#running
+  }
+
+  /** Finishes the frame under way, empties the queues of the sinks (5 s at the most) and stops the camera. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#running
+  }
+
+  /** Totals, and the figures of the window since the last call. */
+  takeStats(): PipelineStats {
+    const { camera, clock } = this.#options
+    const sinks = this.#feeds.map((feed) => feed.stats())
+    return this.#recorder.takeWindow(camera, this.#supply?.frames.stats(), sinks, clock.monotonicMs())
+  }
+
+  async #run(): Promise<PipelineEnd> {
+    const { signal } = this.#stopping
+    let end: PipelineEnd = { reason: 'stopped' }
+    while (!signal.aborted) {
+      await this.#pacing.turn(signal)
+      const supply = await this.#supplyFor(this.#options.slot.current)
+      if (supply === undefined) break
+      const next = await takeNext(supply, signal)
+      if ('end' in next) {
+        if (!signal.aborted) end = next.end
+        break
+      }
+      await this.#process(next.frame)
+    }
+    await this.#closeSupply()
+    await Promise.all(this.#feeds.map((feed) => feed.drain(drainLimitMs, this.#options.clock)))
+    return end
+  }
+
+  /** The supply at the size of `model`'s input, opened anew when the size has changed. Undefined when stopped. */
+  async #supplyFor(model: LoadedModel): Promise<FrameSupply | undefined> {
+    const { openSupply, clock, random } = this.#options
+    const size = sizeOf(model)
+    if (this.#supply !== undefined && isSameSize(this.#supply.size, size)) return this.#supply.frames
+    // A camera can be open only once: the old supply ends before the new one begins.
+    await this.#closeSupply()
+    for (let attempt = 0; !this.#stopping.signal.aborted; attempt++) {
+      try {
+        const frames = await openSupply(size)
+        this.#supply = { frames, size }
+        return frames
+      } catch (thrown) {
+        this.#log.warn(thrown, 'camera could not be opened')
+        await clock.sleep(backoffDelayMs(attempt, openBackoff, random), this.#stopping.signal)
+      }
+    }
+    return undefined
+  }
+
+  async #closeSupply(): Promise<void> {
+    if (this.#supply === undefined) return
+    const { frames } = this.#supply
+    this.#supply = undefined
+    this.#recorder.retire(frames.stats())
+    try {
+      await frames.stop()
+    } catch (thrown) {
+      this.#log.warn(thrown, 'camera did not stop cleanly')
+    }
+  }
+
+  /** Detects on `frame` and hands the result on. Takes the lease. Never rejects. */
+  async #process(frame: FrameLease): Promise<void> {
+    const { slot, detection, clock } = this.#options
+    const model = slot.lease()
+    const release = once(() => {
+      frame.release()
+    })
+    try {
+      // The model may have been swapped for one of another size while the frame was waited for.
+      if (!isSameSize(sizeOf(model), inputSizeOf(frame))) return
+      const waitMs = clock.wallMs() - frame.capturedAtMs
+      const answer = await model.detector.detect(frame, detection, release)
+      this.#errorsInRow = 0
+      this.#deliver(this.#resultOf(frame, model, answer, waitMs))
+    } catch (thrown) {
+      await this.#failed(wrapError(thrown, 'inference.run_failed', 'cannot detect on a frame'))
+    } finally {
+      release()
+      model.release()
+    }
+  }
+
+  #resultOf(frame: FrameLease, model: ModelLease, answer: DetectorAnswer, waitMs: number): FrameResult {
+    const { camera, clock } = this.#options
+    const { sourceWidth, sourceHeight } = frame.letterbox
+    return {
+      camera,
+      frameId: frame.frameId,
+      capturedAtMs: frame.capturedAtMs,
+      sourceWidth,
+      sourceHeight,
+      identity: model.identity,
+      classNames: model.detector.description.classNames,
+      detections: answer.detections,
+      timings: {
+        // The wall clock may have been set back since the capture.
+        waitMs: Math.max(0, waitMs),
+        ...answer.timings,
+        totalMs: Math.max(0, clock.wallMs() - frame.capturedAtMs),
+      },
+    }
+  }
+
+  #deliver(result: FrameResult): void {
+    this.#recorder.record(result.timings, result.detections.length)
+    for (const feed of this.#feeds) feed.offer(result)
+  }
+
+  async #failed(error: AgentError): Promise<void> {
+    const { errorsInRowMax, onPersistentError, clock, random } = this.#options
+    this.#recorder.errors++
+    this.#errorsInRow++
+    this.#log.warn(error, 'detection failed')
+    // A dead thread does not come back by itself: there is nothing to wait for.
+    const isHopeless = isAgentError(error, 'inference.worker_died') && this.#errorsInRow === 1
+    if (isHopeless || this.#errorsInRow === errorsInRowMax) onPersistentError(error)
+    const delayMs = backoffDelayMs(this.#errorsInRow - 1, errorBackoff, random)
+    await clock.sleep(delayMs, this.#stopping.signal)
+  }
+}
+
+async function takeNext(
+  supply: FrameSupply,
+  signal: AbortSignal,
+): Promise<{ readonly frame: FrameLease } | { readonly end: PipelineEnd }> {
+  try {
+    const frame = await supply.next(signal)
+    return frame === undefined ? { end: { reason: 'ended' } } : { frame }
+  } catch (thrown) {
+    const error = wrapError(thrown, 'camera.stream_broken', 'the camera failed')
+    return { end: { reason: 'failed', error } }
+  }
+}
+
+function sizeOf(model: LoadedModel): Size {
+  const { inputWidth, inputHeight } = model.detector.description
+  return { width: inputWidth, height: inputHeight }
+}
+
+function inputSizeOf(frame: FrameLease): Size {
+  return { width: frame.letterbox.inputWidth, height: frame.letterbox.inputHeight }
+}
+
+function isSameSize(a: Size, b: Size): boolean {
+  return a.width === b.width && a.height === b.height
+}
+
+function once(action: () => void): () => void {
+  let isDone = false
+  return () => {
+    if (isDone) return
+    isDone = true
+    action()
+  }
+}
