@@ -44,6 +44,8 @@ export class StageRecorder {
   processed = 0
   errors = 0
   detections = 0
+  /** Frames that were caught before a swap to a model of another input size. */
+  outgrown = 0
 
   constructor(nowMs: number) {
     this.#windowStartMs = nowMs
@@ -78,7 +80,7 @@ export class StageRecorder {
     const stats: PipelineStats = {
       camera,
       captured: totals.captured,
-      dropped: totals.dropped,
+      dropped: totals.dropped + this.outgrown,
       restarts: totals.restarts,
       processed: this.processed,
       errors: this.errors,

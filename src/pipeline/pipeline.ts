@@ -20,7 +20,15 @@ import type { FrameResult } from './frame-result.js'
 import type { LoadedModel, ModelLease, ModelSlot } from './model-slot.js'
 import { Pacing } from './pacing.js'
 import { type PipelineStats, StageRecorder } from './pipeline-stats.js'
-import type { DetectorAnswer, FrameLease, FrameSupply, OpenSupply, ResultSink, Size } from './ports.js'
+import type {
+  Detector,
+  DetectorAnswer,
+  FrameLease,
+  FrameSupply,
+  OpenSupply,
+  ResultSink,
+  Size,
+} from './ports.js'
 import { RepeatLog } from './repeat-log.js'
 import { SinkFeed } from './sink-feed.js'
 
@@ -66,7 +74,8 @@ export class Pipeline {
   readonly #log: RepeatLog
   readonly #stopping = new AbortController()
   #supply: { readonly frames: FrameSupply; readonly size: Size } | undefined
-  #errorsInRow = 0
+  /** Failures in a row of one model. */
+  #failures: { readonly detector: Detector; readonly count: number; readonly isReported: boolean } | undefined
   #running: Promise<PipelineEnd> | undefined
 
   constructor(options: PipelineOptions) {
@@ -107,7 +116,7 @@ export class Pipeline {
       if (supply === undefined) break
       const next = await takeNext(supply, signal)
       if ('end' in next) {
-        if (!signal.aborted) end = next.end
+        if (!this.#stopping.signal.aborted) end = next.end
         break
       }
       await this.#process(next.frame)
@@ -158,13 +167,19 @@ export class Pipeline {
     })
     try {
       // The model may have been swapped for one of another size while the frame was waited for.
-      if (!isSameSize(sizeOf(model), inputSizeOf(frame))) return
+      if (!isSameSize(sizeOf(model), inputSizeOf(frame))) {
+        this.#recorder.outgrown++
+        return
+      }
       const waitMs = clock.wallMs() - frame.capturedAtMs
       const answer = await model.detector.detect(frame, detection, release)
-      this.#errorsInRow = 0
+      this.#failures = undefined
       this.#deliver(this.#resultOf(frame, model, answer, waitMs))
     } catch (thrown) {
-      await this.#failed(wrapError(thrown, 'inference.run_failed', 'cannot detect on a frame'))
+      await this.#failed(
+        wrapError(thrown, 'inference.run_failed', 'cannot detect on a frame'),
+        model.detector,
+      )
     } finally {
       release()
       model.release()
@@ -197,16 +212,18 @@ export class Pipeline {
     for (const feed of this.#feeds) feed.offer(result)
   }
 
-  async #failed(error: AgentError): Promise<void> {
+  async #failed(error: AgentError, detector: Detector): Promise<void> {
     const { errorsInRowMax, onPersistentError, clock, random } = this.#options
     this.#recorder.errors++
-    this.#errorsInRow++
-    this.#log.warn(error, 'detection failed')
+    // A model that was just swapped in starts with a clean record.
+    const earlier = this.#failures?.detector === detector ? this.#failures : undefined
+    const count = (earlier?.count ?? 0) + 1
     // A dead thread does not come back by itself: there is nothing to wait for.
-    const isHopeless = isAgentError(error, 'inference.worker_died') && this.#errorsInRow === 1
-    if (isHopeless || this.#errorsInRow === errorsInRowMax) onPersistentError(error)
-    const delayMs = backoffDelayMs(this.#errorsInRow - 1, errorBackoff, random)
-    await clock.sleep(delayMs, this.#stopping.signal)
+    const isPersistent = count >= errorsInRowMax || isAgentError(error, 'inference.worker_died')
+    this.#failures = { detector, count, isReported: isPersistent }
+    this.#log.warn(error, 'detection failed')
+    if (isPersistent && earlier?.isReported !== true) onPersistentError(error)
+    await clock.sleep(backoffDelayMs(count - 1, errorBackoff, random), this.#stopping.signal)
   }
 }
 
