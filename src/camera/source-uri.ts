@@ -151,13 +151,22 @@ function ownTarget(address: string, scheme: string, rest: string): [SourceScheme
   }
 }
 
+function decoded(address: string, text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    // The only thing it throws: a percent sign without two hexadecimal digits behind it.
+    throw sourceInvalid(address, 'expected %25 where a percent sign is meant')
+  }
+}
+
 function targetOf(address: string, scheme: string | undefined, body: string): [SourceScheme, string] {
   if (scheme === undefined) {
     if (/^\/dev\/video\d+$/.test(body)) return ['v4l2', body]
     return body === 'synthetic' ? ['synthetic', ''] : ['path', body]
   }
   if (oneOf(scheme, networkSchemes) !== undefined) return ['network', body]
-  return ownTarget(address, scheme, decodeURIComponent(body.slice(scheme.length + 3)))
+  return ownTarget(address, scheme, decoded(address, body.slice(scheme.length + 3)))
 }
 
 /** Takes an address apart. Throws `camera.source_invalid`, naming what is known. Reads nothing from the disk. */

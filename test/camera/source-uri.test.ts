@@ -50,6 +50,7 @@ t.test('what is not understood is refused, with what is known', (t) => {
     ['', /expected a file or folder/],
     ['gopher://x', /gopher:\/\/ is not known; expected .*csi:\/\/0/],
     ['file://data/x.mp4', /absolute path/],
+    ['file:///data/100%.mp4', /%25/],
     ['csi://front', /camera's number/],
     ['clip.mp4#speed=2', /speed has no meaning here; expected one of fps/],
     ['rtsp://u:p@cam/1#seed=2', /\*\*\*@cam.*seed has no meaning here/],

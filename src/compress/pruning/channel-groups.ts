@@ -90,12 +90,10 @@ function coupleSharedConstants(coupling: Coupling): void {
     boundNodes.set(binding.initializer, nodes.add(binding.node))
   }
   for (const binding of coupling.axisBindings) {
+    const bound = boundNodes.get(binding.initializer)
     const users = coupling.index.usersOf(binding.initializer)
-    const bound = boundNodes.get(binding.initializer) ?? new Set<Node>()
-    if (users.every((user) => bound.has(user))) continue
     // A user that does not know of the channels reads the constant as it is.
-    const throughScale = users.every((user) => user.opType === 'DequantizeLinear' || bound.has(user))
-    if (throughScale) continue
+    if (users.every((user) => user.opType === 'DequantizeLinear' || bound?.has(user) === true)) continue
     for (const id of binding.ids) coupling.ids.freeze(id, `the constant ${binding.initializer} is shared`)
   }
 }

@@ -101,3 +101,28 @@ function subtractRow(
 function scaleRow(values: Float64Array, target: number, scale: number, count: number): void {
   for (let at = 0; at < count; at++) values[target + at]! *= scale
 }
+
+/** The inverse of L L^T, both triangles, from the factor; `factor` is overwritten with the inverse of L. */
+export function invertFactor(factor: Float64Array, n: number): Float64Array {
+  const row = new Float64Array(n)
+  for (let i = 0; i < n; i++) {
+    row.fill(0, 0, i)
+    for (let k = 0; k < i; k++) {
+      const scale = factor[i * n + k]!
+      for (let j = 0; j <= k; j++) row[j]! += scale * factor[k * n + j]!
+    }
+    const diagonal = 1 / factor[i * n + i]!
+    for (let j = 0; j < i; j++) factor[i * n + j] = -row[j]! * diagonal
+    factor[i * n + i] = diagonal
+  }
+  const inverse = new Float64Array(n * n)
+  for (let k = 0; k < n; k++) {
+    for (let i = 0; i <= k; i++) {
+      const scale = factor[k * n + i]!
+      if (scale === 0) continue
+      for (let j = 0; j <= i; j++) inverse[i * n + j]! += scale * factor[k * n + j]!
+    }
+  }
+  for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) inverse[j * n + i] = inverse[i * n + j]!
+  return inverse
+}

@@ -7,8 +7,8 @@ import { intOf, intsOf } from '../../onnx/attributes.js'
 export interface ConvolutionGeometry {
   readonly kernel: readonly [height: number, width: number]
   readonly strides: readonly [number, number]
-  /** Top and left padding; bottom and right follow from the sizes. */
-  readonly pads: readonly [number, number]
+  /** Padding at the top, left, bottom and right. */
+  readonly pads: readonly [number, number, number, number]
   readonly dilations: readonly [number, number]
 }
 
@@ -36,13 +36,30 @@ export function geometryOf(graph: Graph, node: Node): ConvolutionGeometry {
   return {
     kernel: [dims[2] ?? 1, dims[3] ?? 1],
     strides: pair(intsOf(node, 'strides'), 1),
-    pads: pair(intsOf(node, 'pads'), 0),
+    pads: quadruple(intsOf(node, 'pads')),
     dilations: pair(intsOf(node, 'dilations'), 1),
   }
 }
 
 function pair(values: readonly number[] | undefined, otherwise: number): readonly [number, number] {
   return [values?.[0] ?? otherwise, values?.[1] ?? otherwise]
+}
+
+function quadruple(values: readonly number[] | undefined): readonly [number, number, number, number] {
+  return [values?.[0] ?? 0, values?.[1] ?? 0, values?.[2] ?? 0, values?.[3] ?? 0]
+}
+
+/** Height and width of the output map. */
+export function outputSize(
+  geometry: ConvolutionGeometry,
+  input: { readonly height: number; readonly width: number },
+): readonly [height: number, width: number] {
+  const { kernel, strides, pads, dilations } = geometry
+  const size = (length: number, axis: 0 | 1): number =>
+    Math.floor(
+      (length + pads[axis] + pads[axis + 2]! - dilations[axis] * (kernel[axis] - 1) - 1) / strides[axis],
+    ) + 1
+  return [size(input.height, 0), size(input.width, 1)]
 }
 
 /** A feature map of one image: [channels, height, width], row-major. */
@@ -66,20 +83,18 @@ export function unfoldAt(
   outputWidth: number,
 ): Float32Array {
   const [kernelHeight, kernelWidth] = geometry.kernel
-  const columns = map.channels * kernelHeight * kernelWidth + 1
+  const kernel = kernelHeight * kernelWidth
+  const columns = map.channels * kernel + 1
   const rows = new Float32Array(places.length * columns)
+  const offsets = new Int32Array(kernel)
   const plane = map.height * map.width
   for (let row = 0; row < places.length; row++) {
-    const y0 = Math.floor(places[row]! / outputWidth) * geometry.strides[0] - geometry.pads[0]
-    const x0 = (places[row]! % outputWidth) * geometry.strides[1] - geometry.pads[1]
+    patchOffsets(map, geometry, [Math.floor(places[row]! / outputWidth), places[row]! % outputWidth], offsets)
     let at = row * columns
     for (let channel = 0; channel < map.channels; channel++) {
       const base = channel * plane
-      for (let ky = 0; ky < kernelHeight; ky++) {
-        const y = y0 + ky * geometry.dilations[0]
-        for (let kx = 0; kx < kernelWidth; kx++, at++) {
-          rows[at] = paddedAt(map, base, y, x0 + kx * geometry.dilations[1])
-        }
+      for (let tap = 0; tap < kernel; tap++, at++) {
+        if (offsets[tap]! >= 0) rows[at] = map.data[base + offsets[tap]!]!
       }
     }
     rows[at] = 1
@@ -87,10 +102,20 @@ export function unfoldAt(
   return rows
 }
 
-/** The value of the plane that starts at `base`, 0 outside. */
-function paddedAt(map: FeatureMap, base: number, y: number, x: number): number {
-  const isInside = y >= 0 && y < map.height && x >= 0 && x < map.width
-  return isInside ? map.data[base + y * map.width + x]! : 0
+/** Fills `offsets` with the index, in a plane of the input, of each kernel element; -1 in the padding. */
+function patchOffsets(
+  map: FeatureMap,
+  { kernel, strides, pads, dilations }: ConvolutionGeometry,
+  [row, column]: readonly [number, number],
+  offsets: Int32Array,
+): void {
+  for (let ky = 0, tap = 0; ky < kernel[0]; ky++) {
+    const y = row * strides[0] - pads[0] + ky * dilations[0]
+    for (let kx = 0; kx < kernel[1]; kx++, tap++) {
+      const x = column * strides[1] - pads[1] + kx * dilations[1]
+      offsets[tap] = y >= 0 && y < map.height && x >= 0 && x < map.width ? y * map.width + x : -1
+    }
+  }
 }
 
 /** Writes one row for each place: the values of all channels there. */

@@ -7,12 +7,13 @@
 import { present } from '../../base/assert.js'
 import type { Graph, Node, ValueName } from '../../onnx/graph.js'
 import { applyPatch } from '../../onnx/patch.js'
-import { elementCount, floatTensor, type FloatTensor, type Tensor } from '../../onnx/tensor.js'
+import type { Tensor } from '../../onnx/tensor.js'
 import { activationAfter } from './activation-function.js'
 import { geometryOf, unfoldAt } from './convolution-geometry.js'
 import { type FitOptions, fitLayer } from './fit-layer.js'
 import { type Matrix, MatrixProducts } from './matrix-products.js'
 import { featureMap } from './observe.js'
+import { packRows, unpackRows } from './packed-weights.js'
 import type { CalibrationSamples, GraphRunner } from './ports.js'
 import { type LayerTarget, restorableConvolutions, type Targets } from './targets.js'
 import { walkConvolutions } from './walk-convolutions.js'
@@ -36,17 +37,29 @@ export interface Restoration {
   readonly layers: readonly RestoredLayer[]
 }
 
+/** What pruning changed, by the name of a convolution. */
+export interface PrunedConvolutions {
+  /** The original output channels that it still has; all where absent. */
+  readonly keptRows: ReadonlyMap<string, readonly number[]>
+  /** Convolutions that read fewer channels than before or have other weights: where restoration begins. */
+  readonly changed: ReadonlySet<string>
+}
+
 /**
- * Restores `graph`, whose convolutions carry the names of the original ones.
- * @param keptRows the original output channels that a convolution still has, by its name; all where absent
+ * Restores `graph`, whose convolutions carry the names of the original ones. Convolutions that nothing changed and
+ * that read only unchanged values are left as they are.
  */
 export async function restore(
   run: { readonly graph: Graph; readonly runner: GraphRunner; readonly samples: CalibrationSamples },
   targets: Targets,
-  keptRows: ReadonlyMap<string, readonly number[]>,
+  pruned: PrunedConvolutions,
   options: RestoreOptions,
+  onLayer: (done: number, layers: number) => void = () => undefined,
 ): Promise<Restoration> {
-  const stops = restorableConvolutions(run.graph).filter((node) => targets.has(node.name))
+  const affected = affectedNodes(run.graph, pruned.changed)
+  const stops = restorableConvolutions(run.graph).filter(
+    (node) => affected.has(node) && targets.has(node.name),
+  )
   const weights = new Map<ValueName, Tensor>(run.graph.initializers)
   const changed = new Map<ValueName, Tensor>()
   const layers: RestoredLayer[] = []
@@ -54,7 +67,7 @@ export async function restore(
   try {
     await walkConvolutions(run, stops, weights, async (node, inputs) => {
       const target = present(targets.get(node.name), 'stops are filtered by targets')
-      const data = fitData(run.graph, node, inputs, { target, kept: keptRows.get(node.name), weights })
+      const data = fitData(run.graph, node, inputs, { target, kept: pruned.keptRows.get(node.name), weights })
       const activation = activationAfter(run.graph, node)
       const fit =
         options.method === 'lsq'
@@ -65,11 +78,24 @@ export async function restore(
         weights.set(name, tensor)
         changed.set(name, tensor)
       }
+      onLayer(layers.length, stops.length)
     })
   } finally {
     await products.close()
   }
   return { graph: applyPatch(run.graph, { initializers: changed }), layers }
+}
+
+/** The named nodes and all that read from them. */
+function affectedNodes(graph: Graph, changed: ReadonlySet<string>): ReadonlySet<Node> {
+  const affected = new Set<Node>()
+  const values = new Set<ValueName>()
+  for (const node of graph.nodes) {
+    if (!changed.has(node.name) && !node.inputs.some((input) => values.has(input))) continue
+    affected.add(node)
+    for (const output of node.outputs) values.add(output)
+  }
+  return affected
 }
 
 interface FitData {
@@ -107,41 +133,6 @@ function takeColumns(matrix: Matrix, columns: readonly number[]): Matrix {
     for (const column of columns) data[at++] = matrix.data[row * matrix.columns + column]!
   }
   return { rows: matrix.rows, columns: columns.length, data }
-}
-
-/** Weight rows with the bias as last element. */
-function packRows(node: Node, weights: ReadonlyMap<ValueName, Tensor>): Matrix {
-  const weight = weights.get(node.inputs[1]!) as FloatTensor
-  const bias = weights.get(node.inputs[2]!) as FloatTensor
-  const rows = weight.dims[0]!
-  const inner = elementCount(weight.dims.slice(1))
-  const data = new Float32Array(rows * (inner + 1))
-  for (let row = 0; row < rows; row++) {
-    data.set(weight.data.subarray(row * inner, (row + 1) * inner), row * (inner + 1))
-    data[row * (inner + 1) + inner] = bias.data[row]!
-  }
-  return { rows, columns: inner + 1, data }
-}
-
-function unpackRows(
-  node: Node,
-  weights: ReadonlyMap<ValueName, Tensor>,
-  packed: Float32Array,
-): readonly (readonly [ValueName, Tensor])[] {
-  const [weightName, biasName] = [node.inputs[1]!, node.inputs[2]!]
-  const dims = present(weights.get(weightName), weightName).dims
-  const rows = dims[0]!
-  const inner = elementCount(dims.slice(1))
-  const weight = new Float32Array(rows * inner)
-  const bias = new Float32Array(rows)
-  for (let row = 0; row < rows; row++) {
-    weight.set(packed.subarray(row * (inner + 1), row * (inner + 1) + inner), row * inner)
-    bias[row] = packed[row * (inner + 1) + inner]!
-  }
-  return [
-    [weightName, floatTensor(dims, weight)],
-    [biasName, floatTensor([rows], bias)],
-  ]
 }
 
 /** Shifts each bias by the mean difference between the original answer and the present one. */

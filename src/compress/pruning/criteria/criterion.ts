@@ -5,6 +5,7 @@
 
 import type { Graph, ValueName } from '../../../onnx/graph.js'
 import type { ChannelGroups, GroupedAxis } from '../channel-groups.js'
+import type { InputMoments } from '../../restoration/input-moments.js'
 import type { ActivationStatistics } from '../activation-statistics.js'
 
 /** Names of the criteria, as plans and commands spell them. */
@@ -17,6 +18,8 @@ export interface CriterionInput {
   readonly groups: ChannelGroups
   /** Activations of the unpruned graph over the calibration samples. */
   readonly activations?: ActivationStatistics
+  /** Second moments of what the convolutions of the unpruned graph read. */
+  readonly moments?: InputMoments
   /** Gradient of the loss for each weight, summed over samples, by initializer. */
   readonly gradients?: ReadonlyMap<ValueName, Float32Array>
   readonly seed: number

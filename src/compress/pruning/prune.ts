@@ -1,0 +1,307 @@
+/**
+ * Pruning, the whole story: score channels, choose how many each layer keeps, cut, restore, report.
+ * Invariant: the result computes the same outputs with the same names and shapes; the given graph is not changed.
+ */
+
+import { AgentError } from '../../base/errors.js'
+import { requireValidGraph } from '../../onnx/check-graph.js'
+import type { Graph, ValueName } from '../../onnx/graph.js'
+import { applyPatch } from '../../onnx/patch.js'
+import { elementCount } from '../../onnx/tensor.js'
+import { shapesOf } from '../../onnx/shapes/infer-shapes.js'
+import { collectInputMoments, type InputMoments } from '../restoration/input-moments.js'
+import type { CalibrationSamples, GraphRunner } from '../restoration/ports.js'
+import { type PrunedConvolutions, restore, type RestoredLayer } from '../restoration/restore.js'
+import { collectTargets, type Targets } from '../restoration/targets.js'
+import { type ActivationStatistics, measureActivations } from './activation-statistics.js'
+import { groupScores } from './aggregate.js'
+import { type AllocationRules, allocateGlobally, allocateUniformly } from './allocation.js'
+import { type Barrier, type ChannelGroups, findChannelGroups, isFilterAxis } from './channel-groups.js'
+import { type Cost, CostModel, type OutputPlaces } from './cost.js'
+import { activationScore, readingAxes } from './criteria/activation.js'
+import type { Criterion } from './criteria/criterion.js'
+import { gradientTaylor } from './criteria/gradient.js'
+import { randomScore } from './criteria/random.js'
+import { reconstructionError } from './criteria/reconstruction.js'
+import { l1Norm, l2Norm } from './criteria/weight-norm.js'
+import { keptPlaces, removedGroups, type RemovedGroups, removedPlaces } from './index-mapping.js'
+import { removeResidualBlocks } from './layer-removal.js'
+import { replaceByMeans } from './mean-replacement.js'
+import { parsePrunePlan, type PrunePlan, type PrunePlanInput } from './prune-plan.js'
+import { removeChannels } from './remove-channels.js'
+import { damageAt, measureSensitivity, type Sensitivity } from './sensitivity.js'
+
+/** Gives gradients of a loss for the weights of a graph, summed over labelled samples. */
+export interface GradientSource {
+  gradients(graph: Graph, weights: readonly ValueName[]): Promise<ReadonlyMap<ValueName, Float32Array>>
+}
+
+/** What a plan may need from outside; a plan that needs more than is given is refused. */
+export interface PrunePorts {
+  readonly runner?: GraphRunner
+  readonly samples?: CalibrationSamples
+  readonly gradients?: GradientSource
+  /** Told what is being done, for people. */
+  readonly onProgress?: (stage: string, done: number, total: number) => void
+  /** Measurements of the same graph that may be used again; what is missing is measured and added. */
+  readonly measured?: Measurements
+}
+
+/** Measurements of an unpruned graph. Fields are filled in as plans need them. */
+export interface Measurements {
+  activations?: ActivationStatistics
+  moments?: InputMoments
+  targets?: Targets
+  /** Scores of the groups by criterion, and the sensitivity in the order of these scores. */
+  readonly scores: Map<string, Float64Array>
+  readonly sensitivity: Map<string, Sensitivity>
+}
+
+export interface PrunedLayer {
+  readonly name: string
+  readonly channels: number
+  readonly kept: number
+}
+
+export interface PruneReport {
+  readonly plan: PrunePlan
+  readonly before: Cost
+  readonly after: Cost
+  /** Layers that lost channels. */
+  readonly layers: readonly PrunedLayer[]
+  readonly removedBlocks: readonly string[]
+  /** Operators without a coupling rule: the channels that reach them had to stay. */
+  readonly barriers: readonly Barrier[]
+  readonly restored: readonly RestoredLayer[]
+}
+
+const calibration = { factor: 6, seed: 1 }
+const probedParts = [0.75, 0.5, 0.25]
+/** Probing takes three runs of each layer: few samples are enough for an order of layers. */
+const probeSamples = 10
+
+/** Prunes `graph` as `plan` says. Throws `compress.plan_invalid` or `compress.budget_unreachable`. */
+export async function prune(
+  graph: Graph,
+  plan: PrunePlanInput,
+  ports: PrunePorts,
+): Promise<{ graph: Graph; report: PruneReport }> {
+  const checked = parsePrunePlan(plan)
+  const start = removeResidualBlocks(graph, checked.remove_blocks)
+  const groups = findChannelGroups(start)
+  const measured = ports.measured ?? { scores: new Map(), sensitivity: new Map() }
+  const work: Work = { graph: start, groups, plan: checked, ports, measured }
+  const before = new CostModel(graph, findChannelGroups(graph), outputPlaces(graph))
+  const cost = new CostModel(start, groups, outputPlaces(start))
+  const scores = await scoresOf(work)
+  const kept = await allocate(work, cost, scores, before)
+  const removed = chooseGroups(groups, scores, kept)
+  const cut = await cutAndRestore(work, removed, graph)
+  requireValidGraph(cut.graph)
+  const report: PruneReport = {
+    plan: checked,
+    before: before.cost(fullCounts(findChannelGroups(graph))),
+    after: cost.cost(kept),
+    layers: groups.layers.flatMap(({ name, groups: list, index }) =>
+      kept[index] === list.length ? [] : [{ name, channels: list.length, kept: kept[index]! }],
+    ),
+    removedBlocks: checked.remove_blocks,
+    barriers: groups.barriers,
+    restored: cut.restored,
+  }
+  return { graph: cut.graph, report }
+}
+
+interface Work {
+  readonly graph: Graph
+  readonly groups: ChannelGroups
+  readonly plan: PrunePlan
+  readonly ports: PrunePorts
+  readonly measured: Measurements
+}
+
+/** Output places of every convolution. Throws `model.op_unsupported` where shapes are open. */
+export function outputPlaces(graph: Graph): OutputPlaces {
+  const shapes = shapesOf(graph)
+  const places = new Map<string, number>()
+  for (const node of graph.nodes) {
+    if (node.opType !== 'Conv' && node.opType !== 'ConvTranspose') continue
+    const shape = shapes.staticShapeOf(node.outputs[0]!)
+    if (shape === undefined) {
+      throw new AgentError(
+        'model.op_unsupported',
+        `the output size of ${node.name} is not known, expected an export with a fixed input size`,
+        { hint: 'Export with dynamic=False, or fix the input size first.' },
+      )
+    }
+    places.set(node.name, elementCount(shape.slice(2)))
+  }
+  return places
+}
+
+function fullCounts(groups: ChannelGroups): readonly number[] {
+  return groups.layers.map((layer) => layer.groups.length)
+}
+
+function needed<T>(port: T | undefined, what: string, plan: PrunePlan): T {
+  if (port !== undefined) return port
+  throw new AgentError(
+    'compress.plan_invalid',
+    `pruning with criterion ${plan.criterion}, schedule ${plan.schedule} and restore ${plan.restore} needs ${what}, and none was given`,
+    { hint: 'Give calibration images, or choose criterion l1, schedule global and restore none.' },
+  )
+}
+
+function calibrationRun({ graph, plan, ports }: Work): {
+  graph: Graph
+  runner: GraphRunner
+  samples: CalibrationSamples
+} {
+  return {
+    graph,
+    runner: needed(ports.runner, 'a runtime', plan),
+    samples: needed(ports.samples, 'calibration samples', plan),
+  }
+}
+
+async function activationsOf(work: Work): Promise<ActivationStatistics> {
+  const values = [...new Set(readingAxes(work.groups).map((axis) => axis.node.inputs[0]!))]
+  return (work.measured.activations ??= await measureActivations(calibrationRun(work), values))
+}
+
+async function momentsOf(work: Work): Promise<InputMoments> {
+  return (work.measured.moments ??= await collectInputMoments(calibrationRun(work), calibration))
+}
+
+async function scoresOf(work: Work): Promise<Float64Array> {
+  const { graph, groups, plan, ports, measured } = work
+  const key = scoreKey(plan)
+  const known = measured.scores.get(key)
+  if (known !== undefined) return known
+  const weights = groups.axes.filter(isFilterAxis).map((axis) => axis.initializer)
+  const places = criterionOf(plan)({
+    graph,
+    groups,
+    seed: plan.seed,
+    ...(plan.criterion === 'activation' ? { activations: await activationsOf(work) } : {}),
+    ...(plan.criterion === 'reconstruction' ? { moments: await momentsOf(work) } : {}),
+    ...(plan.criterion === 'gradient'
+      ? { gradients: await needed(ports.gradients, 'a source of gradients', plan).gradients(graph, weights) }
+      : {}),
+  })
+  const scores = groupScores(places, groups, plan.aggregation, plan.normalisation)
+  measured.scores.set(key, scores)
+  return scores
+}
+
+function scoreKey({ criterion, pooling, aggregation, normalisation, seed }: PrunePlan): string {
+  return [criterion, pooling, aggregation, normalisation, seed].join(' ')
+}
+
+function criterionOf({ criterion, pooling }: PrunePlan): Criterion {
+  if (criterion === 'activation') return activationScore(pooling)
+  return {
+    l1: l1Norm,
+    l2: l2Norm,
+    gradient: gradientTaylor,
+    reconstruction: reconstructionError,
+    random: randomScore,
+  }[criterion]
+}
+
+async function allocate(
+  work: Work,
+  cost: CostModel,
+  scores: Float64Array,
+  original: CostModel,
+): Promise<readonly number[]> {
+  const { groups, plan } = work
+  const full = cost.cost(fullCounts(groups)).macs
+  const whole = original.cost(fullCounts(findChannelGroups(work.graph))).macs
+  const rules: AllocationRules = {
+    macs: Math.min(1, (plan.macs * whole) / full),
+    roundTo: plan.round_to,
+    minimumChannels: plan.minimum_channels,
+    minimumKeep: plan.minimum_keep,
+    limits: plan.limits,
+  }
+  if (plan.schedule === 'uniform') return allocateUniformly(groups, cost, rules)
+  if (plan.schedule === 'global') {
+    const sorted = groups.layers.map((layer) =>
+      [...layer.groups].map((group) => scores[group]!).sort((a, b) => a - b),
+    )
+    return allocateGlobally(groups, cost, rules, (layer, kept) =>
+      sorted[layer.index]!.slice(0, layer.groups.length - kept).reduce((sum, score) => sum + score, 0),
+    )
+  }
+  const sensitivity = await sensitivityOf(work, scores)
+  return allocateGlobally(groups, cost, rules, (layer, kept) => damageAt(sensitivity, layer, kept))
+}
+
+async function sensitivityOf(work: Work, scores: Float64Array): Promise<Sensitivity> {
+  const { graph, groups, plan, measured } = work
+  const key = scoreKey(plan)
+  const known = measured.sensitivity.get(key)
+  if (known !== undefined) return known
+  const { runner, samples } = calibrationRun(work)
+  const few: CalibrationSamples = {
+    count: Math.min(probeSamples, samples.count),
+    read: (index) =>
+      samples.read(Math.floor((index * samples.count) / Math.min(probeSamples, samples.count))),
+  }
+  const sensitivity = await measureSensitivity(
+    { graph, groups, scores, moments: await momentsOf(work), ridge: plan.ridge },
+    { runner, samples: few },
+    probedParts,
+    (done, total) => work.ports.onProgress?.('sensitivity', done, total),
+  )
+  measured.sensitivity.set(key, sensitivity)
+  return sensitivity
+}
+
+function chooseGroups(groups: ChannelGroups, scores: Float64Array, kept: readonly number[]): RemovedGroups {
+  const going = groups.layers.flatMap((layer) =>
+    [...layer.groups]
+      .sort((a, b) => scores[a]! - scores[b]!)
+      .slice(0, layer.groups.length - kept[layer.index]!),
+  )
+  return removedGroups(groups.count, going)
+}
+
+async function cutAndRestore(
+  work: Work,
+  removed: RemovedGroups,
+  original: Graph,
+): Promise<{ graph: Graph; restored: readonly RestoredLayer[] }> {
+  const { graph, groups, plan, ports, measured } = work
+  const prepared =
+    plan.restore === 'mean'
+      ? applyPatch(graph, replaceByMeans(graph, groups, removed, await activationsOf(work)))
+      : graph
+  const cut = applyPatch(prepared, removeChannels(prepared, groups, removed))
+  if (plan.restore !== 'bias' && plan.restore !== 'lsq') return { graph: cut, restored: [] }
+  const run = calibrationRun(work)
+  measured.targets ??= await collectTargets({ ...run, graph: original }, calibration)
+  const restoration = await restore(
+    { ...run, graph: cut },
+    measured.targets,
+    prunedConvolutions(work, removed),
+    { method: plan.restore, ridge: plan.ridge, steps: plan.steps },
+    (done, total) => ports.onProgress?.('restore', done, total),
+  )
+  return { graph: restoration.graph, restored: restoration.layers }
+}
+
+function prunedConvolutions({ graph, groups, plan }: Work, removed: RemovedGroups): PrunedConvolutions {
+  const keptRows = new Map<string, readonly number[]>()
+  const changed = new Set<string>()
+  for (const axis of groups.axes) {
+    if (isFilterAxis(axis)) keptRows.set(axis.node.name, keptPlaces(axis.groups, removed))
+    else if (axis.role === 'consumes' && removedPlaces(axis.groups, removed).length > 0)
+      changed.add(axis.node.name)
+  }
+  // After a whole block has gone, every later convolution reads other values.
+  if (plan.remove_blocks.length > 0)
+    for (const node of graph.nodes) if (node.opType === 'Conv') changed.add(node.name)
+  return { keptRows, changed }
+}
