@@ -1,7 +1,8 @@
 /** What activations look like over calibration samples: per value and channel. */
 
 import type { Graph, ValueName } from '../../onnx/graph.js'
-import type { CalibrationSamples, GraphRunner } from '../restoration/ports.js'
+import type { CalibrationSamples } from '../calibration-samples.js'
+import type { GraphRunner } from '../ports.js'
 import { featureMap, observe } from '../restoration/observe.js'
 import type { FeatureMap } from '../restoration/convolution-geometry.js'
 

@@ -9,7 +9,7 @@ import { present } from '../../base/assert.js'
 import { isAgentError } from '../../base/errors.js'
 import type { Graph } from '../../onnx/graph.js'
 import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
-import type { Feeds } from '../restoration/ports.js'
+import type { Feeds } from '../ports.js'
 
 const boxWeight = 4
 

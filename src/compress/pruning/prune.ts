@@ -10,7 +10,8 @@ import { applyPatch } from '../../onnx/patch.js'
 import { elementCount } from '../../onnx/tensor.js'
 import { shapesOf } from '../../onnx/shapes/infer-shapes.js'
 import { collectInputMoments, type InputMoments } from '../restoration/input-moments.js'
-import type { CalibrationSamples, GraphRunner } from '../restoration/ports.js'
+import { type CalibrationSamples, samplesOf } from '../calibration-samples.js'
+import type { CalibrationImages, GraphRunner, ReportProgress } from '../ports.js'
 import { type PrunedConvolutions, restore, type RestoredLayer } from '../restoration/restore.js'
 import { collectTargets, type Targets } from '../restoration/targets.js'
 import { type ActivationStatistics, measureActivations } from './activation-statistics.js'
@@ -39,10 +40,10 @@ export interface GradientSource {
 /** What a plan may need from outside; a plan that needs more than is given is refused. */
 export interface PrunePorts {
   readonly runner?: GraphRunner
-  readonly samples?: CalibrationSamples
+  readonly images?: CalibrationImages
   readonly gradients?: GradientSource
   /** Told what is being done, for people. */
-  readonly onProgress?: (stage: string, done: number, total: number) => void
+  readonly onProgress?: ReportProgress
   /** Measurements of the same graph that may be used again; what is missing is measured and added. */
   readonly measured?: Measurements
 }
@@ -160,7 +161,7 @@ function calibrationRun({ graph, plan, ports }: Work): {
   return {
     graph,
     runner: needed(ports.runner, 'a runtime', plan),
-    samples: needed(ports.samples, 'calibration samples', plan),
+    samples: samplesOf(graph, needed(ports.images, 'calibration images', plan)),
   }
 }
 

@@ -6,7 +6,7 @@
 import { present } from '../../base/assert.js'
 import { type Graph, makeNode } from '../../onnx/graph.js'
 import { floatTensor } from '../../onnx/tensor.js'
-import type { GraphRunner, OpenGraph } from './ports.js'
+import type { GraphRunner, OpenGraph } from '../ports.js'
 
 /** A row-major float32 matrix. */
 export interface Matrix {

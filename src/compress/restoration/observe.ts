@@ -4,7 +4,8 @@ import { AgentError } from '../../base/errors.js'
 import type { Graph, ValueName } from '../../onnx/graph.js'
 import type { Tensor } from '../../onnx/tensor.js'
 import type { FeatureMap } from './convolution-geometry.js'
-import type { CalibrationSamples, Feeds, GraphRunner } from './ports.js'
+import type { CalibrationSamples } from '../calibration-samples.js'
+import type { Feeds, GraphRunner } from '../ports.js'
 import { subgraph } from './subgraph.js'
 
 /**

@@ -1,7 +1,7 @@
 /** Cutting a piece out of a graph. Invariant: the piece computes exactly the asked values from the given ones. */
 
 import { type Graph, indexOf, type Node, type ValueInfo, type ValueName } from '../../onnx/graph.js'
-import type { Feeds } from './ports.js'
+import type { Feeds } from '../ports.js'
 
 /**
  * The nodes that compute `outputs` from `given`, as a graph of its own.

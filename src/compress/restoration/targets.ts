@@ -9,7 +9,8 @@ import { elementCount } from '../../onnx/tensor.js'
 import { gatherAt, isDenseConvolution } from './convolution-geometry.js'
 import type { Matrix } from './matrix-products.js'
 import { featureMap, observe } from './observe.js'
-import type { CalibrationSamples, GraphRunner } from './ports.js'
+import type { CalibrationSamples } from '../calibration-samples.js'
+import type { GraphRunner } from '../ports.js'
 import { placesPerImage, samplePlaces } from './sample-places.js'
 
 /** The answers of one convolution. */

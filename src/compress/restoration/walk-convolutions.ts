@@ -8,7 +8,8 @@
 import { present } from '../../base/assert.js'
 import { type Graph, indexOf, type Node, type ValueName } from '../../onnx/graph.js'
 import type { Tensor } from '../../onnx/tensor.js'
-import type { CalibrationSamples, GraphRunner } from './ports.js'
+import type { CalibrationSamples } from '../calibration-samples.js'
+import type { GraphRunner } from '../ports.js'
 import { subgraph } from './subgraph.js'
 
 /** Called for each convolution in order; may change `weights`. `inputs` are its input by sample, lent. */

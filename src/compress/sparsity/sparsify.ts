@@ -13,7 +13,8 @@ import { elementCount, floatTensor, type FloatTensor, type Tensor } from '../../
 import type { GradientSource } from '../pruning/prune.js'
 import { collectInputMoments, type InputMoments } from '../restoration/input-moments.js'
 import { packRows, unpackRows } from '../restoration/packed-weights.js'
-import type { CalibrationSamples, GraphRunner } from '../restoration/ports.js'
+import { samplesOf } from '../calibration-samples.js'
+import type { CalibrationImages, GraphRunner } from '../ports.js'
 import { lowestOf, patternZeros, spreadMask } from './choose-zeros.js'
 import { compensatedZeros } from './compensated-zeros.js'
 import {
@@ -25,7 +26,7 @@ import {
 
 export interface SparsityPorts {
   readonly runner?: GraphRunner
-  readonly samples?: CalibrationSamples
+  readonly images?: CalibrationImages
   readonly gradients?: GradientSource
   /** Moments of the same graph that were measured before. */
   readonly moments?: InputMoments
@@ -190,8 +191,8 @@ async function compensatedLayers(
       `the reconstruction criterion works on the pattern unstructured, got ${plan.pattern}`,
     )
   }
-  const { runner, samples } = ports
-  if (runner === undefined || samples === undefined) {
+  const { runner, images } = ports
+  if (runner === undefined || images === undefined) {
     throw new AgentError(
       'compress.plan_invalid',
       'the reconstruction criterion needs calibration samples, and none were given',
@@ -201,7 +202,8 @@ async function compensatedLayers(
     )
   }
   const moments =
-    ports.moments ?? (await collectInputMoments({ graph, runner, samples }, { factor: 5, seed: 1 }))
+    ports.moments ??
+    (await collectInputMoments({ graph, runner, samples: samplesOf(graph, images) }, { factor: 5, seed: 1 }))
   const initializers = new Map<ValueName, Tensor>()
   for (const { node } of layers) {
     const own = moments.get(node.name)

@@ -10,7 +10,7 @@ import type { Graph } from '../../../src/onnx/graph.js'
 import { importModel } from '../../../src/onnx/import-model.js'
 import { applyPatch } from '../../../src/onnx/patch.js'
 import { shared, skipWithout } from '../../helpers/paths.js'
-import { largestDifference, runOnce } from './graph-runner.js'
+import { largestDifference, runOnce } from './run-once.js'
 import { GraphBuilder, randomImage, smallDetector } from './small-graphs.js'
 
 /** Random groups go; each layer keeps at least one channel. */

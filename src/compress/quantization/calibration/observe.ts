@@ -3,12 +3,12 @@
  * Invariant: memory does not grow with the number of pictures, and the values fetched by one run stay below a bound.
  */
 
-import { present } from '../../../base/assert.js'
 import { AgentError } from '../../../base/errors.js'
 import { type Graph, makeNode, type Node, type ValueName } from '../../../onnx/graph.js'
 import { applyPatch } from '../../../onnx/patch.js'
 import { shapesOf } from '../../../onnx/shapes/infer-shapes.js'
 import { elementCount, type Tensor } from '../../../onnx/tensor.js'
+import { inputFor } from '../../calibration-samples.js'
 import type { CalibrationImages, GraphRunner, ReportProgress } from '../../ports.js'
 import { ValueHistogram } from './value-histogram.js'
 
@@ -65,29 +65,6 @@ export async function observe(
     [...sums].map(([value, sum]) => [value, Float32Array.from(sum, (total) => total / images.count)]),
   )
   return { histograms, means }
-}
-
-/** Picture `index` as the graph's input: bytes as they are, or planes of 0..1. */
-export async function inputFor(graph: Graph, images: CalibrationImages, index: number): Promise<Tensor> {
-  const [input] = graph.inputs
-  const shape = shapesOf(graph).staticShapeOf(present(input, 'a graph has an input').name)
-  if (input === undefined || shape?.length !== 4) {
-    throw new AgentError(
-      'model.not_yolov8',
-      `the input is not a picture of known size, expected [1,3,H,W] or [1,H,W,3]`,
-    )
-  }
-  const bytes = input.type === 'uint8'
-  const [height, width] = bytes ? [shape[1]!, shape[2]!] : [shape[2]!, shape[3]!]
-  const pixels = await images.read(index, { width, height })
-  if (bytes) return { type: 'uint8', dims: shape, data: pixels }
-  const planes = new Float32Array(pixels.length)
-  const area = width * height
-  for (let at = 0; at < area; at++) {
-    for (let channel = 0; channel < 3; channel++)
-      planes[channel * area + at] = pixels[3 * at + channel]! / 255
-  }
-  return { type: 'float32', dims: shape, data: planes }
 }
 
 function batchesOf(graph: Graph, values: readonly ValueName[]): readonly (readonly ValueName[])[] {

@@ -1,24 +1,14 @@
-/** The port that compression needs, over this project's own sessions. */
+/** Running graphs once and comparing what they answer. */
 
+import type { Feeds } from '../../../src/compress/ports.js'
 import type { Graph } from '../../../src/onnx/graph.js'
-import { exportModel } from '../../../src/onnx/export-model.js'
-import type { Feeds, GraphRunner } from '../../../src/compress/restoration/ports.js'
-import { openTensorSession } from '../../../src/runtime/tensor-session.js'
+import { graphRunner } from '../../helpers/graph-runner.js'
 
-/** Runs graphs in ONNX Runtime. */
-export const graphRunner: GraphRunner = {
-  async open(graph: Graph) {
-    const session = await openTensorSession(exportModel(graph))
-    return {
-      run: (feeds) => session.run(feeds),
-      close: () => session.close(),
-    }
-  },
-}
+const runner = graphRunner({ intraOpThreads: 1 })
 
 /** Runs a graph once. */
 export async function runOnce(graph: Graph, feeds: Feeds): Promise<Feeds> {
-  const open = await graphRunner.open(graph)
+  const open = await runner.open(graph)
   try {
     return await open.run(feeds)
   } finally {
