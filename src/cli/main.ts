@@ -3,13 +3,13 @@
  * The command line. Invariant: every way out ends here: a result and 0, or one coded sentence and the code's status.
  */
 
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { checkConfigCommand } from './commands/check-config.js'
 import { detectCommand } from './commands/detect.js'
 import { inspectCommand } from './commands/inspect.js'
 import { keygenCommand } from './commands/keygen.js'
 import { reportError } from './output.js'
+import { packageVersion } from './package-version.js'
 
 const epilogue = `
 Start here:
@@ -33,11 +33,6 @@ function program(): Command {
   for (const command of [detectCommand(), inspectCommand(), keygenCommand(), checkConfigCommand()])
     root.addCommand(command.exitOverride())
   return root
-}
-
-function packageVersion(): string {
-  const path = new URL('../../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
 }
 
 try {

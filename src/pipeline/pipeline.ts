@@ -100,6 +100,11 @@ export class Pipeline {
     await this.#running
   }
 
+  /** Frames on which detection failed, since the start. */
+  get failedFrames(): number {
+    return this.#recorder.errors
+  }
+
   /** Totals, and the figures of the window since the last call. */
   takeStats(): PipelineStats {
     const { camera, clock } = this.#options

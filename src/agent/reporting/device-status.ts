@@ -1,0 +1,80 @@
+/**
+ * What the device says of itself in retained topics.
+ * Invariant: `reported` says what serves, as the slots on disk have it; a state that cannot be written down is logged, never
+ * thrown at whoever changed it.
+ */
+
+import type { Clock } from '../../base/clock.js'
+import { messageOf } from '../../base/errors.js'
+import type { Logger } from '../../base/logger.js'
+import { type Deployment, encodeDeployment } from '../../protocol/deployment.js'
+import { type DeviceInfo, encodeInfo } from '../../protocol/info.js'
+import { encodeReported, type Reported, type RunningModel } from '../../protocol/reported.js'
+import type { Topics } from '../../protocol/topics.js'
+import type { MqttConnection } from '../../transport/mqtt-connection.js'
+import type { ServedModel, SlotsView } from '../../update/ports.js'
+
+export interface DeviceStatusPorts {
+  readonly connection: MqttConnection
+  readonly topics: Topics
+  readonly device: string
+  slots(): SlotsView
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** What is not in the slots. */
+export interface ServingFacts {
+  /** The execution provider that the active model runs on; undefined while none serves. */
+  readonly provider: string | undefined
+  readonly why: string | undefined
+  readonly desiredSequence: number | undefined
+}
+
+export class DeviceStatus {
+  readonly #ports: DeviceStatusPorts
+
+  constructor(ports: DeviceStatusPorts) {
+    this.#ports = ports
+  }
+
+  sayInfo(info: DeviceInfo): void {
+    this.#say('info', () => encodeInfo(info))
+  }
+
+  sayDeployment(deployment: Deployment): void {
+    this.#say('deployment', () => encodeDeployment(deployment))
+  }
+
+  sayReported({ provider, why, desiredSequence }: ServingFacts): void {
+    const { active, previous } = this.#ports.slots()
+    const reported: Reported = {
+      at: new Date(this.#ports.clock.wallMs()).toISOString(),
+      ...(active !== undefined && provider !== undefined && { active: runningModel(active, provider, why) }),
+      ...(previous !== undefined && { previous: runningModel(previous, provider ?? 'none', undefined) }),
+      ...(desiredSequence !== undefined && { desiredSequence }),
+    }
+    this.#say('reported', () => encodeReported(reported))
+  }
+
+  #say(kind: 'info' | 'deployment' | 'reported', encode: () => Uint8Array): void {
+    const { connection, topics, device, logger } = this.#ports
+    try {
+      void connection.publishState(topics.deviceState(device, kind), encode())
+    } catch (thrown) {
+      logger.error({ kind, reason: messageOf(thrown) }, 'state could not be written down')
+    }
+  }
+}
+
+function runningModel(served: ServedModel, provider: string, why: string | undefined): RunningModel {
+  return {
+    model: served.model,
+    version: served.version,
+    variant: served.variantId,
+    sha256: served.blobSha256s[0]!,
+    provider,
+    since: new Date(served.sinceMs).toISOString(),
+    ...(why !== undefined && { why: why.slice(0, 500) }),
+  }
+}

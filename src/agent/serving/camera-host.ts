@@ -1,0 +1,197 @@
+/**
+ * The cameras of the device and the model they share.
+ *
+ *     no model:  [cameras closed]
+ *     serve(m):  open m, warm ---> first model: start every camera's pipeline
+ *                             \--> later ones:  swap between two frames, close the old one
+ *
+ * Invariant: cameras run exactly while a model serves; models are opened and swapped one at a time, in the order of the
+ * calls; a model that cannot be opened leaves the serving one as it is.
+ */
+
+import { backoffDelayMs } from '../../base/backoff.js'
+import type { Clock } from '../../base/clock.js'
+import { type AgentError, messageOf } from '../../base/errors.js'
+import type { Logger } from '../../base/logger.js'
+import type { Random } from '../../base/random.js'
+import { openSource } from '../../camera/open-source.js'
+import type { CameraConfig, Config } from '../../config/config.js'
+import { ModelSlot } from '../../pipeline/model-slot.js'
+import { Pipeline } from '../../pipeline/pipeline.js'
+import type { PipelineStats } from '../../pipeline/pipeline-stats.js'
+import type { ResultSink } from '../../pipeline/ports.js'
+import type { ServedModel, Serving } from '../../update/ports.js'
+import type { ServingModel } from './open-served-model.js'
+
+export interface CameraHostOptions {
+  readonly cameras: readonly CameraConfig[]
+  readonly detection: Config['inference']
+  openModel(served: ServedModel): Promise<ServingModel>
+  /** The sinks of one camera. */
+  sinksOf(camera: string): readonly ResultSink[]
+  /** Called after each change of the serving model. */
+  onServing(model: ServingModel | undefined): void
+  /** Called once when every camera has come to its end: files that do not start again. */
+  onCamerasEnded(): void
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+const sinkQueueSize = 8
+const errorsInRowMax = 10
+const reopenBackoff = { firstMs: 1000, capMs: 60_000 }
+
+export class CameraHost implements Serving {
+  readonly #options: CameraHostOptions
+  readonly #stopping = new AbortController()
+  #slot: ModelSlot | undefined
+  #model: ServingModel | undefined
+  #pipelines: readonly Pipeline[] = []
+  #retiredErrors = 0
+  #reopenings = 0
+  #turn: Promise<void> = Promise.resolve()
+
+  constructor(options: CameraHostOptions) {
+    this.#options = options
+  }
+
+  get model(): ServingModel | undefined {
+    return this.#model
+  }
+
+  /** Frames on which detection failed, since the start. */
+  get failedFrames(): number {
+    return this.#retiredErrors + this.#pipelines.reduce((sum, pipeline) => sum + pipeline.failedFrames, 0)
+  }
+
+  /** How often the model was replaced between two frames. */
+  get swaps(): number {
+    return this.#slot?.swaps ?? 0
+  }
+
+  /** Serves `model` from the next frame on. Throws what opening it throws; what served before goes on then. */
+  serve(model: ServedModel | undefined): Promise<void> {
+    return this.#inTurn(() => (model === undefined ? this.#close() : this.#serve(model)))
+  }
+
+  /** The figures of every camera since the last call. */
+  takeStats(): readonly PipelineStats[] {
+    return this.#pipelines.map((pipeline) => pipeline.takeStats())
+  }
+
+  /** Finishes the frames under way, closes cameras and model. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping.abort()
+    return this.#inTurn(() => this.#close())
+  }
+
+  async #serve(served: ServedModel): Promise<void> {
+    if (this.#stopping.signal.aborted) return
+    const model = await this.#options.openModel(served)
+    this.#model = model
+    if (this.#slot === undefined) {
+      this.#slot = new ModelSlot(model)
+      this.#startCameras(this.#slot)
+    } else {
+      await this.#slot.swap(model).catch((thrown: unknown) => {
+        this.#options.logger.warn({ reason: messageOf(thrown) }, 'the model before did not close cleanly')
+      })
+    }
+    this.#options.onServing(model)
+  }
+
+  async #close(): Promise<void> {
+    const slot = this.#slot
+    if (slot === undefined) return
+    this.#slot = undefined
+    this.#model = undefined
+    await Promise.all(this.#pipelines.map((pipeline) => pipeline.stop()))
+    this.#retiredErrors = this.failedFrames
+    this.#pipelines = []
+    await slot.close()
+    this.#options.onServing(undefined)
+  }
+
+  #startCameras(slot: ModelSlot): void {
+    const pipelines = this.#options.cameras.map((camera) => this.#pipelineOf(camera, slot))
+    this.#pipelines = pipelines
+    const runs = pipelines.map(async (pipeline, index) => {
+      const end = await pipeline.run()
+      const camera = this.#options.cameras[index]!.name
+      if (end.reason === 'failed')
+        this.#options.logger.error({ camera, code: end.error.code, reason: end.error.message }, 'camera failed')
+      else this.#options.logger.info({ camera, reason: end.reason }, 'camera ended')
+      return end.reason
+    })
+    if (runs.length === 0) return
+    void Promise.all(runs).then((reasons) => {
+      if (!reasons.includes('stopped')) this.#options.onCamerasEnded()
+    })
+  }
+
+  #pipelineOf(camera: CameraConfig, slot: ModelSlot): Pipeline {
+    const { detection, clock, random, logger, sinksOf } = this.#options
+    return new Pipeline({
+      camera: camera.name,
+      openSupply: ({ width, height }) =>
+        openSource({
+          uri: addressOf(camera),
+          inputWidth: width,
+          inputHeight: height,
+          mode: 'live',
+          logger,
+          clock,
+          random,
+        }),
+      slot,
+      sinks: sinksOf(camera.name),
+      detection: {
+        conf: detection.conf,
+        iou: detection.iou,
+        maxDet: detection.maxDet,
+        multiLabel: false,
+      },
+      maxFps: camera.maxFps,
+      sinkQueueSize,
+      errorsInRowMax,
+      onPersistentError: (error) => {
+        void this.#reopen(error)
+      },
+      clock,
+      random,
+      logger,
+    })
+  }
+
+  /** Opens the serving model once more: its thread may be dead. Gives up when another model has taken over. */
+  async #reopen(error: AgentError): Promise<void> {
+    const { clock, random, logger } = this.#options
+    const failed = this.#model
+    if (failed === undefined) return
+    logger.error({ code: error.code, reason: error.message }, 'the model keeps failing and is opened again')
+    await clock.sleep(backoffDelayMs(this.#reopenings++, reopenBackoff, random), this.#stopping.signal)
+    await this.#inTurn(async () => {
+      if (this.#model !== failed) return
+      try {
+        await this.#serve(failed.served)
+      } catch (thrown) {
+        logger.error({ reason: messageOf(thrown) }, 'the model could not be opened again')
+        if (this.#model === failed) void this.#reopen(error)
+      }
+    })
+  }
+
+  #inTurn(action: () => Promise<void>): Promise<void> {
+    const result = this.#turn.then(action)
+    // The next one does not fail because this one did; the caller of this one hears of it.
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+}
+
+/** The address of a camera with the options that its configuration asks for. */
+function addressOf({ source, loop }: CameraConfig): string {
+  if (!loop) return source
+  return `${source}${source.includes('#') ? '&' : '#'}loop=true`
+}

@@ -1,0 +1,54 @@
+/**
+ * Figures of frames as they are served: what the soak of a new model is judged by.
+ * Invariant: windows do not overlap with each other; counting costs nothing while no window is open.
+ */
+
+import type { Clock } from '../../base/clock.js'
+import { AgentError } from '../../base/errors.js'
+import { Histogram } from '../../base/histogram.js'
+import type { ResultSink } from '../../pipeline/ports.js'
+import type { SoakWatch, SoakWindow } from '../../update/ports.js'
+
+interface OpenWindow {
+  readonly latency: Histogram
+  frames: number
+}
+
+export class ServingWatch implements SoakWatch {
+  readonly #clock: Clock
+  /** Frames on which detection failed, since the start. */
+  readonly #failedFrames: () => number
+  readonly #windows = new Set<OpenWindow>()
+
+  constructor(clock: Clock, failedFrames: () => number) {
+    this.#clock = clock
+    this.#failedFrames = failedFrames
+  }
+
+  /** The sink by which every camera tells of its frames. */
+  readonly sink: ResultSink = {
+    name: 'watch',
+    accept: ({ timings }) => {
+      for (const window of this.#windows) {
+        window.frames++
+        window.latency.record(timings.preprocessMs + timings.inferenceMs + timings.decodeMs)
+      }
+      return Promise.resolve()
+    },
+  }
+
+  /** Throws `network.request_timeout` when `signal` aborts before the window is over. */
+  async observe(windowMs: number, signal: AbortSignal): Promise<SoakWindow> {
+    const window: OpenWindow = { latency: new Histogram(), frames: 0 }
+    const failedBefore = this.#failedFrames()
+    this.#windows.add(window)
+    try {
+      await this.#clock.sleep(windowMs, signal)
+    } finally {
+      this.#windows.delete(window)
+    }
+    if (signal.aborted) throw new AgentError('network.request_timeout', 'the watch over a new model was ended')
+    const { p95Ms } = window.latency.summary()
+    return { frames: window.frames, errors: this.#failedFrames() - failedBefore, latencyP95Ms: p95Ms }
+  }
+}

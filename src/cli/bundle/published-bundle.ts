@@ -1,0 +1,89 @@
+/** What `publish` sends: a bundle folder, or model files described and signed on the spot. */
+
+import { stat } from 'node:fs/promises'
+import { basename, extname } from 'node:path'
+import { AgentError } from '../../base/errors.js'
+import { sealEnvelope } from '../../protocol/envelope.js'
+import type { SigningKey } from '../../protocol/keys.js'
+import { encodeManifest, manifestPayloadType } from '../../protocol/manifest.js'
+import type { PublishedBundle } from '../../transport/publish-bundle.js'
+import { readDetectorFile } from '../model-file.js'
+import { packageVersion } from '../package-version.js'
+import { type BundleContent, readBundle } from './bundle-folder.js'
+import { makeBundle } from './make-bundle.js'
+
+/** What a person may say of model files; everything has a default. */
+export interface BundleWishes {
+  readonly name?: string
+  readonly version?: string
+  readonly sequence?: number
+  readonly classNames?: readonly string[]
+}
+
+/** Whether `paths` is one bundle folder. */
+export async function isBundleFolder(paths: readonly string[]): Promise<boolean> {
+  const [path] = paths
+  if (paths.length !== 1 || path === undefined) return false
+  const found = await stat(path).catch(() => undefined)
+  return found?.isDirectory() === true
+}
+
+/**
+ * The bundle that lies in a folder, or one made of .onnx files and signed with `keys`.
+ * Throws `bundle.*`, `model.*`, `integrity.*`.
+ */
+export async function bundleFrom(
+  paths: readonly string[],
+  wishes: BundleWishes,
+  keys: readonly SigningKey[],
+  nowMs: number,
+): Promise<PublishedBundle> {
+  if (await isBundleFolder(paths)) {
+    const asked = Object.entries(wishes).find(([, value]) => value !== undefined)
+    if (asked !== undefined) {
+      const problem = `--${asked[0]}: a bundle folder is signed already and says this itself`
+      throw new AgentError('cli.argument_invalid', problem)
+    }
+    return readBundle(paths[0]!)
+  }
+  const files = await Promise.all(paths.map(readDetectorFile))
+  const content = makeBundle(
+    files.map((file, index) => ({ path: paths[index]!, ...file })),
+    {
+      model: wishes.name ?? nameOf(paths[0]!),
+      version: wishes.version ?? versionAt(nowMs),
+      sequence: wishes.sequence ?? Math.floor(nowMs / 1000),
+      createdAt: new Date(nowMs).toISOString(),
+      toolVersion: packageVersion(),
+      ...(wishes.classNames !== undefined && { classNames: wishes.classNames }),
+    },
+  )
+  return inMemory(content, keys)
+}
+
+/** A bundle that was never on a disk. */
+export function inMemory({ manifest, blobs }: BundleContent, keys: readonly SigningKey[]): PublishedBundle {
+  return {
+    manifest,
+    envelope: sealEnvelope(manifestPayloadType, encodeManifest(manifest), keys),
+    readChunk: (blob, start, sizeBytes) => {
+      const bytes = blobs.get(blob.sha256)
+      if (bytes === undefined) {
+        return Promise.reject(new AgentError('bundle.file_missing', `blob ${blob.sha256} is not in the bundle`))
+      }
+      return Promise.resolve(bytes.subarray(start, start + sizeBytes))
+    },
+  }
+}
+
+/** `models/yolov8n.onnx` -> `yolov8n`. */
+function nameOf(path: string): string {
+  const name = basename(path, extname(path)).replaceAll(/[^A-Za-z0-9._-]/g, '-')
+  return name === '' ? 'model' : name
+}
+
+/** A semantic version that rises with time: `0.20261124.1330`. */
+function versionAt(nowMs: number): string {
+  const digits = new Date(nowMs).toISOString().replaceAll(/\D/g, '')
+  return `0.${digits.slice(0, 8)}.${Number(digits.slice(8, 14))}`
+}

@@ -1,0 +1,121 @@
+/**
+ * `yolo-edge publish`: puts a model version on the broker and tells a channel or a device to run it.
+ * Invariant: the wish goes out last, after every byte that it leads to.
+ */
+
+import { readFile } from 'node:fs/promises'
+import { Command } from 'commander'
+import { AgentError, messageOf } from '../../base/errors.js'
+import type { DesiredTarget } from '../../protocol/desired.js'
+import type { SigningKey } from '../../protocol/keys.js'
+import { publishBundle, publishRetained } from '../../transport/publish-bundle.js'
+import { bundleFrom } from '../bundle/published-bundle.js'
+import { type BrokerOptions, withBrokerOptions, withFleet } from '../fleet-connection.js'
+import { integerOption } from '../options.js'
+import { processOutput } from '../output.js'
+import { readSigningKey } from '../signing-key.js'
+import { desiredTopic, sealWish, wishFor } from '../wish.js'
+
+interface Options extends BrokerOptions {
+  readonly sign?: string
+  readonly unsigned?: boolean
+  readonly name?: string
+  readonly modelVersion?: string
+  readonly sequence?: number
+  readonly names?: string
+  readonly channel: string
+  readonly device?: string
+  readonly wish: boolean
+  readonly allowDowngrade?: boolean
+  readonly json?: boolean
+}
+
+export function publishCommand(): Command {
+  const command = new Command('publish')
+    .description('Publish a model version over MQTT and tell a channel or a device to run it.')
+    .argument(
+      '<model...>',
+      'YOLOv8 detectors as .onnx, each a variant of the same model; or one bundle folder made by compress',
+    )
+    .option('--sign <key>', 'private key that signs (made by yolo-edge keygen)')
+    .option('--unsigned', 'publish without a signature; devices refuse it unless security.allow_unsigned is set')
+    .option('--name <name>', 'name of the model (default: the name of the first file)')
+    .option('--model-version <version>', 'semantic version (default: made of the time)')
+    .option(
+      '--sequence <number>',
+      'rises with each version; devices refuse to go back (default: unix time)',
+      integerOption('sequence', 1, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--names <file>', 'class names, one a line, instead of those in the model')
+    .option('--channel <name>', 'the channel that should run it', 'stable')
+    .option('--device <id>', 'one device instead of a channel')
+    .option('--no-wish', 'only put it on the broker; tell nobody to run it')
+    .option('--allow-downgrade', 'let devices go back to a version with a lower sequence')
+    .option('--json', 'print JSON')
+  return withBrokerOptions(command).action(publish)
+}
+
+async function publish(paths: string[], options: Options): Promise<void> {
+  const output = processOutput(options.json ?? false)
+  const keys = await signingKeys(options)
+  const nowMs = Date.now()
+  const bundle = await bundleFrom(
+    paths,
+    {
+      ...(options.name !== undefined && { name: options.name }),
+      ...(options.modelVersion !== undefined && { version: options.modelVersion }),
+      ...(options.sequence !== undefined && { sequence: options.sequence }),
+      ...(options.names !== undefined && { classNames: await readNames(options.names) }),
+    },
+    keys,
+    nowMs,
+  )
+  const { model, version, sequence, variants } = bundle.manifest
+  const target: DesiredTarget =
+    options.device === undefined
+      ? { kind: 'channel', name: options.channel }
+      : { kind: 'device', name: options.device }
+  const figures = await withFleet(options, async ({ connection, topics }) => {
+    const progress = output.progress(`publishing ${model} ${version}`)
+    const sent = await publishBundle(connection, topics, bundle, {
+      onProgress: (done, total) => {
+        progress.update(done / total)
+      },
+    })
+    progress.done(`${sent.sentChunks} chunks sent, ${sent.presentChunks} were there`)
+    if (options.wish) {
+      const wish = wishFor(bundle.manifest, target, nowMs, options.allowDowngrade ?? false)
+      await publishRetained(connection, desiredTopic(topics, target), sealWish(wish, keys))
+    }
+    return sent
+  })
+  output.result({
+    model,
+    version,
+    sequence,
+    variants: variants.map(({ id, artefact }) => ({ id, sha256: artefact.sha256, size_bytes: artefact.sizeBytes })),
+    ...(options.wish && { target }),
+    sent_chunks: figures.sentChunks,
+    sent_bytes: figures.sentBytes,
+    present_chunks: figures.presentChunks,
+  })
+  output.line(`${model} ${version} is published: ${variants.map(({ id }) => id).join(', ')}`)
+  if (options.wish) output.line(`${target.kind} ${target.name} is told to run it`)
+}
+
+async function signingKeys(options: Options): Promise<readonly SigningKey[]> {
+  if (options.sign !== undefined) return [await readSigningKey(options.sign)]
+  if (options.unsigned === true) return []
+  throw new AgentError('cli.argument_invalid', 'publish without --sign: expected --sign KEY, or --unsigned', {
+    hint: 'yolo-edge keygen fleet makes fleet.key, which signs, and fleet.pub, which devices trust',
+  })
+}
+
+async function readNames(path: string): Promise<readonly string[]> {
+  try {
+    return (await readFile(path, 'utf8')).split(/\r?\n/).filter((line) => line.trim() !== '')
+  } catch (thrown) {
+    const problem = `cannot read the class names ${path}: ${messageOf(thrown)}`
+    throw new AgentError('model.labels_invalid', problem, { cause: thrown })
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * How commands that talk to a fleet reach its broker: the same settings as a device, from file, environment and flags.
+ * Invariant: a command that fails to connect says so within its limit, and leaves no connection behind.
+ */
+
+import { randomBytes } from 'node:crypto'
+import type { Command } from 'commander'
+import { silentLogger } from '../base/logger.js'
+import { connectionOptionsOf } from '../agent/broker-connection.js'
+import { loadConfig } from '../config/load.js'
+import { type Topics, topicsBelow } from '../protocol/topics.js'
+import { MqttConnection } from '../transport/mqtt-connection.js'
+import { settingOption } from './options.js'
+
+/** What {@link withBrokerOptions} adds to the options of a command. */
+export interface BrokerOptions {
+  readonly broker?: string
+  readonly config?: string
+  readonly set: ReadonlyMap<string, unknown>
+}
+
+export interface FleetConnection {
+  readonly connection: MqttConnection
+  readonly topics: Topics
+}
+
+const connectLimitMs = 15_000
+
+/** Adds the options by which a command finds its broker. */
+export function withBrokerOptions(command: Command): Command {
+  return command
+    .option('-b, --broker <url>', 'address of the broker (default: broker.url of the settings)')
+    .option('-c, --config <file>', 'YAML or JSON file of settings; its broker section is used')
+    .option(
+      '--set <section.key=value>',
+      'one setting, such as broker.username=fleet; may be repeated',
+      settingOption,
+      new Map<string, unknown>(),
+    )
+}
+
+/** Runs `work` online. Throws `network.*` when the broker cannot be reached, `config.*` for wrong settings. */
+export async function withFleet<T>(
+  options: BrokerOptions,
+  work: (fleet: FleetConnection) => Promise<T>,
+): Promise<T> {
+  const overrides = new Map(options.set)
+  if (options.broker !== undefined) overrides.set('broker.url', options.broker)
+  const { broker } = loadConfig({ file: options.config, env: process.env, overrides })
+  const clientId = `yolo-edge-cli-${randomBytes(6).toString('hex')}`
+  const connection = new MqttConnection(await connectionOptionsOf(broker, clientId), { logger: silentLogger })
+  await connection.start()
+  try {
+    await connection.requireOnline(connectLimitMs)
+    return await work({ connection, topics: topicsBelow(broker.topicRoot) })
+  } finally {
+    await connection.stop()
+  }
+}
