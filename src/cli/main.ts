@@ -8,6 +8,7 @@ import { checkConfigCommand } from './commands/check-config.js'
 import { detectCommand } from './commands/detect.js'
 import { inspectCommand } from './commands/inspect.js'
 import { keygenCommand } from './commands/keygen.js'
+import { publishCommand } from './commands/publish.js'
 import { reportError } from './output.js'
 import { packageVersion } from './package-version.js'
 
@@ -30,8 +31,14 @@ function program(): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .addHelpText('after', epilogue)
-  for (const command of [detectCommand(), inspectCommand(), keygenCommand(), checkConfigCommand()])
-    root.addCommand(command.exitOverride())
+  const commands = [
+    detectCommand(),
+    inspectCommand(),
+    publishCommand(),
+    keygenCommand(),
+    checkConfigCommand(),
+  ]
+  for (const command of commands) root.addCommand(command.exitOverride())
   return root
 }
 

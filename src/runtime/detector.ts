@@ -31,7 +31,7 @@ export interface Detector {
   detect(frame: DetectorFrame, options: DetectionOptions, onSlotCopied?: () => void): Promise<DetectResult>
   /** Ends the thread after the calls under way; its memory goes with it. Idempotent. */
   close(): Promise<void>
-  /** Ends the thread as soon as it can be ended; calls under way fail with `inference.worker_died`. Idempotent. */
+  /** Calls under way fail with `inference.worker_died` at once; the thread ends when its computation returns. Idempotent. */
   terminate(): Promise<void>
 }
 

@@ -99,10 +99,14 @@ export class SessionHandle {
     await this.#exited
   }
 
-  /** Ends the thread as soon as a computation under way returns; calls under way fail. Idempotent. */
+  /**
+   * Fails every call at once and ends the thread as soon as the computation under way returns. Idempotent.
+   * The thread is asked, not killed: ONNX Runtime aborts the whole process when its thread is killed in a run.
+   */
   async terminate(): Promise<void> {
     this.#end(new AgentError('inference.worker_died', 'the inference thread was ended'))
-    await this.#worker.terminate()
+    this.#worker.postMessage({ kind: 'close' } satisfies Request)
+    await this.#exited
   }
 
   #call(

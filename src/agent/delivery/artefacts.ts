@@ -33,10 +33,10 @@ export function artefactsOf(ports: ArtefactPorts): Artefacts {
 
 async function obtain(ports: ArtefactPorts, request: ArtefactRequest): Promise<void> {
   const { blobs } = ports.store
-  const { artefact, onBytes } = request
+  const { artefact } = request
   if (!(await blobs.has(artefact.sha256)) && !(await blobs.has(artefact.blob.sha256)))
     await download(ports, request)
-  onBytes(artefact.blob.sizeBytes)
+  request.onBytes(artefact.blob.sizeBytes)
   await blobs.unpack(artefact)
 }
 
@@ -69,7 +69,9 @@ async function fetchMissing(ports: ArtefactPorts, request: ArtefactRequest, sink
     windowChunks: delivery.windowChunks,
     chunkTimeoutMs: delivery.chunkTimeoutS * 1000,
     signal: request.signal,
-    onProgress: request.onBytes,
+    onProgress: (haveBytes) => {
+      request.onBytes(haveBytes)
+    },
     ...(delivery.rateLimitKbS > 0 && { bytesPerSecondMax: delivery.rateLimitKbS * 1000 }),
   })
   const { fetchedChunks: chunks, fetchedBytes: bytes, wrongChunks: wrong } = figures

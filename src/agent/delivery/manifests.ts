@@ -1,5 +1,6 @@
 /** Signed manifests from the broker, and kept in the store. Invariant: what is kept is what was received, byte for byte. */
 
+import type { Clock } from '../../base/clock.js'
 import type { Sha256 } from '../../base/digest.js'
 import { AgentError } from '../../base/errors.js'
 import type { Topics } from '../../protocol/topics.js'
@@ -10,55 +11,55 @@ import type { Manifests } from '../../update/ports.js'
 /** How long a reachable broker may take to show a retained message. */
 const retainedWaitMs = 15_000
 
+/** How often the time is looked at. */
+const pollMs = 250
+
 /** Manifests as the update service needs them. */
-export function manifestsOf(connection: MqttConnection, topics: Topics, store: ManifestStore): Manifests {
+export function manifestsOf(
+  connection: MqttConnection,
+  topics: Topics,
+  store: ManifestStore,
+  clock: Clock,
+): Manifests {
   return {
-    fetch: (model, version, signal) => fetchRetained(connection, topics.manifest(model, version), signal),
+    fetch: (model, version, signal) =>
+      fetchRetained(connection, topics.manifest(model, version), { clock, signal }),
     write: (bytes): Promise<Sha256> => store.write(bytes),
     read: (sha256) => store.read(sha256),
   }
 }
 
+interface Patience {
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
 /**
- * The retained message of `topic`. Waits while offline.
+ * The retained message of `topic`. Waits while offline: the time counts only while the broker can answer.
  * Throws `bundle.file_missing` when an online broker shows none, `network.request_timeout` when `signal` aborts.
  */
-function fetchRetained(connection: MqttConnection, topic: string, signal: AbortSignal): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    let timer: NodeJS.Timeout | undefined
-    const settle = (act: () => void): void => {
-      clearTimeout(timer)
-      stopWatching()
-      signal.removeEventListener('abort', abort)
-      void subscription.close()
-      act()
-    }
-    const abort = (): void => {
-      settle(() => {
-        reject(new AgentError('network.request_timeout', `gave up waiting for ${topic}`))
-      })
-    }
-    // The time counts only while the broker can answer.
-    const watch = (isOnline: boolean): void => {
-      clearTimeout(timer)
-      if (!isOnline) return
-      timer = setTimeout(() => {
-        settle(() => {
-          const problem = `cannot get the manifest: the broker has no message under ${topic}`
-          reject(new AgentError('bundle.file_missing', problem))
-        })
-      }, retainedWaitMs)
-    }
-    const subscription = connection.subscribe([topic], 1, ({ payload }) => {
-      if (payload.byteLength === 0) return
-      const bytes = Uint8Array.from(payload)
-      settle(() => {
-        resolve(bytes)
-      })
-    })
-    const stopWatching = connection.onOnlineChange(watch)
-    watch(connection.isOnline)
-    signal.addEventListener('abort', abort, { once: true })
-    if (signal.aborted) abort()
+async function fetchRetained(
+  connection: MqttConnection,
+  topic: string,
+  { clock, signal }: Patience,
+): Promise<Uint8Array> {
+  const found: Uint8Array[] = []
+  const wake = new AbortController()
+  const subscription = connection.subscribe([topic], 1, ({ payload }) => {
+    if (payload.byteLength === 0) return
+    found.push(Uint8Array.from(payload))
+    wake.abort()
   })
+  const woken = AbortSignal.any([signal, wake.signal])
+  for (let silentMs = 0; !woken.aborted && silentMs < retainedWaitMs;) {
+    const beforeMs = clock.monotonicMs()
+    await clock.sleep(pollMs, woken)
+    if (connection.isOnline) silentMs += clock.monotonicMs() - beforeMs
+  }
+  await subscription.close()
+  const [bytes] = found
+  if (bytes !== undefined) return bytes
+  if (signal.aborted) throw new AgentError('network.request_timeout', `gave up waiting for ${topic}`)
+  const problem = `cannot get the manifest: the broker has no message under ${topic}`
+  throw new AgentError('bundle.file_missing', problem)
 }

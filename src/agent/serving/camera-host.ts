@@ -120,7 +120,10 @@ export class CameraHost implements Serving {
       const end = await pipeline.run()
       const camera = this.#options.cameras[index]!.name
       if (end.reason === 'failed')
-        this.#options.logger.error({ camera, code: end.error.code, reason: end.error.message }, 'camera failed')
+        this.#options.logger.error(
+          { camera, code: end.error.code, reason: end.error.message },
+          'camera failed',
+        )
       else this.#options.logger.info({ camera, reason: end.reason }, 'camera ended')
       return end.reason
     })
@@ -131,7 +134,7 @@ export class CameraHost implements Serving {
   }
 
   #pipelineOf(camera: CameraConfig, slot: ModelSlot): Pipeline {
-    const { detection, clock, random, logger, sinksOf } = this.#options
+    const { detection, clock, random, logger } = this.#options
     return new Pipeline({
       camera: camera.name,
       openSupply: ({ width, height }) =>
@@ -145,7 +148,7 @@ export class CameraHost implements Serving {
           random,
         }),
       slot,
-      sinks: sinksOf(camera.name),
+      sinks: this.#options.sinksOf(camera.name),
       detection: {
         conf: detection.conf,
         iou: detection.iou,

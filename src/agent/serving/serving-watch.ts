@@ -47,7 +47,8 @@ export class ServingWatch implements SoakWatch {
     } finally {
       this.#windows.delete(window)
     }
-    if (signal.aborted) throw new AgentError('network.request_timeout', 'the watch over a new model was ended')
+    if (signal.aborted)
+      throw new AgentError('network.request_timeout', 'the watch over a new model was ended')
     const { p95Ms } = window.latency.summary()
     return { frames: window.frames, errors: this.#failedFrames() - failedBefore, latencyP95Ms: p95Ms }
   }

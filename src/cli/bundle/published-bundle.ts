@@ -69,7 +69,9 @@ export function inMemory({ manifest, blobs }: BundleContent, keys: readonly Sign
     readChunk: (blob, start, sizeBytes) => {
       const bytes = blobs.get(blob.sha256)
       if (bytes === undefined) {
-        return Promise.reject(new AgentError('bundle.file_missing', `blob ${blob.sha256} is not in the bundle`))
+        return Promise.reject(
+          new AgentError('bundle.file_missing', `blob ${blob.sha256} is not in the bundle`),
+        )
       }
       return Promise.resolve(bytes.subarray(start, start + sizeBytes))
     },

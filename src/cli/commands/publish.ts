@@ -5,6 +5,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
+import { systemClock } from '../../base/clock.js'
 import { AgentError, messageOf } from '../../base/errors.js'
 import type { DesiredTarget } from '../../protocol/desired.js'
 import type { SigningKey } from '../../protocol/keys.js'
@@ -38,7 +39,10 @@ export function publishCommand(): Command {
       'YOLOv8 detectors as .onnx, each a variant of the same model; or one bundle folder made by compress',
     )
     .option('--sign <key>', 'private key that signs (made by yolo-edge keygen)')
-    .option('--unsigned', 'publish without a signature; devices refuse it unless security.allow_unsigned is set')
+    .option(
+      '--unsigned',
+      'publish without a signature; devices refuse it unless security.allow_unsigned is set',
+    )
     .option('--name <name>', 'name of the model (default: the name of the first file)')
     .option('--model-version <version>', 'semantic version (default: made of the time)')
     .option(
@@ -58,7 +62,7 @@ export function publishCommand(): Command {
 async function publish(paths: string[], options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
   const keys = await signingKeys(options)
-  const nowMs = Date.now()
+  const nowMs = systemClock.wallMs()
   const bundle = await bundleFrom(
     paths,
     {
@@ -93,7 +97,11 @@ async function publish(paths: string[], options: Options): Promise<void> {
     model,
     version,
     sequence,
-    variants: variants.map(({ id, artefact }) => ({ id, sha256: artefact.sha256, size_bytes: artefact.sizeBytes })),
+    variants: variants.map(({ id, artefact }) => ({
+      id,
+      sha256: artefact.sha256,
+      size_bytes: artefact.sizeBytes,
+    })),
     ...(options.wish && { target }),
     sent_chunks: figures.sentChunks,
     sent_bytes: figures.sentBytes,

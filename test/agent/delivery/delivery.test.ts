@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { artefactsOf } from '../../../src/agent/delivery/artefacts.js'
 import { manifestsOf } from '../../../src/agent/delivery/manifests.js'
 import { listenToWishes } from '../../../src/agent/delivery/wishes.js'
+import { systemClock } from '../../../src/base/clock.js'
 import { silentLogger } from '../../../src/base/logger.js'
 import { loadConfig } from '../../../src/config/load.js'
 import { topicsBelow } from '../../../src/protocol/topics.js'
@@ -63,12 +64,12 @@ t.test('a manifest is waited for while offline, and missed at a broker that has 
   const { broker, publisher, store } = await device(t)
   const offline = await startConnection(t, 'mqtt://127.0.0.1:1')
   const stop = new AbortController()
-  const waiting = manifestsOf(offline, topics, store.manifests).fetch('m', '1.0.0', stop.signal)
+  const waiting = manifestsOf(offline, topics, store.manifests, systemClock).fetch('m', '1.0.0', stop.signal)
   stop.abort()
   await t.rejects(waiting, { code: 'network.request_timeout' })
 
   const online = await openConnection(t, broker.url)
-  const manifests = manifestsOf(online, topics, store.manifests)
+  const manifests = manifestsOf(online, topics, store.manifests, systemClock)
   const never = new AbortController().signal
   const early = manifests.fetch('m', '1.0.0', never)
   await publishRetained(publisher, topics.manifest('m', '1.0.0'), Buffer.from('signed'))

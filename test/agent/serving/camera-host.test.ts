@@ -125,8 +125,8 @@ t.test('a watch counts the frames of its window', async (t) => {
 t.test('tells when every source has come to its end', async (t) => {
   const picture = join(t.testdir(), 'grey.png')
   await sharp({ create: { width: 8, height: 8, channels: 3, background: 'grey' } }).toFile(picture)
-  const { host: cameras, endings } = run(t, [{ source: picture }])
-  await cameras.serve(served('1.0.0'))
-  await until(() => endings() === 1)
-  t.equal(endings(), 1)
+  const running = run(t, [{ source: picture }])
+  await running.host.serve(served('1.0.0'))
+  await until(() => running.endings() === 1)
+  t.equal(running.endings(), 1)
 })
