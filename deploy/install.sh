@@ -76,7 +76,11 @@ install_program() {
   (cd "$library.new" && npm ci --omit=dev --no-audit --no-fund >/dev/null)
   # The inference library ships every platform in one package: only this one's is kept.
   node "$root/deploy/keep-platform.mjs" "$library.new"
-  printf '#!/bin/sh\nexec node --enable-source-maps "%s/dist/src/cli/main.js" "$@"\n' "${library#"$prefix"}" >"$library.new/bin/yolo-edge"
+  # Found beside itself, so that the tree works wherever it lies.
+  cat >"$library.new/bin/yolo-edge" <<'LAUNCHER'
+#!/bin/sh
+exec node --enable-source-maps "$(dirname -- "$(readlink -f -- "$0")")/../dist/src/cli/main.js" "$@"
+LAUNCHER
   chmod 755 "$library.new/bin/yolo-edge"
   rm -rf "$library.old"
   [ ! -d "$library" ] || mv "$library" "$library.old"
@@ -88,7 +92,7 @@ install_files() {
   mkdir -p "$(dirname "$unit")" "$(dirname "$sysusers")" "$settings/keys" "$(dirname "$command")"
   cp "$root/systemd/yolo-edge.service" "$unit"
   cp "$root/systemd/yolo-edge.sysusers" "$sysusers"
-  ln -sf "${library#"$prefix"}/bin/yolo-edge" "$command"
+  ln -sf ../lib/yolo-edge/bin/yolo-edge "$command"
   [ -f "$settings/device.yaml" ] || cp "$root/config/device.example.yaml" "$settings/device.yaml"
 }
 
