@@ -62,6 +62,12 @@ export const errorTable = {
   'network.request_timeout': { retry: 'later', exit: 6 },
   'network.chunk_missing': { retry: 'later', exit: 6 },
 
+  'deployment.superseded': { retry: 'later', exit: 8 },
+  'deployment.interrupted': { retry: 'later', exit: 8 },
+  'deployment.trial_failed': { retry: 'never', exit: 8 },
+  'deployment.accuracy_low': { retry: 'never', exit: 8 },
+  'deployment.soak_failed': { retry: 'never', exit: 8 },
+
   'camera.source_invalid': { retry: 'never', exit: 7 },
   'camera.open_failed': { retry: 'later', exit: 7 },
   'camera.stream_broken': { retry: 'later', exit: 7 },

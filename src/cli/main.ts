@@ -5,18 +5,23 @@
 
 import { Command, CommanderError } from 'commander'
 import { checkConfigCommand } from './commands/check-config.js'
+import { demoCommand } from './commands/demo.js'
 import { detectCommand } from './commands/detect.js'
 import { inspectCommand } from './commands/inspect.js'
 import { keygenCommand } from './commands/keygen.js'
 import { publishCommand } from './commands/publish.js'
+import { runCommand } from './commands/run.js'
 import { reportError } from './output.js'
 import { packageVersion } from './package-version.js'
 
 const epilogue = `
 Start here:
+  yolo-edge demo --model MODEL.onnx             the whole loop on this machine
   yolo-edge detect PICTURE --model MODEL.onnx   one picture, a folder, or a video
   yolo-edge inspect MODEL.onnx                  what a model is and costs
   yolo-edge keygen fleet                        the keys that sign models
+  yolo-edge publish MODEL.onnx --sign fleet.key a model to every device of a channel
+  yolo-edge run --config device.yaml            the agent of a device
 
 Exit status: 0 done, 2 usage or settings, 3 bad input, 4 not trusted, 5 disk or files or tools, 6 network,
 7 camera, 8 inference, 70 a fault of the program itself.`
@@ -32,9 +37,11 @@ function program(): Command {
     .exitOverride()
     .addHelpText('after', epilogue)
   const commands = [
+    demoCommand(),
     detectCommand(),
     inspectCommand(),
     publishCommand(),
+    runCommand(),
     keygenCommand(),
     checkConfigCommand(),
   ]

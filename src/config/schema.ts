@@ -105,6 +105,36 @@ export const settings = {
     max_trials: setting('How many variants are measured at the most.', integerBetween(1, 32), 3),
     trial_runs: setting('Timed runs per measured variant.', integerBetween(5, 1000), 30),
   },
+  acceptance: {
+    expected_drop_max: setting(
+      'mAP50-95 that a new model may lie below the figure of its bundle on the golden set, 0..1.',
+      numberBetween(0, 1),
+      0.05,
+    ),
+    active_drop_max: setting(
+      'mAP50-95 that a new model may lie below the active one on the golden set, 0..1.',
+      numberBetween(0, 1),
+      0.05,
+    ),
+    soak_s: setting(
+      'Seconds that a new model is watched while it serves, before it stays.',
+      integerBetween(0, 86_400),
+      60,
+    ),
+    soak_window_s: setting('Seconds of one look at it.', integerBetween(1, 3600), 10),
+    latency_factor_max: setting(
+      'How many times the p95 latency of its trial it may reach while it serves.',
+      numberBetween(1, 100),
+      3,
+    ),
+    error_share_max: setting('Share of frames that may fail, 0..1.', numberBetween(0, 1), 0.02),
+    agreement_min: setting(
+      'Smallest agreement with the previous model on the same frames, 0..1.',
+      numberBetween(0, 1),
+      0,
+    ),
+    attempts_max: setting('How often one wish is tried before it is given up.', integerBetween(1, 100), 3),
+  },
   inference: {
     providers: setting('Execution providers that may be used, best first.', nameList, ['cpu']),
     threads: setting(

@@ -221,11 +221,10 @@ export class MqttConnection implements Service {
         const lastedMs = await this.#serve(outcome.session)
         if (lastedMs >= goodSessionMs) attempt = 0
       } else {
-        this.#noteFailure(outcome)
-        if (!isVersionSettled && outcome.isVersionRefused) {
-          version = version === 5 ? 4 : 5
-          if (version === 4) continue
-        }
+        const isFirstOffer = !isVersionSettled && outcome.isVersionRefused && version === 5
+        if (!isFirstOffer) this.#noteFailure(outcome)
+        if (!isVersionSettled && outcome.isVersionRefused) version = version === 5 ? 4 : 5
+        if (isFirstOffer) continue
       }
       await this.#clock.sleep(backoffDelayMs(attempt++, backoff, this.#random), signal)
     }
@@ -235,7 +234,9 @@ export class MqttConnection implements Service {
     const isNew = outcome.error.message !== this.#lastError?.message
     this.#lastError = outcome.error
     this.#isRefusedForGood = outcome.isLasting && !outcome.isVersionRefused
-    if (isNew) this.#logger.warn({ err: outcome.error }, 'broker connection failed')
+    if (!isNew) return
+    const { code, message } = outcome.error
+    this.#logger.warn({ code, reason: message }, 'broker connection failed')
   }
 
   /** Uses one session until it closes; returns how long it lasted. */
@@ -260,7 +261,7 @@ export class MqttConnection implements Service {
     this.#announce(false)
     if (!this.#isStopping()) {
       this.#reconnects++
-      this.#logger.warn({ err: error }, 'broker connection lost')
+      this.#logger.warn({ code: error.code, reason: error.message }, 'broker connection lost')
     }
     return this.#clock.monotonicMs() - sinceMs
   }

@@ -1,0 +1,261 @@
+/**
+ * The agent: every part, wired.
+ *
+ *     wishes --> updater --> artefacts (MQTT -> store)      cameras --> pipelines --> detections --> MQTT
+ *                   |                                                      ^
+ *                   '---- serve(model) ---> camera host ---- model slot ---'
+ *
+ * Invariant: what was started is stopped in reverse order, each part exactly once; the agent works without a broker, and
+ * serves the model it has before it looks for another.
+ */
+
+import { randomInt } from 'node:crypto'
+import { hostname } from 'node:os'
+import { systemClock } from '../base/clock.js'
+import { messageOf } from '../base/errors.js'
+import { Lifecycle, type Service } from '../base/lifecycle.js'
+import type { Logger } from '../base/logger.js'
+import { seededRandom } from '../base/random.js'
+import type { Config } from '../config/config.js'
+import type { DeploymentState } from '../protocol/deployment.js'
+import { type Topics, topicsBelow } from '../protocol/topics.js'
+import { openStore, type Store } from '../store/store.js'
+import { MqttConnection } from '../transport/mqtt-connection.js'
+import { Updater } from '../update/updater.js'
+import type { UpdatePorts } from '../update/ports.js'
+import { connectionOptionsOf } from './broker-connection.js'
+import { artefactsOf } from './delivery/artefacts.js'
+import { manifestsOf } from './delivery/manifests.js'
+import { listenToWishes } from './delivery/wishes.js'
+import { serviceNotifier } from './notify-systemd.js'
+import { DeviceStatus } from './reporting/device-status.js'
+import { ReportOutbox } from './reporting/report-outbox.js'
+import { CameraHost } from './serving/camera-host.js'
+import { detectionsSink } from './serving/detections-sink.js'
+import { openServedModel } from './serving/open-served-model.js'
+import { ServingWatch } from './serving/serving-watch.js'
+import { trustPolicyOf } from './trusted-keys.js'
+import { updaterOptionsOf } from './updater-options.js'
+import { workerTrials } from './worker-trials.js'
+
+export interface AgentOptions {
+  readonly logger: Logger
+  /** Of this program. */
+  readonly version: string
+  /** Called when every camera has come to its end: files that do not start again. */
+  readonly onCamerasEnded?: () => void
+}
+
+export interface Agent {
+  readonly deploymentState: DeploymentState
+  /** Finishes frames under way, says `stopped` to the broker, closes everything. Idempotent. */
+  stop(): Promise<void>
+}
+
+/** Starts an agent. Throws `config.*`, `resource.*`; a broker or camera that is away is no reason not to start. */
+export async function startAgent(config: Config, options: AgentOptions): Promise<Agent> {
+  const { logger } = options
+  const lifecycle = new Lifecycle()
+  const stop = (): Promise<void> =>
+    lifecycle.stop((service, thrown) => {
+      logger.error({ service: service.name, reason: messageOf(thrown) }, 'a part did not stop cleanly')
+    })
+  try {
+    const parts = await openParts(config, options)
+    for (const service of servicesOf(parts, config, options)) await lifecycle.start(service)
+    return {
+      get deploymentState() {
+        return parts.updater?.state ?? 'idle'
+      },
+      stop,
+    }
+  } catch (thrown) {
+    await stop()
+    throw thrown
+  }
+}
+
+/** What the services share. */
+interface Parts {
+  readonly device: string
+  readonly topics: Topics
+  readonly store: Store
+  readonly connection: MqttConnection
+  readonly status: DeviceStatus
+  readonly outbox: ReportOutbox
+  readonly cameras: CameraHost
+  readonly watch: ServingWatch
+  /** Present once started. */
+  updater: Updater | undefined
+}
+
+const clock = systemClock
+/** Kept free on the disk for everybody else. */
+const diskReserveBytes = 64 * 1024 * 1024
+
+async function openParts(config: Config, { logger, onCamerasEnded }: AgentOptions): Promise<Parts> {
+  const device = config.device.id === '' ? hostname() : config.device.id
+  const topics = topicsBelow(config.broker.topicRoot)
+  const store = await openStore({
+    root: config.state.directory,
+    quota: { limitBytes: config.state.quotaMb * 1e6, reserveBytes: diskReserveBytes },
+    outboxLimitBytes: config.telemetry.outboxMb * 1e6,
+  })
+  for (const problem of store.problems) logger.error({ code: problem.code, reason: problem.message }, 'store')
+  const connection = new MqttConnection(
+    {
+      ...(await connectionOptionsOf(config.broker, device)),
+      availabilityTopic: topics.deviceState(device, 'availability'),
+    },
+    { logger },
+  )
+  const status = new DeviceStatus({
+    connection,
+    topics,
+    device,
+    slots: () => store.slots.state,
+    clock,
+    logger,
+  })
+  const outbox = new ReportOutbox(store.outbox, connection, topics.deviceState(device, 'report'), logger)
+  const cameras: CameraHost = new CameraHost({
+    cameras: config.cameras,
+    detection: config.inference,
+    openModel: (served) => openServedModel(store, config.inference, served),
+    sinksOf: (camera) => [
+      watch.sink,
+      ...(config.telemetry.detections ? [detectionsSink(connection, topics, device, camera)] : []),
+    ],
+    onServing: () => {
+      sayReported(parts)
+    },
+    onCamerasEnded: () => {
+      onCamerasEnded?.()
+    },
+    clock,
+    random: seededRandom(randomInt(2 ** 32)),
+    logger,
+  })
+  const watch: ServingWatch = new ServingWatch(clock, () => cameras.failedFrames)
+  const parts: Parts = {
+    device,
+    topics,
+    store,
+    connection,
+    status,
+    outbox,
+    cameras,
+    watch,
+    updater: undefined,
+  }
+  return parts
+}
+
+function sayReported({ status, cameras, updater }: Parts): void {
+  status.sayReported({
+    provider: cameras.model?.provider,
+    why: updater?.deployment?.why,
+    desiredSequence: updater?.desiredSequence,
+  })
+}
+
+/** In the order of their start. */
+function servicesOf(parts: Parts, config: Config, { logger }: AgentOptions): readonly Service[] {
+  const { connection, topics, device, outbox, cameras } = parts
+  let closeWishes = (): Promise<void> => Promise.resolve()
+  const notifier = serviceNotifier(process.env, clock, logger)
+  let endWatch = (): void => undefined
+  return [
+    connection,
+    service(
+      'outbox',
+      () => {
+        outbox.start()
+      },
+      () => outbox.stop(),
+    ),
+    service(
+      'cameras',
+      () => undefined,
+      () => cameras.stop(),
+    ),
+    service(
+      'updates',
+      async () => {
+        parts.updater = await Updater.start(updatePortsOf(parts, config, logger), {
+          ...updaterOptionsOf(config),
+          device,
+        })
+        sayReported(parts)
+      },
+      async () => {
+        await parts.updater?.stop()
+      },
+    ),
+    service(
+      'wishes',
+      () => {
+        closeWishes = listenToWishes(
+          connection,
+          topics,
+          { ...config.device, id: device },
+          (target, envelope) => {
+            parts.updater?.wish(target, envelope)
+          },
+        )
+      },
+      () => closeWishes(),
+    ),
+    service(
+      'systemd',
+      () => {
+        notifier.ready(`device ${device}`)
+        endWatch = notifier.watch(() => true)
+      },
+      () => {
+        endWatch()
+        notifier.stopping()
+      },
+    ),
+  ]
+}
+
+function updatePortsOf(parts: Parts, config: Config, logger: Logger): UpdatePorts {
+  const { store, connection, topics, status, outbox, cameras, watch } = parts
+  return {
+    journal: store.journal,
+    slots: store.slots,
+    manifests: manifestsOf(connection, topics, store.manifests, clock),
+    artefacts: artefactsOf({ connection, topics, store, delivery: config.delivery, logger }),
+    trials: workerTrials({ store, config, clock, cpuFeatures: [] }),
+    measurements: store.measurements,
+    serving: cameras,
+    soakWatch: watch,
+    permission: { waitForTrial: () => Promise.resolve() },
+    reporting: {
+      deployment: (deployment) => {
+        status.sayDeployment(deployment)
+        sayReported(parts)
+      },
+      report: (report) => {
+        void outbox.add(report)
+      },
+    },
+    trust: () => trustPolicyOf(config.security.trustedKeys, config.security.allowUnsigned),
+    clock,
+    random: seededRandom(randomInt(2 ** 32)),
+    logger,
+  }
+}
+
+function service(name: string, start: () => Promise<void> | void, stop: () => Promise<void> | void): Service {
+  return {
+    name,
+    start: async () => {
+      await start()
+    },
+    stop: async () => {
+      await stop()
+    },
+  }
+}

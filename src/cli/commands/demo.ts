@@ -1,0 +1,139 @@
+/** `yolo-edge demo`: broker, publisher and agent in one process, and what they do on the terminal. */
+
+import { Command } from 'commander'
+import { pino } from 'pino'
+import { AgentError } from '../../base/errors.js'
+import { openSource } from '../../camera/open-source.js'
+import { runDemo } from '../demo/demo-run.js'
+import type { Tally } from '../demo/tally.js'
+import { TerminalView } from '../demo/view.js'
+import { exportHint } from '../model-file.js'
+import { numberOption, settingOption } from '../options.js'
+import { type Output, processOutput, table } from '../output.js'
+
+interface Options {
+  readonly model?: readonly string[]
+  readonly source: string
+  readonly duration: number
+  readonly set: ReadonlyMap<string, unknown>
+  readonly verbose?: boolean
+  readonly json?: boolean
+}
+
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description(
+      'See the whole loop on this machine: publish a model over MQTT, fetch it, run it on a video.',
+    )
+    .option('-m, --model <file...>', 'YOLOv8 detectors as .onnx, variants of one model; or a bundle folder')
+    .option(
+      '-s, --source <source>',
+      'a video, a folder of pictures, a camera address, or synthetic',
+      'synthetic',
+    )
+    .option('-d, --duration <seconds>', 'how long to watch', numberOption('duration', 0.1, 86_400), 30)
+    .option(
+      '--set <section.key=value>',
+      'one setting of the agent; may be repeated',
+      settingOption,
+      new Map<string, unknown>(),
+    )
+    .option('--verbose', 'the log of the agent on stderr')
+    .option('--json', 'print JSON at the end')
+    .action(demo)
+}
+
+async function demo(options: Options): Promise<void> {
+  const output = processOutput(options.json ?? false)
+  if (options.model === undefined) {
+    throw new AgentError('cli.argument_invalid', 'demo needs a model: expected --model FILE.onnx', {
+      hint: exportHint,
+    })
+  }
+  await requireSource(options.source)
+  const interrupted = new AbortController()
+  process.once('SIGINT', () => {
+    interrupted.abort()
+  })
+  const tally = await runDemo({
+    models: options.model,
+    source: options.source,
+    durationMs: options.duration * 1000,
+    settings: options.set,
+    onTick: liveView(output, options.duration),
+    signal: interrupted.signal,
+    ...(options.verbose === true && { logger: pino({ base: null }, pino.destination(2)) }),
+  })
+  output.result(summaryOf(tally, options))
+  printSummary(output, tally)
+}
+
+/** Opens the source once, small, so that what is wrong with it is told before anything else starts. */
+async function requireSource(uri: string): Promise<void> {
+  const supply = await openSource({ uri, inputWidth: 64, inputHeight: 64, mode: 'live', faultsMax: 1 })
+  await supply.stop()
+}
+
+function liveView(output: Output, durationS: number): (tally: Tally, elapsedMs: number) => void {
+  if (!output.json && process.stdout.isTTY) {
+    const view = new TerminalView(process.stdout)
+    return (tally) => {
+      view.draw(tally)
+    }
+  }
+  const progress = output.progress('watching')
+  let last = ''
+  return (tally, elapsedMs) => {
+    const state = tally.frames > 0 ? 'serving' : (tally.deployment?.state ?? 'waiting for a model')
+    if (state !== last) output.note(state)
+    last = state
+    if (tally.frames > 0)
+      progress.update(Math.min(1, elapsedMs / (durationS * 1000)), `${tally.frames} frames`)
+  }
+}
+
+function summaryOf(tally: Tally, options: Options): object {
+  const { model, provider, frames, seconds, fps, framesWithDetections, detections, latency } = tally.summary()
+  const milliseconds = ({ p50Ms, p95Ms, p99Ms }: typeof latency.inference): object => ({
+    p50: p50Ms,
+    p95: p95Ms,
+    p99: p99Ms,
+  })
+  return {
+    model,
+    provider,
+    source: options.source,
+    frames,
+    seconds,
+    fps,
+    frames_with_detections: framesWithDetections,
+    detections_by_class: Object.fromEntries(detections.map((each) => [each.name, each.detections])),
+    classes: detections.map((each) => ({
+      name: each.name,
+      frames: each.frames,
+      detections: each.detections,
+      best_score: each.bestScore,
+    })),
+    latency_ms: {
+      inference: milliseconds(latency.inference),
+      end_to_end: milliseconds(latency.endToEnd),
+    },
+  }
+}
+
+function printSummary(output: Output, tally: Tally): void {
+  const { model, frames, seconds, fps, detections, latency } = tally.summary()
+  if (model !== undefined) output.line(`\n${model.name} ${model.version}, variant ${model.variant}`)
+  output.line(`${frames} frames in ${seconds.toFixed(1)} s: ${fps.toFixed(1)} a second`)
+  const { inference, endToEnd } = latency
+  output.line(
+    `inference p50 ${inference.p50Ms.toFixed(1)} ms, p95 ${inference.p95Ms.toFixed(1)} ms; capture to detections p50 ${endToEnd.p50Ms.toFixed(1)} ms`,
+  )
+  const rows = detections.map(({ name, frames: seen, detections: count, bestScore }) => [
+    name,
+    String(seen),
+    String(count),
+    bestScore.toFixed(2),
+  ])
+  if (rows.length > 0) output.line(table([['class', 'frames', 'detections', 'best score'], ...rows]))
+}

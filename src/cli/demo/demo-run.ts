@@ -1,0 +1,180 @@
+/**
+ * The whole loop on one machine: an embedded broker, a publisher and an agent, watched from outside over MQTT.
+ * Invariant: the same code as in a fleet, everything below one temporary folder that is gone afterwards.
+ */
+
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Agent, startAgent } from '../../agent/agent.js'
+import { systemClock } from '../../base/clock.js'
+import { AgentError, type ErrorCode, errorTable } from '../../base/errors.js'
+import { type Logger, silentLogger } from '../../base/logger.js'
+import type { Config } from '../../config/config.js'
+import { loadConfig } from '../../config/load.js'
+import { type Deployment, parseDeployment } from '../../protocol/deployment.js'
+import { parseDetections } from '../../protocol/detections.js'
+import { generateKeys, parseSigningKey, type SigningKey } from '../../protocol/keys.js'
+import { parseReported } from '../../protocol/reported.js'
+import { type Topics, topicsBelow } from '../../protocol/topics.js'
+import { EmbeddedBroker } from '../../transport/embedded-broker.js'
+import { MqttConnection } from '../../transport/mqtt-connection.js'
+import { publishBundle, publishRetained } from '../../transport/publish-bundle.js'
+import { bundleFrom } from '../bundle/published-bundle.js'
+import { packageVersion } from '../package-version.js'
+import { desiredTopic, sealWish, wishFor } from '../wish.js'
+import { Tally } from './tally.js'
+
+export interface DemoOptions {
+  readonly models: readonly string[]
+  readonly source: string
+  readonly durationMs: number
+  readonly settings: ReadonlyMap<string, unknown>
+  readonly logger?: Logger
+  /** Called a few times a second. */
+  onTick(tally: Tally, elapsedMs: number): void
+  readonly signal: AbortSignal
+}
+
+const device = 'demo-device'
+const channel = 'demo'
+const camera = 'demo'
+const tickMs = 200
+/** From nothing to the first frame: download, trial and warm-up on the smallest board. */
+const startLimitMs = 180_000
+
+/** Runs the demo until its time is over, its source ends, or `signal` aborts. Rejects with what kept a model from running. */
+export async function runDemo(options: DemoOptions): Promise<Tally> {
+  const folder = await mkdtemp(join(tmpdir(), 'yolo-edge-demo-'))
+  const broker = new EmbeddedBroker()
+  const open: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })]
+  try {
+    await broker.start()
+    open.push(() => broker.stop())
+    const keys = await makeKeys(folder)
+    const config = configFor(folder, broker.url, options)
+    const topics = topicsBelow(config.broker.topicRoot)
+    const viewer = await connect(broker.url, 'demo-viewer')
+    open.push(() => viewer.stop())
+    const classNames = await publish(viewer, topics, options.models, keys)
+    const ended = new AbortController()
+    const agent = await startAgent(config, {
+      logger: options.logger ?? silentLogger,
+      version: packageVersion(),
+      onCamerasEnded: () => {
+        ended.abort()
+      },
+    })
+    open.push(() => agent.stop())
+    const tally = new Tally(classNames)
+    const closeEars = await listen(viewer, topics, tally)
+    await watch(tally, agent, ended.signal, options)
+    await closeEars()
+    return tally
+  } finally {
+    for (const close of open.reverse()) await close()
+  }
+}
+
+async function makeKeys(folder: string): Promise<readonly SigningKey[]> {
+  const { privatePem, publicPem } = generateKeys()
+  await mkdir(join(folder, 'keys'))
+  await writeFile(join(folder, 'keys', 'demo.pub'), publicPem)
+  return [parseSigningKey(privatePem)]
+}
+
+function configFor(folder: string, url: string, options: DemoOptions): Config {
+  const overrides = new Map<string, unknown>([
+    ['device.id', device],
+    ['device.channel', channel],
+    ['broker.url', url],
+    ['broker.protocol_version', 4],
+    ['acceptance.soak_s', 5],
+    ['acceptance.soak_window_s', 5],
+    ['state.directory', join(folder, 'state')],
+    ['security.trusted_keys', join(folder, 'keys')],
+    ['telemetry.metrics_period_s', 1],
+    ['cameras', [{ name: camera, source: options.source }]],
+    ...options.settings,
+  ])
+  return loadConfig({ env: {}, overrides })
+}
+
+async function connect(url: string, clientId: string): Promise<MqttConnection> {
+  const connection = new MqttConnection({ url, clientId, protocol: 4 }, { logger: silentLogger })
+  await connection.start()
+  await connection.requireOnline(10_000)
+  return connection
+}
+
+async function publish(
+  connection: MqttConnection,
+  topics: Topics,
+  models: readonly string[],
+  keys: readonly SigningKey[],
+): Promise<readonly string[]> {
+  const nowMs = systemClock.wallMs()
+  const bundle = await bundleFrom(models, {}, keys, nowMs)
+  await publishBundle(connection, topics, bundle)
+  const target = { kind: 'channel', name: channel } as const
+  await publishRetained(
+    connection,
+    desiredTopic(topics, target),
+    sealWish(wishFor(bundle.manifest, target, nowMs, false), keys),
+  )
+  return bundle.manifest.classNames
+}
+
+/** Hears what the agent says, until the returned function is called. */
+async function listen(
+  connection: MqttConnection,
+  topics: Topics,
+  tally: Tally,
+): Promise<() => Promise<void>> {
+  const reported = topics.deviceState(device, 'reported')
+  const deployment = topics.deviceState(device, 'deployment')
+  const detections = topics.detections(device, camera)
+  const subscription = connection.subscribe([reported, deployment, detections], 1, ({ topic, payload }) => {
+    if (topic === reported) tally.addReported(parseReported(payload))
+    else if (topic === deployment) tally.addDeployment(parseDeployment(payload))
+    else tally.addFrame(parseDetections(payload), systemClock.monotonicMs())
+  })
+  await subscription.outcome
+  return () => subscription.close()
+}
+
+/** Waits for the end: of the time, of the source, or of the patience. */
+async function watch(
+  tally: Tally,
+  agent: Agent,
+  sourceEnded: AbortSignal,
+  options: DemoOptions,
+): Promise<void> {
+  const startMs = systemClock.monotonicMs()
+  let firstFrameMs: number | undefined
+  for (;;) {
+    await systemClock.sleep(tickMs)
+    const nowMs = systemClock.monotonicMs()
+    if (tally.frames > 0) firstFrameMs ??= nowMs
+    options.onTick(tally, nowMs - (firstFrameMs ?? nowMs))
+    requireProgress(tally.deployment)
+    if (options.signal.aborted || sourceEnded.aborted) break
+    if (firstFrameMs !== undefined && nowMs - firstFrameMs >= options.durationMs) break
+    if (firstFrameMs === undefined && nowMs - startMs > startLimitMs) {
+      const problem = `no frame from ${options.source} within ${startLimitMs / 1000} s; the agent is in state ${agent.deploymentState}`
+      throw new AgentError('camera.open_failed', problem)
+    }
+  }
+}
+
+/** Throws the reason of a deployment that was refused or rolled back. */
+function requireProgress(deployment: Deployment | undefined): void {
+  if (deployment?.error === undefined) return
+  const { code, message } = deployment.error
+  if (deployment.state !== 'refused' && deployment.state !== 'rollingBack' && deployment.state !== 'idle')
+    return
+  throw new AgentError(
+    Object.hasOwn(errorTable, code) ? (code as ErrorCode) : 'inference.load_failed',
+    message,
+  )
+}

@@ -1,0 +1,91 @@
+/**
+ * Which of the measured variants serves.
+ * Invariant: pure and total: the same measurements give the same choice, and every other variant gets a reason.
+ */
+
+import type { Variant } from '../protocol/manifest.js'
+import type { AccuracyFigures, LatencyFigures } from '../protocol/measurement.js'
+import type { DiscardedVariant } from './deployment-record.js'
+
+/** A variant as it was measured on this device. */
+export interface MeasuredVariant {
+  readonly variant: Variant
+  readonly provider: string
+  readonly latency: LatencyFigures
+  readonly memoryBytes: number
+  readonly accuracy?: AccuracyFigures
+}
+
+export interface SelectionPolicy {
+  readonly policy: 'accuracy-first' | 'latency-first' | 'balanced'
+  /** accuracy-first: the p95 latency to keep, milliseconds. */
+  readonly latencyTargetMs: number
+  /** latency-first: the mAP50-95 to keep, 0..1. */
+  readonly mapFloor: number
+}
+
+export interface Choice {
+  readonly chosen: MeasuredVariant
+  readonly why: string
+  readonly discarded: readonly DiscardedVariant[]
+}
+
+/** mAP50-95 on the golden set, else what the bundle promises; undefined when neither is known. */
+export function accuracyOf({ accuracy, variant }: MeasuredVariant): number | undefined {
+  return accuracy?.map ?? variant.expected?.map
+}
+
+/** Points of mAP that one halving of the latency is worth to `balanced`, 0..1. */
+const mapPerHalving = 0.02
+
+/** Chooses among at least one measured variant. */
+export function chooseVariant(measured: readonly MeasuredVariant[], policy: SelectionPolicy): Choice {
+  const { candidates, excluded } = admit(measured, policy)
+  const ranked = [...candidates].sort((a, b) => scoreOf(b, policy) - scoreOf(a, policy))
+  const chosen = ranked[0]!
+  const others = ranked.slice(1).map((other) => ({
+    variant: other.variant.id,
+    reason: `${describe(other)}; ${chosen.variant.id} is better for ${policy.policy}: ${describe(chosen)}`,
+  }))
+  return { chosen, why: `${policy.policy}: ${describe(chosen)}`, discarded: [...excluded, ...others] }
+}
+
+interface Admission {
+  readonly candidates: readonly MeasuredVariant[]
+  readonly excluded: readonly DiscardedVariant[]
+}
+
+/** Takes out what misses the policy's bound; when everything misses it, everything stays. */
+function admit(measured: readonly MeasuredVariant[], policy: SelectionPolicy): Admission {
+  const missOf = (each: MeasuredVariant): string | undefined => {
+    if (policy.policy === 'accuracy-first' && each.latency.p95Ms > policy.latencyTargetMs)
+      return `p95 ${each.latency.p95Ms.toFixed(1)} ms is over the target of ${policy.latencyTargetMs} ms`
+    const map = accuracyOf(each)
+    if (policy.policy === 'latency-first' && map !== undefined && map < policy.mapFloor)
+      return `mAP ${map.toFixed(3)} is under the floor of ${policy.mapFloor}`
+    return undefined
+  }
+  const candidates = measured.filter((each) => missOf(each) === undefined)
+  if (candidates.length === 0) return { candidates: measured, excluded: [] }
+  const excluded = measured.flatMap((each) => {
+    const reason = missOf(each)
+    return reason === undefined ? [] : [{ variant: each.variant.id, reason }]
+  })
+  return { candidates, excluded }
+}
+
+/** Larger is better. */
+function scoreOf(each: MeasuredVariant, { policy }: SelectionPolicy): number {
+  const map = accuracyOf(each) ?? 0
+  const speed = -Math.log2(Math.max(0.01, each.latency.p95Ms))
+  if (policy === 'latency-first') return speed
+  // Equal accuracy (or none known) is decided by speed.
+  if (policy === 'accuracy-first') return map + speed * 1e-6
+  return map + speed * mapPerHalving
+}
+
+function describe(each: MeasuredVariant): string {
+  const map = accuracyOf(each)
+  const accuracy = map === undefined ? 'accuracy unknown' : `mAP ${map.toFixed(3)}`
+  return `p95 ${each.latency.p95Ms.toFixed(1)} ms on ${each.provider}, ${accuracy}`
+}

@@ -1,0 +1,88 @@
+/**
+ * Which variants can run here, best guess first.
+ * Invariant: every variant is either in the list or discarded with one sentence why.
+ */
+
+import type { Variant } from '../protocol/manifest.js'
+import type { DiscardedVariant } from './deployment-record.js'
+import type { DeviceProfile } from './ports.js'
+
+export interface Eligibility {
+  readonly variants: readonly Variant[]
+  readonly discarded: readonly DiscardedVariant[]
+}
+
+/** Memory that a session takes beside its file: activations, arena and the runtime's own copy of the weights. */
+const memoryPerFileByte = 3
+const memoryFixedBytes = 64 * 1024 * 1024
+
+type Check = (variant: Variant, profile: DeviceProfile) => string | undefined
+
+const checks: readonly Check[] = [
+  ({ kind }, { kinds }) => (kinds.includes(kind) ? undefined : `${kind} files cannot be loaded here`),
+  ({ artefact: { encoding } }, { encodings }) =>
+    encodings.includes(encoding) ? undefined : `encoding ${encoding} is not known here`,
+  ({ providers }, profile) =>
+    providers.length === 0 || providers.some((name) => profile.providers.includes(name))
+      ? undefined
+      : `needs ${providers.join(' or ')}; proven here: ${profile.providers.join(', ')}`,
+  ({ cpuNeeds }, { cpuFeatures }) => {
+    const missing = cpuNeeds.filter((name) => !cpuFeatures.includes(name))
+    return missing.length === 0 ? undefined : `needs CPU features ${missing.join(', ')}`
+  },
+  ({ int8Target }, { int8Targets }) =>
+    int8Target === undefined || int8Targets.includes(int8Target)
+      ? undefined
+      : `int8 for ${int8Target}; fitting here: ${int8Targets.join(', ') || 'none'}`,
+  ({ artefact }, { memoryBytes }) => {
+    const neededBytes = artefact.sizeBytes * memoryPerFileByte + memoryFixedBytes
+    return neededBytes <= memoryBytes
+      ? undefined
+      : `needs about ${toMega(neededBytes)} MB of memory, ${toMega(memoryBytes)} MB are free`
+  },
+  ({ platform }, profile) => {
+    if (platform?.chip !== undefined && platform.chip !== profile.chip)
+      return `made for ${platform.chip}, this is ${profile.chip ?? 'another chip'}`
+    if (platform?.runtime === undefined) return undefined
+    const version = profile.platformRuntimes[platform.runtime]
+    if (version === undefined) return `needs ${platform.runtime}`
+    const isFit = platform.runtimeVersion === undefined || platform.runtimeVersion === version
+    return isFit ? undefined : `needs ${platform.runtime} ${platform.runtimeVersion}, here is ${version}`
+  },
+]
+
+/** Sorts `variants` into those that can run under `profile` and the others. */
+export function eligibleVariants(variants: readonly Variant[], profile: DeviceProfile): Eligibility {
+  const fit: Variant[] = []
+  const discarded: DiscardedVariant[] = []
+  for (const variant of variants) {
+    const reason = firstReason(variant, profile)
+    if (reason === undefined) fit.push(variant)
+    else discarded.push({ variant: variant.id, reason })
+  }
+  return { variants: fit.sort((a, b) => guessedCost(a, profile) - guessedCost(b, profile)), discarded }
+}
+
+function firstReason(variant: Variant, profile: DeviceProfile): string | undefined {
+  for (const check of checks) {
+    const reason = check(variant, profile)
+    if (reason !== undefined) return reason
+  }
+  return undefined
+}
+
+/**
+ * A guess at the time of one frame, only for the order of the trials: multiply-accumulates, less where the format is one
+ * that this machine computes fast.
+ */
+function guessedCost(variant: Variant, profile: DeviceProfile): number {
+  const rank = variant.int8Target === undefined ? -1 : profile.int8Targets.indexOf(variant.int8Target)
+  const formatFactor = rank === 0 ? 0.4 : rank > 0 ? 0.7 : 1
+  const prefers = variant.cpuPrefers
+  const hasPreferred = prefers.length === 0 || prefers.some((name) => profile.cpuFeatures.includes(name))
+  return variant.macs * formatFactor * (hasPreferred ? 1 : 1.5) * (variant.form === 'edge' ? 0.95 : 1)
+}
+
+function toMega(bytes: number): string {
+  return (bytes / 1e6).toFixed(0)
+}

@@ -1,0 +1,405 @@
+/**
+ * The update service: drives the deployment machine.
+ *
+ *     wish ---> machine: step(state, event) ---> effects: journal, report, outcome, work
+ *                   ^                                                     |
+ *                   '------------------------ event ---------------------'
+ *
+ * Invariant: one deployment at a time; the journal is on disk before the work of a state begins; whatever a work throws
+ * becomes an event, so that every deployment ends in idle.
+ */
+
+import { backoffDelayMs } from '../base/backoff.js'
+import { type AgentError, messageOf, wrapError } from '../base/errors.js'
+import type { Deployment, DeploymentState, WireError } from '../protocol/deployment.js'
+import type { DesiredTarget } from '../protocol/desired.js'
+import type { MeasuredVariant } from './choose-variant.js'
+import type { DeploymentRecord } from './deployment-record.js'
+import type { UpdateEvent } from './events.js'
+import { type JournalEntry, parseJournalEntry } from './journal-entry.js'
+import { type Effect, effectsOf, type MachineState, step } from './machine.js'
+import { type Outcome, outcomeOf, withOutcome } from './outcomes.js'
+import type { UpdatePorts } from './ports.js'
+import { recover } from './recover.js'
+import { stateRow, type Work } from './states.js'
+import type { UpdaterOptions } from './updater-options.js'
+import { targetKey, type Wish, WishBook } from './wishes.js'
+import { awaitPermission } from './works/await-permission.js'
+import { cleanUp, commit, rollBack } from './works/close-deployment.js'
+import { download } from './works/download.js'
+import { examineOffer } from './works/examine-offer.js'
+import { switchModel } from './works/switch-model.js'
+import { tryVariants } from './works/try-variants.js'
+import { verify } from './works/verify.js'
+import { watchSoak } from './works/watch-soak.js'
+import type { WorkFunction, WorkProgress } from './works/work.js'
+
+const works: Readonly<Record<Work, WorkFunction>> = {
+  'examine-offer': examineOffer,
+  download: download,
+  verify: verify,
+  'await-permission': awaitPermission,
+  'try-variants': tryVariants,
+  'switch-model': switchModel,
+  'watch-soak': watchSoak,
+  commit: commit,
+  'clean-up': cleanUp,
+  'roll-back': rollBack,
+}
+
+/** How often the work of a closing state is repeated before the next start takes it up again. */
+const closingAttemptsMax = 5
+const closingBackoff = { firstMs: 500, capMs: 10_000 }
+const progressPeriodMs = 500
+const superseded: UpdateEvent = {
+  kind: 'superseded',
+  error: { code: 'deployment.superseded', message: 'another wish took its place' },
+}
+/** A time far away, when there is nothing to wait for but a wish. */
+const foreverMs = 2 ** 30
+
+/** What the updater does with an offer in its hands. */
+type Next =
+  { readonly kind: 'deploy'; readonly wish: Wish } | { readonly kind: 'wait'; readonly waitMs: number }
+
+export class Updater {
+  readonly #ports: UpdatePorts
+  readonly #options: UpdaterOptions
+  readonly #wishes: WishBook
+  readonly #stopping = new AbortController()
+  #machine: MachineState
+  #outcomes: readonly Outcome[]
+  /** Aborts the work under way when a newer wish takes its place. */
+  #work: AbortController | undefined
+  #wake = new AbortController()
+  #measured: MeasuredVariant[] = []
+  #progress: WorkProgress | undefined
+  #reportedAtMs = 0
+  #closingAttempts = 0
+  #running: Promise<void> | undefined
+  #takings: Promise<void> = Promise.resolve()
+  /** The deployment whose wish was taken back. */
+  #withdrawnId: string | undefined
+
+  private constructor(ports: UpdatePorts, options: UpdaterOptions, entry: JournalEntry | undefined) {
+    this.#ports = ports
+    this.#options = options
+    this.#wishes = new WishBook(options.device, entry?.seenWishes ?? {})
+    this.#outcomes = entry?.outcomes ?? []
+    this.#machine = recover(entry, ports.slots.state)
+  }
+
+  /** Reads the journal, serves what was active, and goes on with what was interrupted. */
+  static async start(ports: UpdatePorts, options: UpdaterOptions): Promise<Updater> {
+    const read = await ports.journal.read()
+    if (read.state === 'corrupt')
+      ports.logger.error({ reason: read.reason }, 'the journal is lost; the slots decide')
+    const entry = read.state === 'valid' ? parseJournalEntry(read.value) : undefined
+    const updater = new Updater(ports, options, entry)
+    await updater.#serveAtStart()
+    updater.#running = updater.#run()
+    return updater
+  }
+
+  get state(): DeploymentState {
+    return this.#machine.state
+  }
+
+  /** The deployment under way, or the last one of this process. */
+  get deployment(): DeploymentRecord | undefined {
+    return this.#machine.deployment
+  }
+
+  /** Sequence of the wish that counts. */
+  get desiredSequence(): number | undefined {
+    return this.#wishes.sequence
+  }
+
+  /** How earlier deployments ended, the newest last. */
+  get outcomes(): readonly Outcome[] {
+    return this.#outcomes
+  }
+
+  /** Takes a signed wish for `target`, or that it was taken back. Never throws: a bad wish is logged and changes nothing. */
+  wish(target: DesiredTarget, envelope: Uint8Array | undefined): void {
+    this.#takings = this.#takings.then(() => this.#take(target, envelope))
+  }
+
+  /** Ends the work under way; the next start goes on with it. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#work?.abort()
+    this.#wake.abort()
+    await this.#takings
+    await this.#running
+  }
+
+  async #take(target: DesiredTarget, envelope: Uint8Array | undefined): Promise<void> {
+    try {
+      const isChanged =
+        envelope === undefined
+          ? this.#withdraw(target)
+          : this.#wishes.take(target, envelope, await this.#ports.trust())
+      if (!isChanged) return
+    } catch (thrown) {
+      const { code, message } = wrapError(thrown, 'protocol.payload_malformed', 'cannot accept the wish')
+      this.#ports.logger.warn({ target, code, reason: message }, 'wish refused')
+      return
+    }
+    if (this.#isUnwanted()) this.#work?.abort()
+    this.#wake.abort()
+  }
+
+  #withdraw(target: DesiredTarget): boolean {
+    const { deployment } = this.#machine
+    const isOurs = deployment !== undefined && targetKey(deployment.target) === targetKey(target)
+    if (isOurs) this.#withdrawnId = deployment.id
+    return this.#wishes.withdraw(target) || isOurs
+  }
+
+  /** Whether another wish has taken the place of the deployment under way, or it was taken back. */
+  #isUnwanted(): boolean {
+    const { deployment } = this.#machine
+    if (deployment === undefined) return false
+    const decision = this.#wishes.decide(this.#ports.clock.wallMs())
+    const isReplaced = decision.kind === 'deploy' && decision.wish.id !== deployment.id
+    return isReplaced || (decision.kind !== 'deploy' && this.#withdrawnId === deployment.id)
+  }
+
+  async #serveAtStart(): Promise<void> {
+    const { slots, serving, logger } = this.#ports
+    // A switch that was not committed is undone first; its work serves the model then.
+    if (this.#machine.state === 'rollingBack') return
+    const { active, previous } = slots.state
+    if (active === undefined) return
+    try {
+      await serving.serve(active)
+    } catch (thrown) {
+      logger.error(
+        { model: active.model, version: active.version, reason: messageOf(thrown) },
+        'the active model cannot be opened',
+      )
+      if (previous === undefined) return
+      await serving.serve(previous).catch((other: unknown) => {
+        logger.error({ reason: messageOf(other) }, 'the previous model cannot be opened either')
+      })
+    }
+  }
+
+  async #run(): Promise<void> {
+    if (this.#machine.state !== 'idle') await this.#perform(effectsOf('idle', this.#machine.state))
+    while (!this.#isStopping()) {
+      if (this.#machine.state === 'idle') await this.#awaitWish()
+      else await this.#advance(await this.#doWork())
+    }
+  }
+
+  async #awaitWish(): Promise<void> {
+    const next = this.#nextWish()
+    if (next.kind === 'deploy') {
+      await this.#advance({ kind: 'offered', deployment: this.#recordOf(next.wish) })
+      return
+    }
+    this.#wake = new AbortController()
+    await this.#ports.clock.sleep(Math.min(next.waitMs, foreverMs), this.#wake.signal)
+  }
+
+  #nextWish(): Next {
+    const nowMs = this.#ports.clock.wallMs()
+    const decision = this.#wishes.decide(nowMs)
+    if (decision.kind === 'nothing') return { kind: 'wait', waitMs: foreverMs }
+    if (decision.kind === 'wait') return decision
+    const { wish } = decision
+    const { active } = this.#ports.slots.state
+    const isActive = active?.model === wish.desired.model && active.version === wish.desired.version
+    if (isActive) return { kind: 'wait', waitMs: foreverMs }
+    const outcome = this.#outcomeOf(wish.id)
+    if (outcome?.isFinal === true) return { kind: 'wait', waitMs: foreverMs }
+    const waitMs = (outcome?.retryAtMs ?? 0) - nowMs
+    return waitMs > 0 ? { kind: 'wait', waitMs } : { kind: 'deploy', wish }
+  }
+
+  #outcomeOf(id: string): Outcome | undefined {
+    return this.#outcomes.find(({ deploymentId }) => deploymentId === id)
+  }
+
+  #recordOf({ id, desired }: Wish): DeploymentRecord {
+    const { target, model, version, allowDowngrade = false } = desired
+    const attempt = (this.#outcomeOf(id)?.attempts ?? 0) + 1
+    return {
+      id,
+      target,
+      model,
+      version,
+      allowDowngrade,
+      attempt,
+      restarts: 0,
+      refetches: 0,
+      shortlist: [],
+      discarded: [],
+    }
+  }
+
+  /** Does the work of the current state; what it throws becomes an event. */
+  async #doWork(): Promise<UpdateEvent | undefined> {
+    const { state, deployment } = this.#machine
+    const { work, canBeStopped } = stateRow(state)
+    if (work === undefined || deployment === undefined) return undefined
+    if (canBeStopped && this.#isUnwanted()) return superseded
+    const abort = new AbortController()
+    if (canBeStopped) this.#work = abort
+    this.#progress = undefined
+    try {
+      return await works[work]({
+        ports: this.#ports,
+        options: this.#options,
+        deployment,
+        signal: AbortSignal.any([abort.signal, this.#stopping.signal]),
+        onProgress: (progress) => {
+          this.#noteProgress(progress)
+        },
+        measured: this.#measured,
+      })
+    } catch (thrown) {
+      return await this.#eventOf(
+        wrapError(thrown, 'internal.invariant_broken', `cannot ${work}`),
+        abort.signal,
+      )
+    } finally {
+      this.#work = undefined
+    }
+  }
+
+  /** The event that a failed work makes; undefined when the agent stops, so that the journal stays as it is. */
+  async #eventOf(error: AgentError, abort: AbortSignal): Promise<UpdateEvent | undefined> {
+    const { state, deployment } = this.#machine
+    if (this.#isStopping()) return undefined
+    if (abort.aborted) return superseded
+    this.#ports.logger.warn(
+      {
+        state,
+        model: deployment?.model,
+        version: deployment?.version,
+        code: error.code,
+        reason: error.message,
+      },
+      'deployment step failed',
+    )
+    if (!isClosing(state)) return { kind: 'failed', error: wireError(error.code, error.message) }
+    this.#closingAttempts++
+    if (this.#closingAttempts >= closingAttemptsMax) return { kind: 'abandoned' }
+    const delayMs = backoffDelayMs(this.#closingAttempts - 1, closingBackoff, this.#ports.random)
+    await this.#ports.clock.sleep(delayMs, this.#stopping.signal)
+    return { kind: 'failed', error: wireError(error.code, error.message) }
+  }
+
+  /** Steps the machine by `event` and performs the effects. */
+  async #advance(event: UpdateEvent | undefined): Promise<void> {
+    if (event === undefined) return
+    const before = this.#machine
+    const { next, effects } = step(before, event)
+    this.#machine = next
+    if (event.kind === 'offered') this.#measured = []
+    if (next.state !== before.state) this.#closingAttempts = 0
+    this.#ports.logger.info(
+      { from: before.state, to: next.state, event: event.kind, deployment: next.deployment?.id },
+      'deployment',
+    )
+    if (await this.#perform(effects, before.state)) return
+    // The journal could not be written, so the state is not entered: from where we were, the way back.
+    this.#machine = before
+    const error = wireError(
+      'resource.file_unwritable',
+      `the journal could not be written in state ${next.state}`,
+    )
+    if (before.state === 'idle') await this.#ports.clock.sleep(closingBackoff.capMs, this.#stopping.signal)
+    else await this.#advance({ kind: 'failed', error })
+  }
+
+  /** Returns false when the journal of a state that needs it could not be written. */
+  async #perform(effects: readonly Effect[], from: DeploymentState = 'idle'): Promise<boolean> {
+    for (const effect of effects) {
+      if (effect.kind === 'write-journal' && !(await this.#writeJournal())) return false
+      if (effect.kind === 'record-outcome') this.#recordOutcome(from)
+      if (effect.kind === 'report') this.#report()
+    }
+    return true
+  }
+
+  async #writeJournal(): Promise<boolean> {
+    const { state, deployment } = this.#machine
+    const entry: JournalEntry = {
+      state,
+      ...(deployment !== undefined && { deployment }),
+      outcomes: this.#outcomes,
+      seenWishes: this.#wishes.seen,
+    }
+    try {
+      await this.#ports.journal.write(entry)
+      return true
+    } catch (thrown) {
+      this.#ports.logger.error({ state, reason: messageOf(thrown) }, 'the journal could not be written')
+      return !stateRow(state).needsJournal
+    }
+  }
+
+  #recordOutcome(from: DeploymentState): void {
+    const { deployment } = this.#machine
+    if (deployment === undefined) return
+    const outcome = outcomeOf(deployment, from, {
+      attemptsMax: this.#options.attemptsMax,
+      nowMs: this.#ports.clock.wallMs(),
+      random: this.#ports.random,
+    })
+    this.#outcomes = withOutcome(this.#outcomes, outcome)
+  }
+
+  #noteProgress(progress: WorkProgress): void {
+    this.#progress = progress
+    const nowMs = this.#ports.clock.monotonicMs()
+    if (nowMs - this.#reportedAtMs < progressPeriodMs) return
+    this.#report()
+  }
+
+  #report(): void {
+    const { state, deployment } = this.#machine
+    if (deployment === undefined) return
+    this.#reportedAtMs = this.#ports.clock.monotonicMs()
+    const { id, model, version, variantId, attempt, error, discarded } = deployment
+    const progress = this.#progress
+    const said: Deployment = {
+      at: new Date(this.#ports.clock.wallMs()).toISOString(),
+      id,
+      state,
+      model,
+      version,
+      attempt,
+      ...(variantId !== undefined && { variant: variantId }),
+      ...(error !== undefined && { error: wireError(error.code, error.message) }),
+      ...(discarded.length > 0 && {
+        discarded: discarded
+          .slice(0, 64)
+          .map(({ variant, reason }) => ({ variant, reason: reason.slice(0, 500) })),
+      }),
+      ...(progress !== undefined && {
+        progress: Math.min(1, Math.max(0, progress.progress)),
+        ...(progress.bytesHave !== undefined && { bytesHave: progress.bytesHave }),
+        ...(progress.bytesTotal !== undefined && { bytesTotal: progress.bytesTotal }),
+        ...(progress.etaMs !== undefined && { etaMs: progress.etaMs }),
+      }),
+    }
+    this.#ports.reporting.deployment(said)
+  }
+
+  #isStopping(): boolean {
+    return this.#stopping.signal.aborted
+  }
+}
+
+function isClosing(state: DeploymentState): boolean {
+  return state === 'committed' || state === 'refused' || state === 'rollingBack'
+}
+
+function wireError(code: string, message: string): WireError {
+  return { code, message: message.slice(0, 2000) }
+}

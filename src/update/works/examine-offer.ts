@@ -1,0 +1,55 @@
+/** offered: is the version signed, new enough, and is anything of it for this device? */
+
+import { AgentError } from '../../base/errors.js'
+import { openEnvelope } from '../../protocol/envelope.js'
+import { type Manifest, manifestPayloadType, parseManifest } from '../../protocol/manifest.js'
+import type { DeploymentRecord } from '../deployment-record.js'
+import { eligibleVariants } from '../eligibility.js'
+import type { SlotsView } from '../ports.js'
+import type { WorkFunction } from './work.js'
+
+export const examineOffer: WorkFunction = async ({ ports, options, deployment, signal }) => {
+  const { model, version } = deployment
+  const bytes = await ports.manifests.fetch(model, version, signal)
+  const manifest = parseManifest(openEnvelope(bytes, manifestPayloadType, await ports.trust()).payload)
+  requireAsked(manifest, deployment)
+  requireNewEnough(manifest, deployment, ports.slots.state)
+  const { variants, discarded } = eligibleVariants(manifest.variants, await ports.trials.profile())
+  const { trialsMax } = options.selection
+  const shortlist = variants.slice(0, trialsMax)
+  if (shortlist.length === 0) {
+    const reasons = discarded.map(({ variant, reason }) => `${variant}: ${reason}`).join('; ')
+    throw new AgentError('variant.none_eligible', `no variant of ${model} ${version} runs here: ${reasons}`)
+  }
+  const manifestSha256 = await ports.manifests.write(bytes)
+  const untried = variants.slice(trialsMax).map(({ id }) => ({
+    variant: id,
+    reason: `not among the ${trialsMax} best guesses that are measured`,
+  }))
+  return {
+    kind: 'accepted',
+    manifestSha256,
+    shortlist: shortlist.map(({ id }) => id),
+    discarded: [...discarded, ...untried],
+  }
+}
+
+/** A manifest that was signed for another version must not be served under this one's name. */
+function requireAsked(manifest: Manifest, { model, version }: DeploymentRecord): void {
+  if (manifest.model === model && manifest.version === version) return
+  const problem = `cannot accept the manifest of ${model} ${version}: it was signed for ${manifest.model} ${manifest.version}`
+  throw new AgentError('trust.signature_invalid', problem)
+}
+
+function requireNewEnough(
+  { sequence }: Manifest,
+  { model, version, allowDowngrade }: DeploymentRecord,
+  { sequences }: SlotsView,
+): void {
+  const floor = Object.hasOwn(sequences, model) ? sequences[model]! : 0
+  if (sequence >= floor || allowDowngrade) return
+  const problem = `cannot accept ${model} ${version}: its sequence is ${sequence}, expected at least ${floor}`
+  throw new AgentError('trust.sequence_stale', problem, {
+    hint: 'publish it with a higher sequence, or with --allow-downgrade',
+  })
+}

@@ -1,0 +1,137 @@
+/**
+ * trial: each variant of the shortlist is measured where it may crash; the best that passes the gate is chosen.
+ * Invariant: a variant whose accuracy on the golden set falls below the gate is never chosen, however fast it is.
+ */
+
+import { sha256Of } from '../../base/digest.js'
+import { AgentError } from '../../base/errors.js'
+import type { Manifest, Variant } from '../../protocol/manifest.js'
+import type { AccuracyFigures } from '../../protocol/measurement.js'
+import type { TrialFigures } from '../../protocol/report.js'
+import { chooseVariant, type MeasuredVariant } from '../choose-variant.js'
+import type { DiscardedVariant } from '../deployment-record.js'
+import type { TrialResult } from '../ports.js'
+import { acceptedManifest, shortlistedVariants, type WorkContext, type WorkFunction } from './work.js'
+
+interface Trial {
+  readonly variant: Variant
+  readonly result: TrialResult
+  /** Why it may not serve. */
+  readonly refusal?: string
+}
+
+export const tryVariants: WorkFunction = async (context) => {
+  const { ports, options, deployment, signal } = context
+  const manifest = await acceptedManifest(context)
+  const variants = shortlistedVariants(manifest, deployment)
+  const { active } = ports.slots.state
+  const activeAccuracy =
+    active === undefined || manifest.golden === undefined
+      ? undefined
+      : await ports.trials.measureActive(manifest, active, signal)
+  const trials: Trial[] = []
+  for (const [index, variant] of variants.entries()) {
+    const result = await measure(context, manifest, variant, (progress) => {
+      context.onProgress({ progress: (index + progress) / variants.length })
+    })
+    const refusal = refusalOf(context, variant, result, activeAccuracy)
+    trials.push({ variant, result, ...(refusal !== undefined && { refusal }) })
+  }
+  const passed = trials.flatMap(({ variant, result, refusal }): MeasuredVariant[] =>
+    refusal === undefined && result.state === 'measured' ? [{ variant, ...result }] : [],
+  )
+  const refused = trials.flatMap(({ variant, refusal }): DiscardedVariant[] =>
+    refusal === undefined ? [] : [{ variant: variant.id, reason: refusal.slice(0, 500) }],
+  )
+  if (passed.length === 0) {
+    report(context, trials, undefined, refused)
+    throw refusalOfAll(trials, refused)
+  }
+  const choice = chooseVariant(passed, options.selection)
+  context.measured.push(...passed)
+  const discarded = [...refused, ...choice.discarded]
+  report(context, trials, choice.chosen.variant.id, discarded)
+  return { kind: 'chosen', variantId: choice.chosen.variant.id, why: choice.why, discarded }
+}
+
+/** Measures a variant, or takes what was measured before under the same conditions. */
+async function measure(
+  { ports, signal }: WorkContext,
+  manifest: Manifest,
+  variant: Variant,
+  onProgress: (progress: number) => void,
+): Promise<TrialResult> {
+  const conditions = await ports.trials.conditions(variant)
+  const golden = manifest.golden?.artefact.sha256 ?? 'none'
+  const key = sha256Of([variant.artefact.sha256, golden, conditions].join('\n'))
+  const known = asMeasured(await ports.measurements.get(key))
+  if (known !== undefined) return known
+  const result = await ports.trials.measure({ manifest, variant, signal, onProgress })
+  if (result.state === 'measured') await ports.measurements.set(key, result)
+  return result
+}
+
+function asMeasured(value: unknown): TrialResult | undefined {
+  const isMeasured =
+    typeof value === 'object' && value !== null && 'state' in value && value.state === 'measured'
+  return isMeasured ? (value as TrialResult) : undefined
+}
+
+/** Why the variant may not serve, or undefined. */
+function refusalOf(
+  { options }: WorkContext,
+  variant: Variant,
+  result: TrialResult,
+  active: AccuracyFigures | undefined,
+): string | undefined {
+  if (result.state === 'failed') return result.error.message
+  const { accuracy } = result
+  if (accuracy === undefined) return undefined
+  const { expectedDropMax, activeDropMax } = options.acceptance
+  const { expected } = variant
+  if (expected?.dataset === accuracy.dataset && accuracy.map < expected.map - expectedDropMax) {
+    return `mAP ${accuracy.map.toFixed(3)} on the golden set, expected ${expected.map.toFixed(3)} less at most ${expectedDropMax}`
+  }
+  if (active !== undefined && accuracy.map < active.map - activeDropMax) {
+    return `mAP ${accuracy.map.toFixed(3)} on the golden set, the active model has ${active.map.toFixed(3)}; allowed are ${activeDropMax} less`
+  }
+  return undefined
+}
+
+/** One error for the whole: the code of the only failure, or of the gate. */
+function refusalOfAll(trials: readonly Trial[], refused: readonly DiscardedVariant[]): AgentError {
+  const reasons = refused.map(({ variant, reason }) => `${variant}: ${reason}`).join('; ')
+  const isGated = trials.some(({ result }) => result.state === 'measured')
+  return new AgentError(
+    isGated ? 'deployment.accuracy_low' : 'deployment.trial_failed',
+    `no variant passed its trial: ${reasons}`,
+  )
+}
+
+function report(
+  { ports, deployment }: WorkContext,
+  trials: readonly Trial[],
+  chosen: string | undefined,
+  discarded: readonly DiscardedVariant[],
+): void {
+  const figures = trials.map(({ variant, result }): TrialFigures => {
+    const reason = discarded.find((each) => each.variant === variant.id)?.reason
+    const said = {
+      variant: variant.id,
+      chosen: variant.id === chosen,
+      ...(reason !== undefined && { reason }),
+    }
+    if (result.state === 'failed') return { ...said, provider: 'none' }
+    const { provider, latency, memoryBytes, accuracy } = result
+    return { ...said, provider, latency, memoryBytes, ...(accuracy !== undefined && { accuracy }) }
+  })
+  ports.reporting.report({
+    at: new Date(ports.clock.wallMs()).toISOString(),
+    id: `${deployment.id}-${deployment.attempt}-trial`,
+    kind: 'trial',
+    model: deployment.model,
+    version: deployment.version,
+    ...(chosen !== undefined && { variant: chosen }),
+    trials: figures,
+  })
+}
