@@ -78,7 +78,7 @@ export function inMemory({ manifest, blobs }: BundleContent, keys: readonly Sign
   }
 }
 
-/** `models/yolov8n.onnx` -> `yolov8n`. */
+/** `parts/yolov8n.onnx` -> `yolov8n`. */
 function nameOf(path: string): string {
   const name = basename(path, extname(path)).replaceAll(/[^A-Za-z0-9._-]/g, '-')
   return name === '' ? 'model' : name
