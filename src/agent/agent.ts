@@ -17,6 +17,7 @@ import { Lifecycle, type Service } from '../base/lifecycle.js'
 import type { Logger } from '../base/logger.js'
 import { seededRandom } from '../base/random.js'
 import type { Config } from '../config/config.js'
+import { detectHardware, type HardwareProfile } from '../hardware/detect-hardware.js'
 import type { DeploymentState } from '../protocol/deployment.js'
 import { type Topics, topicsBelow } from '../protocol/topics.js'
 import { openStore, type Store } from '../store/store.js'
@@ -28,6 +29,7 @@ import { artefactsOf } from './delivery/artefacts.js'
 import { manifestsOf } from './delivery/manifests.js'
 import { listenToWishes } from './delivery/wishes.js'
 import { serviceNotifier } from './notify-systemd.js'
+import { deviceInfoOf } from './reporting/device-info.js'
 import { DeviceStatus } from './reporting/device-status.js'
 import { ReportOutbox } from './reporting/report-outbox.js'
 import { CameraHost } from './serving/camera-host.js'
@@ -79,6 +81,7 @@ export async function startAgent(config: Config, options: AgentOptions): Promise
 interface Parts {
   readonly device: string
   readonly topics: Topics
+  readonly hardware: HardwareProfile
   readonly store: Store
   readonly connection: MqttConnection
   readonly status: DeviceStatus
@@ -94,6 +97,7 @@ const clock = systemClock
 const diskReserveBytes = 64 * 1024 * 1024
 
 async function openParts(config: Config, { logger, onCamerasEnded }: AgentOptions): Promise<Parts> {
+  const hardware = await detectHardware()
   const device = config.device.id === '' ? hostname() : config.device.id
   const topics = topicsBelow(config.broker.topicRoot)
   const store = await openStore({
@@ -140,6 +144,7 @@ async function openParts(config: Config, { logger, onCamerasEnded }: AgentOption
   const parts: Parts = {
     device,
     topics,
+    hardware,
     store,
     connection,
     status,
@@ -160,13 +165,31 @@ function sayReported({ status, cameras, updater }: Parts): void {
 }
 
 /** In the order of their start. */
-function servicesOf(parts: Parts, config: Config, { logger }: AgentOptions): readonly Service[] {
-  const { connection, topics, device, outbox, cameras } = parts
+function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOptions): readonly Service[] {
+  const { connection, topics, device, outbox, cameras, status, hardware } = parts
+  const startedAtMs = clock.wallMs()
   let closeWishes = (): Promise<void> => Promise.resolve()
   const notifier = serviceNotifier(process.env, clock, logger)
   let endWatch = (): void => undefined
   return [
     connection,
+    service(
+      'info',
+      () => {
+        const providers = config.inference.providers.map((name) => ({ name, works: name === 'cpu' }))
+        status.sayInfo(
+          deviceInfoOf({
+            hardware,
+            config,
+            agentVersion: version,
+            startedAtMs,
+            nowMs: startedAtMs,
+            providers,
+          }),
+        )
+      },
+      () => undefined,
+    ),
     service(
       'outbox',
       () => {
@@ -227,7 +250,7 @@ function updatePortsOf(parts: Parts, config: Config, logger: Logger): UpdatePort
     slots: store.slots,
     manifests: manifestsOf(connection, topics, store.manifests, clock),
     artefacts: artefactsOf({ connection, topics, store, delivery: config.delivery, logger }),
-    trials: workerTrials({ store, config, clock, cpuFeatures: [] }),
+    trials: workerTrials({ store, config, clock, hardware: parts.hardware }),
     measurements: store.measurements,
     serving: cameras,
     soakWatch: watch,

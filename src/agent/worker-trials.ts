@@ -3,11 +3,12 @@
  * Invariant: the serving model is not touched; a variant that cannot be measured is a result, not an exception.
  */
 
-import { availableParallelism, freemem } from 'node:os'
+import { availableParallelism } from 'node:os'
 import type { Clock } from '../base/clock.js'
 import { wrapError } from '../base/errors.js'
 import { Histogram } from '../base/histogram.js'
 import type { Config } from '../config/config.js'
+import type { HardwareProfile } from '../hardware/detect-hardware.js'
 import type { Variant } from '../protocol/manifest.js'
 import { openDetector } from '../runtime/detector.js'
 import type { Store } from '../store/store.js'
@@ -20,8 +21,7 @@ export interface WorkerTrialsOptions {
   readonly store: Store
   readonly config: Config
   readonly clock: Clock
-  /** CPU features of this machine, as /proc/cpuinfo has them. */
-  readonly cpuFeatures: readonly string[]
+  readonly hardware: HardwareProfile
 }
 
 export function workerTrials(options: WorkerTrialsOptions): Trials {
@@ -37,16 +37,16 @@ export function workerTrials(options: WorkerTrialsOptions): Trials {
   }
 }
 
-function profileOf({ config, cpuFeatures }: WorkerTrialsOptions): DeviceProfile {
-  const isArm = process.arch === 'arm64'
-  const hasVnni = cpuFeatures.includes('avx512_vnni') || cpuFeatures.includes('avx_vnni')
+function profileOf({ config, hardware }: WorkerTrialsOptions): DeviceProfile {
+  const { cpu, board, condition, int8Targets } = hardware
   return {
     kinds: ['onnx'],
     providers: config.inference.providers,
-    cpuFeatures,
-    int8Targets: isArm ? ['arm64'] : hasVnni ? ['x64-vnni', 'x64'] : ['x64'],
+    cpuFeatures: cpu.features,
+    int8Targets,
     encodings: ['none', 'br', 'gzip'],
-    memoryBytes: freemem(),
+    memoryBytes: condition.memoryAvailableBytes,
+    ...(board.chip !== undefined && { chip: board.chip }),
     platformRuntimes: {},
   }
 }

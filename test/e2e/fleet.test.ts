@@ -75,8 +75,8 @@ async function fleet(t: Test): Promise<Fleet> {
   const folder = t.testdir({
     'parts.onnx': Buffer.from(readExport('opset17-slim')),
     'broken.onnx': Buffer.from(readExport('opset17-slim').subarray(0, 20_000)),
-    'broker': {},
-    'keys': {},
+    broker: {},
+    keys: {},
   })
   const broker = await Mosquitto.start({ folder: join(folder, 'broker'), isPersistent: true })
   t.teardown(() => broker.stop())
@@ -120,70 +120,78 @@ async function fleet(t: Test): Promise<Fleet> {
   }
 }
 
-t.test('from publish to detections, through a broker that dies', { skip: skipWithoutMosquitto() }, async (t) => {
-  const { broker, observer, settings, publish } = await fleet(t)
-  const agent = startCommand(t, ['run', ...settings])
-  await until('online', () => observer.availability.includes('online'))
-  const published = await publish('1.0.0')
-  t.equal(published.status, 0, published.stderr)
-  await until('serving', () => observer.version === '1.0.0' && observer.frames > 3)
-  t.ok(observer.board, 'info says what the device is')
-  await until('committed', () => observer.deployments.at(-1)?.state === 'idle')
-  t.same(
-    [...new Set(observer.deployments.map(({ state }) => state))],
-    ['offered', 'downloading', 'verifying', 'staged', 'trial', 'switching', 'soaking', 'committed', 'idle'],
-  )
+t.test(
+  'from publish to detections, through a broker that dies',
+  { skip: skipWithoutMosquitto() },
+  async (t) => {
+    const { broker, observer, settings, publish } = await fleet(t)
+    const agent = startCommand(t, ['run', ...settings])
+    await until('online', () => observer.availability.includes('online'))
+    const published = await publish('1.0.0')
+    t.equal(published.status, 0, published.stderr)
+    await until('serving', () => observer.version === '1.0.0' && observer.frames > 3)
+    t.ok(observer.board, 'info says what the device is')
+    await until('committed', () => observer.deployments.at(-1)?.state === 'idle')
+    t.same(
+      [...new Set(observer.deployments.map(({ state }) => state))],
+      ['offered', 'downloading', 'verifying', 'staged', 'trial', 'switching', 'soaking', 'committed', 'idle'],
+    )
 
-  const before = observer.frames
-  await broker.kill('SIGKILL')
-  await broker.run()
-  await until('detections after the death of the broker', () => observer.frames > before + 3)
-
-  agent.kill('SIGTERM')
-  t.equal(await agent.ended, 0, 'a clean end')
-  await until('stopped', () => observer.availability.at(-1) === 'stopped')
-
-  const again = startCommand(t, ['run', ...settings])
-  const seen = observer.frames
-  await until('served from the disk', () => observer.frames > seen + 2)
-  again.kill('SIGKILL')
-  await again.ended
-  await until('the last will', () => observer.availability.at(-1) === 'offline')
-})
-
-t.test('what must not serve is refused, and the serving model goes on', { skip: skipWithoutMosquitto() }, async (t) => {
-  const { broker, observer, folder, settings, publish } = await fleet(t)
-  startCommand(t, ['run', ...settings])
-  await publish('2.0.0')
-  await until('serving', () => observer.version === '2.0.0')
-  await until('committed', () => observer.deployments.at(-1)?.state === 'idle')
-
-  const goesOn = async (what: string): Promise<void> => {
     const before = observer.frames
-    await until(`${what}: frames go on`, () => observer.frames > before + 2)
-    t.equal(observer.version, '2.0.0', `${what}: the model stays`)
-  }
+    await broker.kill('SIGKILL')
+    await broker.run()
+    await until('detections after the death of the broker', () => observer.frames > before + 3)
 
-  await publish('3.0.0', 'parts.onnx', 'stranger.key')
-  await goesOn('a wish of a stranger')
+    agent.kill('SIGTERM')
+    t.equal(await agent.ended, 0, 'a clean end')
+    await until('stopped', () => observer.availability.at(-1) === 'stopped')
 
-  await publish('1.0.0')
-  await until('a downgrade', () => observer.refusal === 'trust.sequence_stale')
-  await goesOn('a downgrade')
+    const again = startCommand(t, ['run', ...settings])
+    const seen = observer.frames
+    await until('served from the disk', () => observer.frames > seen + 2)
+    again.kill('SIGKILL')
+    await again.ended
+    await until('the last will', () => observer.availability.at(-1) === 'offline')
+  },
+)
 
-  const broken = await publish('4.0.0', 'broken.onnx')
-  t.equal(broken.status, 3, 'a broken model is not even published')
+t.test(
+  'what must not serve is refused, and the serving model goes on',
+  { skip: skipWithoutMosquitto() },
+  async (t) => {
+    const { broker, observer, folder, settings, publish } = await fleet(t)
+    startCommand(t, ['run', ...settings])
+    await publish('2.0.0')
+    await until('serving', () => observer.version === '2.0.0')
+    await until('committed', () => observer.deployments.at(-1)?.state === 'idle')
 
-  const rubbish = await startConnection(t, broker.url)
-  await rubbish.requireOnline(10_000)
-  const wishes = [topics.channelDesired('stable'), topics.deviceDesired(device)]
-  for (const topic of wishes) {
-    for (const payload of ['', '{', '{"payload":1}', '\u0000'.repeat(100_000), JSON.stringify({ a: [] })])
-      await rubbish.publish(topic, payload, { qos: 1, retain: false })
-  }
-  await goesOn('rubbish on the topics of wishes')
+    const goesOn = async (what: string): Promise<void> => {
+      const before = observer.frames
+      await until(`${what}: frames go on`, () => observer.frames > before + 2)
+      t.equal(observer.version, '2.0.0', `${what}: the model stays`)
+    }
 
-  writeFileSync(join(folder, 'keys', 'rotten.pub'), 'no key')
-  await publish('5.0.0')
-  await goesOn('a rotten key among the trusted')
-})
+    await publish('3.0.0', 'parts.onnx', 'stranger.key')
+    await goesOn('a wish of a stranger')
+
+    await publish('1.0.0')
+    await until('a downgrade', () => observer.refusal === 'trust.sequence_stale')
+    await goesOn('a downgrade')
+
+    const broken = await publish('4.0.0', 'broken.onnx')
+    t.equal(broken.status, 3, 'a broken model is not even published')
+
+    const rubbish = await startConnection(t, broker.url)
+    await rubbish.requireOnline(10_000)
+    const wishes = [topics.channelDesired('stable'), topics.deviceDesired(device)]
+    for (const topic of wishes) {
+      for (const payload of ['', '{', '{"payload":1}', '\u0000'.repeat(100_000), JSON.stringify({ a: [] })])
+        await rubbish.publish(topic, payload, { qos: 1, retain: false })
+    }
+    await goesOn('rubbish on the topics of wishes')
+
+    writeFileSync(join(folder, 'keys', 'rotten.pub'), 'no key')
+    await publish('5.0.0')
+    await goesOn('a rotten key among the trusted')
+  },
+)

@@ -24,15 +24,18 @@ function optionsFor(t: Test, file: Uint8Array, more: Partial<DemoOptions> = {}):
   }
 }
 
-t.test('a model goes from file to detections through broker and agent, and nothing is left behind', async (t) => {
-  const before = leftovers()
-  const tally = await runDemo(optionsFor(t, readExport('opset17-slim')))
-  const summary = tally.summary()
-  t.match(summary, { model: { name: 'parts', variant: /^fp32/ }, provider: 'cpu' })
-  t.ok(summary.frames > 0 && summary.latency.inference.p50Ms > 0)
-  t.same(leftovers(), before)
-  t.notOk(existsSync('state'))
-})
+t.test(
+  'a model goes from file to detections through broker and agent, and nothing is left behind',
+  async (t) => {
+    const before = leftovers()
+    const tally = await runDemo(optionsFor(t, readExport('opset17-slim')))
+    const summary = tally.summary()
+    t.match(summary, { model: { name: 'parts', variant: /^fp32/ }, provider: 'cpu' })
+    t.ok(summary.frames > 0 && summary.latency.inference.p50Ms > 0)
+    t.same(leftovers(), before)
+    t.notOk(existsSync('state'))
+  },
+)
 
 t.test('a model that no agent can run is told by its code', async (t) => {
   const settings = new Map<string, unknown>([['inference.providers', ['cuda']]])
