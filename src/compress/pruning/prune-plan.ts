@@ -26,8 +26,8 @@ const planSchema = v.strictObject({
   remove_blocks: v.optional(v.array(v.string()), []),
   restore: v.optional(v.picklist(['none', 'mean', 'bias', 'lsq']), 'lsq'),
   ridge: v.optional(v.pipe(v.number(), v.gtValue(0)), 1e-3),
-  /** Steps of least squares through the activation. */
-  steps: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100)), 6),
+  /** Steps of conjugate gradients at the most. */
+  steps: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)), 40),
   seed: v.optional(v.pipe(v.number(), v.integer()), 1),
 })
 

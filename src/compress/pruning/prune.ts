@@ -12,6 +12,8 @@ import { shapesOf } from '../../onnx/shapes/infer-shapes.js'
 import { collectInputMoments, type InputMoments } from '../restoration/input-moments.js'
 import { type CalibrationSamples, samplesOf } from '../calibration-samples.js'
 import type { CalibrationImages, GraphRunner, ReportProgress } from '../ports.js'
+import { type InterestMap, measureInterest } from '../restoration/interest.js'
+import type { SamplingOptions } from '../restoration/sample-places.js'
 import { type PrunedConvolutions, restore, type RestoredLayer } from '../restoration/restore.js'
 import { collectTargets, type Targets } from '../restoration/targets.js'
 import { type ActivationStatistics, measureActivations } from './activation-statistics.js'
@@ -51,6 +53,8 @@ export interface PrunePorts {
 /** Measurements of an unpruned graph. Fields are filled in as plans need them. */
 export interface Measurements {
   activations?: ActivationStatistics
+  /** Where the detector finds something, by calibration picture. */
+  interest?: readonly InterestMap[] | 'none'
   moments?: InputMoments
   targets?: Targets
   /** Scores of the groups by criterion, and the sensitivity in the order of these scores. */
@@ -171,7 +175,12 @@ async function activationsOf(work: Work): Promise<ActivationStatistics> {
 }
 
 async function momentsOf(work: Work): Promise<InputMoments> {
-  return (work.measured.moments ??= await collectInputMoments(calibrationRun(work), calibration))
+  return (work.measured.moments ??= await collectInputMoments(calibrationRun(work), await samplingOf(work)))
+}
+
+async function samplingOf(work: Work): Promise<SamplingOptions> {
+  const interest = (work.measured.interest ??= (await measureInterest(calibrationRun(work))) ?? 'none')
+  return { ...calibration, interest: interest === 'none' ? undefined : interest }
 }
 
 async function scoresOf(work: Work): Promise<Float64Array> {
@@ -282,7 +291,7 @@ async function cutAndRestore(
   const cut = applyPatch(prepared, removeChannels(prepared, groups, removed))
   if (plan.restore !== 'bias' && plan.restore !== 'lsq') return { graph: cut, restored: [] }
   const run = calibrationRun(work)
-  measured.targets ??= await collectTargets({ ...run, graph: original }, calibration)
+  measured.targets ??= await collectTargets({ ...run, graph: original }, await samplingOf({ ...work, graph: original }))
   const restoration = await restore(
     { ...run, graph: cut },
     measured.targets,

@@ -3,17 +3,17 @@
  * Invariant: damages rise as fewer channels are kept; only forward runs are needed.
  */
 
-import { present } from '../../base/assert.js'
 import type { Graph, ValueName } from '../../onnx/graph.js'
 import { applyPatch } from '../../onnx/patch.js'
-import { elementCount, type Tensor } from '../../onnx/tensor.js'
+import type { Tensor } from '../../onnx/tensor.js'
 import { compensate } from '../restoration/compensate.js'
+import { ConstantProduct } from '../restoration/constant-product.js'
 import type { InputMoments } from '../restoration/input-moments.js'
 import type { Matrix } from '../restoration/matrix-products.js'
 import { packRows, unpackRows } from '../restoration/packed-weights.js'
 import type { CalibrationSamples } from '../calibration-samples.js'
 import type { Feeds, GraphRunner } from '../ports.js'
-import type { ChannelGroups, ChannelLayer } from './channel-groups.js'
+import type { ChannelGroups, ChannelLayer, GroupedAxis } from './channel-groups.js'
 import { outputDamageOf } from './output-damage.js'
 
 /** One probe: how many channels were kept, and what it did to the outputs. */
@@ -47,15 +47,19 @@ export async function measureSensitivity(
   const { graph, groups } = input
   const damageOf = outputDamageOf(graph)
   const reference = await outputsOf(graph, run)
-  const packed = new Map<string, Matrix>()
   const sensitivity = new Map<string, readonly Probe[]>()
   for (const layer of groups.layers) {
     const probes: Probe[] = []
-    for (const kept of probeCounts(layer, parts)) {
-      const pruned = compensated(input, layer, kept, packed)
-      const outputs = await outputsOf(pruned, run)
-      const total = outputs.reduce((sum, values, at) => sum + damageOf(reference[at]!, values), 0)
-      probes.push({ kept, damage: Math.max(total / outputs.length, probes.at(-1)?.damage ?? 0) })
+    const readers = await openReaders(input, layer, run.runner)
+    try {
+      for (const kept of probeCounts(layer, parts)) {
+        const pruned = await compensated(input, layer, kept, readers)
+        const outputs = await outputsOf(pruned, run)
+        const total = outputs.reduce((sum, values, at) => sum + damageOf(reference[at]!, values), 0)
+        probes.push({ kept, damage: Math.max(total / outputs.length, probes.at(-1)?.damage ?? 0) })
+      }
+    } finally {
+      for (const { product } of readers) await product.close()
     }
     sensitivity.set(layer.name, probes)
     onLayer(layer.index + 1, groups.layers.length)
@@ -86,32 +90,50 @@ function probeCounts(layer: ChannelLayer, parts: readonly number[]): readonly nu
   return [...new Set(counts)].sort((a, b) => b - a)
 }
 
+/** A convolution that reads channels of a layer, with what compensation needs of it. */
+interface Reader {
+  readonly axis: GroupedAxis
+  readonly weights: Matrix
+  readonly product: ConstantProduct
+  readonly diagonal: Float64Array
+}
+
+async function openReaders(
+  { graph, groups, moments }: SensitivityInput,
+  layer: ChannelLayer,
+  runner: GraphRunner,
+): Promise<readonly Reader[]> {
+  const members = new Set(layer.groups)
+  const readers: Reader[] = []
+  for (const axis of groups.axes) {
+    const own = moments.get(axis.node.name)
+    if (axis.role !== 'consumes' || own === undefined) continue
+    if (!axis.groups.some((group) => members.has(group))) continue
+    const diagonal = Float64Array.from({ length: own.rows }, (_, at) => own.data[at * (own.rows + 1)]!)
+    const product = await ConstantProduct.open(runner, own)
+    readers.push({ axis, weights: packRows(axis.node, graph.initializers), product, diagonal })
+  }
+  return readers
+}
+
 /** The graph with all but the best `kept` channels of one layer cut off from their readers, which are re-fitted. */
-function compensated(
-  { graph, groups, scores, moments, ridge }: SensitivityInput,
+async function compensated(
+  { graph, scores, ridge }: SensitivityInput,
   layer: ChannelLayer,
   kept: number,
-  packed: Map<string, Matrix>,
-): Graph {
+  readers: readonly Reader[],
+): Promise<Graph> {
   const order = [...layer.groups].sort((a, b) => scores[a]! - scores[b]!)
   const gone = new Set(order.slice(0, order.length - kept))
   const initializers = new Map<ValueName, Tensor>()
-  for (const axis of groups.axes) {
-    if (axis.role !== 'consumes' || !axis.groups.some((group) => gone.has(group))) continue
-    const own = moments.get(axis.node.name)
-    if (own === undefined) continue
-    const matrix = packed.get(axis.node.name) ?? packRows(axis.node, graph.initializers)
-    packed.set(axis.node.name, matrix)
-    const kernel = elementCount(
-      present(graph.initializers.get(axis.initializer), axis.initializer).dims.slice(2),
-    )
-    const places: number[] = []
+  for (const { axis, weights, product, diagonal } of readers) {
+    const kernel = (weights.columns - 1) / axis.groups.length
+    const flags = new Uint8Array(weights.columns).fill(1)
     axis.groups.forEach((group, place) => {
-      if (!gone.has(group)) for (let at = 0; at < kernel; at++) places.push(place * kernel + at)
+      if (gone.has(group)) flags.fill(0, place * kernel, (place + 1) * kernel)
     })
-    places.push(matrix.columns - 1)
-    const { weights } = compensate(matrix, own, places, ridge)
-    for (const [name, tensor] of unpackRows(axis.node, graph.initializers, weights))
+    const fitted = await compensate(weights, product, { diagonal, kept: flags, ridge })
+    for (const [name, tensor] of unpackRows(axis.node, graph.initializers, fitted))
       initializers.set(name, tensor)
   }
   return applyPatch(graph, { initializers })

@@ -1,113 +1,84 @@
 /**
  * Closed-form compensation on the unpruned graph: the weights with which the kept inputs of a convolution answer most
- * like all inputs did. With the moments M = E[x x^T] and y = W x the least squares weights over the kept places K are
- * W' = (W M_{:,K} + lambda W_K) (M_KK + lambda)^-1.
+ * like all inputs did. With the moments M = E[x x^T] and y = W x they minimise (W - V) M (W - V)^T + lambda |W - V|^2
+ * over all V that are zero at the removed places.
  */
 
-import { factorInPlace, solveInPlace } from './cholesky.js'
+import type { ConstantProduct } from './constant-product.js'
 import type { Matrix, ProductSum } from './matrix-products.js'
 
-export interface Compensation {
-  /** [outputs, unknowns]: removed places are zero. */
-  readonly weights: Float32Array
-  /** Squared error that stays, divided by the variance of the answer, over all outputs. */
-  readonly error: number
-}
+/** Steps of conjugate gradients; more do not change a pruning decision. */
+const steps = 16
 
 /**
- * @param weights [outputs, unknowns] with the bias last
- * @param kept rising places of the unknowns that stay; the bias place among them
+ * The compensated weights [outputs, unknowns], zero at the removed places.
+ * @param weights the present weights, bias last
+ * @param product with the moments of the unknowns; @param diagonal of these moments
+ * @param kept flags: 1 where an unknown stays
  */
-export function compensate(
+export async function compensate(
   weights: Matrix,
-  moments: ProductSum,
-  kept: readonly number[],
-  ridge: number,
-): Compensation {
-  const { rows: outputs, columns: unknowns } = weights
-  const size = kept.length
-  const system = new Float64Array(size * size)
-  let trace = 0
-  for (let row = 0; row < size; row++) {
-    const source = kept[row]! * unknowns
-    for (let column = 0; column <= row; column++)
-      system[row * size + column] = moments.data[source + kept[column]!]!
-    trace += system[row * size + row]!
+  product: ConstantProduct,
+  { diagonal, kept, ridge }: { diagonal: Float64Array; kept: Uint8Array; ridge: number },
+): Promise<Float32Array> {
+  const { rows: outputs, columns: n } = weights
+  const result = weights.data.map((weight, at) => (kept[at % n] === 1 ? weight : 0))
+  const missing = { ...weights, data: weights.data.map((weight, at) => weight - result[at]!) }
+  // What the kept unknowns should take over: the gradient of the error.
+  const gradient = await product.times(missing)
+  const direction = new Float32Array(result.length)
+  const stiffness = diagonal.map((value) => (1 + ridge) * value + 1e-12)
+  const slope = new Float64Array(outputs)
+  for (let step = 0; step < steps; step++) {
+    for (let output = 0; output < outputs; output++) turn(output)
+    const ahead = await product.times({ rows: outputs, columns: n, data: direction })
+    for (let output = 0; output < outputs; output++) move(output, ahead)
   }
-  const lambda = Math.max((ridge * trace) / size, 1e-12)
-  for (let row = 0; row < size; row++) system[row * size + row]! += lambda
-  // What the removed places would have added, as correlations with the kept ones; solved for a change of W_K.
-  const gone = removedPlaces(unknowns, kept)
-  const sides = new Float64Array(size * outputs)
-  for (let row = 0; row < size; row++) {
-    const source = kept[row]! * unknowns
-    for (const place of gone) {
-      const moment = moments.data[source + place]!
-      for (let output = 0; output < outputs; output++) {
-        sides[row * outputs + output]! += moment * weights.data[output * unknowns + place]!
-      }
+  return result
+
+  function turn(output: number): void {
+    let next = 0
+    for (let at = 0; at < n; at++)
+      if (kept[at] === 1) next += gradient[output * n + at]! ** 2 / stiffness[at]!
+    const keep = slope[output]! > 0 ? next / slope[output]! : 0
+    slope[output] = next
+    for (let at = 0; at < n; at++) {
+      if (kept[at] !== 1) continue
+      const index = output * n + at
+      direction[index] = gradient[index]! / stiffness[at]! + keep * direction[index]!
     }
   }
-  const correlations = sides.slice()
-  const result = new Float32Array(outputs * unknowns)
-  for (const place of kept) copyColumn(weights, place, result)
-  const removedEnergy = energyOf(weights, moments, gone)
-  let explained = 0
-  if (factorInPlace(system, size)) {
-    solveInPlace(system, size, sides, outputs)
-    for (let row = 0; row < size; row++) {
-      for (let output = 0; output < outputs; output++) {
-        const change = sides[row * outputs + output]!
-        result[output * unknowns + kept[row]!]! += change
-        explained += change * correlations[row * outputs + output]!
-      }
+
+  function move(output: number, ahead: Float32Array): void {
+    let curvature = 0
+    for (let at = 0; at < n; at++) {
+      const along = direction[output * n + at]!
+      curvature += along * (ahead[output * n + at]! + ridge * diagonal[at]! * along)
+    }
+    if (!(curvature > 0)) return
+    const length = slope[output]! / curvature
+    for (let at = 0; at < n; at++) {
+      const index = output * n + at
+      result[index]! += length * direction[index]!
+      gradient[index]! -= length * (ahead[index]! + ridge * diagonal[at]! * direction[index]!)
     }
   }
-  return { weights: result, error: Math.max(0, removedEnergy - explained) / answerVariance(weights, moments) }
 }
-
-function removedPlaces(unknowns: number, kept: readonly number[]): number[] {
-  const stays = new Set(kept)
-  return Array.from({ length: unknowns }, (_, place) => place).filter((place) => !stays.has(place))
-}
-
-function copyColumn(weights: Matrix, place: number, result: Float32Array): void {
-  for (let at = place; at < result.length; at += weights.columns) result[at] = weights.data[at]!
-}
-
-/** Sum over outputs of w M w^T, with only the given places of w. */
-function energyOf(weights: Matrix, moments: ProductSum, places: readonly number[]): number {
-  let energy = 0
-  const row = new Float64Array(places.length)
-  for (let left = 0; left < places.length; left++) {
-    const source = places[left]! * weights.columns
-    for (let right = 0; right < places.length; right++) row[right] = moments.data[source + places[right]!]!
-    for (let output = 0; output < weights.rows; output++) {
-      const base = output * weights.columns
-      let sum = 0
-      for (let right = 0; right < places.length; right++)
-        sum += row[right]! * weights.data[base + places[right]!]!
-      energy += sum * weights.data[base + places[left]!]!
-    }
-  }
-  return energy
-}
-
-const variances = new WeakMap<Float32Array, number>()
 
 /** Sum over outputs of the variance of w x, bias and mean taken out. */
 export function answerVariance(weights: Matrix, moments: ProductSum): number {
-  const known = variances.get(weights.data)
-  if (known !== undefined) return known
-  const n = weights.columns
-  const all = Array.from({ length: n }, (_, place) => place)
-  let squaredMeans = 0
-  for (let output = 0; output < weights.rows; output++) {
-    let mean = 0
-    for (let at = 0; at < n; at++) mean += moments.data[(n - 1) * n + at]! * weights.data[output * n + at]!
-    squaredMeans += mean * mean
+  const { rows: outputs, columns: n } = weights
+  let variance = 0
+  const row = new Float64Array(n)
+  for (let output = 0; output < outputs; output++) {
+    row.fill(0)
+    for (let at = 0; at < n; at++) {
+      const weight = weights.data[output * n + at]!
+      if (weight === 0) continue
+      for (let other = 0; other < n; other++) row[other]! += weight * moments.data[at * n + other]!
+    }
+    for (let at = 0; at < n; at++) variance += row[at]! * weights.data[output * n + at]!
+    variance -= row[n - 1]! ** 2
   }
-  const variance = Math.max(energyOf(weights, moments, all) - squaredMeans, 1e-12)
-  variances.set(weights.data, variance)
-  return variance
+  return Math.max(variance, 1e-12)
 }

@@ -13,16 +13,16 @@ import { MatrixProducts, ProductSum } from './matrix-products.js'
 import { featureMap, observe } from './observe.js'
 import type { CalibrationSamples } from '../calibration-samples.js'
 import type { GraphRunner } from '../ports.js'
-import { placesPerImage, samplePlaces } from './sample-places.js'
+import { placesPerImage, samplePlaces, type SamplingOptions, seedOf } from './sample-places.js'
 import { restorableConvolutions } from './targets.js'
 
 /** The moments of each convolution by node name; divided by the number of sampled patches. */
 export type InputMoments = ReadonlyMap<string, ProductSum>
 
-/** @param factor sampled patches for each unknown */
+/** Collects them over all samples. */
 export async function collectInputMoments(
   run: { readonly graph: Graph; readonly runner: GraphRunner; readonly samples: CalibrationSamples },
-  options: { readonly factor: number; readonly seed: number },
+  options: SamplingOptions,
 ): Promise<InputMoments> {
   const { graph, samples } = run
   const shared = new Map<
@@ -47,7 +47,8 @@ export async function collectInputMoments(
         const map = featureMap(values.get(entry.node.inputs[0]!), entry.node.inputs[0]!)
         const [height, width] = outputSize(entry.geometry, map)
         const count = placesPerImage(entry.sum.rows, samples.count, options.factor)
-        const places = samplePlaces(height * width, count, options.seed + sample * 7919 + height * width)
+        const size = { height, width }
+        const places = samplePlaces(size, count, seedOf(options, sample, size), options.interest?.[sample])
         const data = unfoldAt(map, entry.geometry, places, width)
         const rows = { rows: places.length, columns: entry.sum.columns, data }
         entry.sum.add(await products.transposedLeft(rows, rows))

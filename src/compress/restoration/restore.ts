@@ -8,10 +8,11 @@ import { present } from '../../base/assert.js'
 import type { Graph, Node, ValueName } from '../../onnx/graph.js'
 import { applyPatch } from '../../onnx/patch.js'
 import type { Tensor } from '../../onnx/tensor.js'
-import { activationAfter } from './activation-function.js'
 import { geometryOf, unfoldAt } from './convolution-geometry.js'
-import { type FitOptions, fitLayer } from './fit-layer.js'
+import { type Fit, type FitOptions, fitWeights } from './fit-weights.js'
 import { type Matrix, MatrixProducts } from './matrix-products.js'
+import { activationAfter } from './activation-after.js'
+import type { ActivationName, FitRows } from './step-graph.js'
 import { featureMap } from './observe.js'
 import { packRows, unpackRows } from './packed-weights.js'
 import type { CalibrationSamples } from '../calibration-samples.js'
@@ -68,12 +69,12 @@ export async function restore(
   try {
     await walkConvolutions(run, stops, weights, async (node, inputs) => {
       const target = present(targets.get(node.name), 'stops are filtered by targets')
-      const data = fitData(run.graph, node, inputs, { target, kept: pruned.keptRows.get(node.name), weights })
-      const activation = activationAfter(run.graph, node)
+      const start = packRows(node, weights)
+      const pairs = pairsOf(run.graph, node, inputs, { target, kept: pruned.keptRows.get(node.name) })
       const fit =
         options.method === 'lsq'
-          ? await fitLayer(data, activation, products, options)
-          : await fitBias(data, products)
+          ? await fitLeastSquares(start, pairs, { activation: activationAfter(run.graph, node), runner: run.runner, options })
+          : await fitBias(start, pairs, products)
       layers.push({ name: node.name, errorBefore: fit.errorBefore, errorAfter: fit.errorAfter })
       for (const [name, tensor] of unpackRows(node, weights, fit.weights)) {
         weights.set(name, tensor)
@@ -99,33 +100,70 @@ function affectedNodes(graph: Graph, changed: ReadonlySet<string>): ReadonlySet<
   return affected
 }
 
-interface FitData {
-  readonly inputs: readonly Matrix[]
-  readonly answers: readonly Matrix[]
-  readonly start: Matrix
-}
+/** Patches and wanted answers by sample, unfolded when they are asked for. */
+type Pairs = (samples: (sample: number) => boolean) => Iterable<{
+  readonly patches: Matrix
+  readonly answers: Matrix
+}>
 
-function fitData(
+function pairsOf(
   graph: Graph,
   node: Node,
   inputs: readonly Tensor[],
-  about: {
-    readonly target: LayerTarget
-    readonly kept: readonly number[] | undefined
-    readonly weights: ReadonlyMap<ValueName, Tensor>
-  },
-): FitData {
+  about: { readonly target: LayerTarget; readonly kept: readonly number[] | undefined },
+): Pairs {
   const geometry = geometryOf(graph, node)
-  const start = packRows(node, about.weights)
-  const rows = inputs.map((input, sample) => {
-    const places = about.target.places[sample]!
-    const data = unfoldAt(featureMap(input, node.inputs[0]!), geometry, places, about.target.outputWidth)
-    return { rows: places.length, columns: start.columns, data }
-  })
-  const answers = about.target.answers.map((matrix) =>
-    about.kept === undefined ? matrix : takeColumns(matrix, about.kept),
-  )
-  return { inputs: rows, answers, start }
+  const { target, kept } = about
+  return function* (samples) {
+    for (const [sample, input] of inputs.entries()) {
+      if (!samples(sample)) continue
+      const places = target.places[sample]!
+      const data = unfoldAt(featureMap(input, node.inputs[0]!), geometry, places, target.outputWidth)
+      const matrix = target.answers[sample]!
+      yield {
+        patches: { rows: places.length, columns: data.length / places.length, data },
+        answers: kept === undefined ? matrix : takeColumns(matrix, kept),
+      }
+    }
+  }
+}
+
+/** Every fourth sample is held out, to stop the fit by. */
+function fitLeastSquares(
+  start: Matrix,
+  pairs: Pairs,
+  by: {
+    readonly activation: ActivationName
+    readonly runner: GraphRunner
+    readonly options: FitOptions
+  },
+): Promise<Fit> {
+  const fitted = stacked(pairs((sample) => sample % 4 !== 3), by.activation)
+  const held = stacked(pairs((sample) => sample % 4 === 3), by.activation) ?? fitted
+  if (fitted === undefined || held === undefined) throw new TypeError('there is at least one sample')
+  return fitWeights(start, { fitted, held, activation: by.activation }, by.runner, by.options)
+}
+
+/** All rows as one matrix, the answers behind the activation. */
+function stacked(pairs: ReturnType<Pairs>, activation: ActivationName): FitRows | undefined {
+  const all = [...pairs]
+  if (all.length === 0) return undefined
+  const answers = joined(all.map((pair) => pair.answers))
+  if (activation === 'silu') for (let at = 0; at < answers.data.length; at++) answers.data[at]! /= 1 + Math.exp(-answers.data[at]!)
+  if (activation === 'relu') for (let at = 0; at < answers.data.length; at++) answers.data[at] = Math.max(0, answers.data[at]!)
+  return { patches: joined(all.map((pair) => pair.patches)), answers }
+}
+
+function joined(parts: readonly Matrix[]): Matrix {
+  const columns = parts[0]!.columns
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0)
+  const data = new Float32Array(rows * columns)
+  let offset = 0
+  for (const part of parts) {
+    data.set(part.data, offset)
+    offset += part.data.length
+  }
+  return { rows, columns, data }
 }
 
 function takeColumns(matrix: Matrix, columns: readonly number[]): Matrix {
@@ -137,24 +175,20 @@ function takeColumns(matrix: Matrix, columns: readonly number[]): Matrix {
 }
 
 /** Shifts each bias by the mean difference between the original answer and the present one. */
-async function fitBias(
-  { inputs, answers, start }: FitData,
-  products: MatrixProducts,
-): Promise<{ weights: Float32Array; errorBefore: number; errorAfter: number }> {
+async function fitBias(start: Matrix, pairs: Pairs, products: MatrixProducts): Promise<Fit> {
   const outputs = start.rows
   const shift = new Float64Array(outputs)
   const mean = new Float64Array(outputs)
   let [rows, squares, spread] = [0, 0, 0]
-  for (let sample = 0; sample < inputs.length; sample++) {
-    const guess = await products.transposedRight(inputs[sample]!, start)
-    const wanted = answers[sample]!
-    rows += wanted.rows
-    for (let at = 0; at < wanted.data.length; at++) {
-      const difference = wanted.data[at]! - guess.data[at]!
+  for (const { patches, answers } of pairs(() => true)) {
+    const guess = await products.transposedRight(patches, start)
+    rows += answers.rows
+    for (let at = 0; at < answers.data.length; at++) {
+      const difference = answers.data[at]! - guess.data[at]!
       shift[at % outputs]! += difference
-      mean[at % outputs]! += wanted.data[at]!
+      mean[at % outputs]! += answers.data[at]!
       squares += difference * difference
-      spread += wanted.data[at]! ** 2
+      spread += answers.data[at]! ** 2
     }
   }
   const weights = start.data.slice()

@@ -11,7 +11,7 @@ import type { Matrix } from './matrix-products.js'
 import { featureMap, observe } from './observe.js'
 import type { CalibrationSamples } from '../calibration-samples.js'
 import type { GraphRunner } from '../ports.js'
-import { placesPerImage, samplePlaces } from './sample-places.js'
+import { placesPerImage, samplePlaces, type SamplingOptions, seedOf } from './sample-places.js'
 
 /** The answers of one convolution. */
 export interface LayerTarget {
@@ -32,11 +32,10 @@ export function denseConvolutions(graph: Graph): readonly Node[] {
 
 /**
  * Observes the targets of all dense convolutions of `graph` whose maps are images.
- * @param factor equations for each unknown of the widest fit
  */
 export async function collectTargets(
   run: { readonly graph: Graph; readonly runner: GraphRunner; readonly samples: CalibrationSamples },
-  options: { readonly factor: number; readonly seed: number },
+  options: SamplingOptions,
 ): Promise<Targets> {
   const nodes = restorableConvolutions(run.graph)
   const targets = new Map(
@@ -55,8 +54,7 @@ export async function collectTargets(
       )
       const unknowns = elementCount(weight.dims.slice(1)) + 1
       const count = placesPerImage(unknowns, run.samples.count, options.factor)
-      const size = map.height * map.width
-      const places = samplePlaces(size, count, options.seed + sample * 7919 + size)
+      const places = samplePlaces(map, count, seedOf(options, sample, map), options.interest?.[sample])
       const target = present(targets.get(node.name), 'made above')
       target.places.push(places)
       target.answers.push({ rows: places.length, columns: map.channels, data: gatherAt(map, places) })
