@@ -18,6 +18,7 @@ const images: CalibrationImages = { count: paths.length, read: async (i, size) =
 const runner = graphRunner()
 const validation = new ValidationPictures(Number(values.val))
 const measured: Measurements = { scores: new Map(), sensitivity: new Map() }
+process.on('SIGTERM', () => process.exit())
 let last = ''
 const sensFile = values.sens
 if (sensFile !== undefined && existsSync(sensFile)) {
@@ -30,6 +31,7 @@ for (const plan of JSON.parse(values.plans!)) {
   const stages: Record<string, number> = {}
   const { graph: pruned, report } = await prune(graph, plan, { runner, images, measured, onProgress: (stage, done, total) => {
     stages[stage] ??= performance.now()
+    if (process.env['STOP'] && stage === 'sensitivity' && done >= 12) throw new Error('stop')
     if (done === total) last = `${stage} ${((performance.now() - stages[stage]!) / 1000).toFixed(0)}s`
   } })
   const t1 = performance.now()

@@ -40,33 +40,37 @@ function relativeError(reference: Feeds, candidate: Feeds): number {
   return error / Math.max(energy, 1e-12)
 }
 
-/** Anchor planes: four box numbers each and the probability of each class. */
+/** One level: planes of class scores and the four box numbers of an anchor. */
 interface Anchors {
   readonly count: number
-  readonly classes: number
   readonly box: (side: number, anchor: number) => number
   readonly area: (anchor: number) => number
-  readonly probability: (name: number, anchor: number) => number
+  /** Class scores, one plane of anchors after the other, and what makes them probabilities. */
+  readonly scores: Float32Array
+  readonly probability: (score: number) => number
 }
 
 function detectionDamage(reference: readonly Anchors[], candidate: readonly Anchors[]): number {
   let [classError, classEnergy, boxError, boxEnergy] = [0, 0, 0, 0]
   reference.forEach((wanted, level) => {
     const got = present(candidate[level], 'both graphs have the same levels')
+    const best = new Float32Array(wanted.count)
+    for (let at = 0; at < wanted.scores.length; at++) {
+      const probability = wanted.probability(wanted.scores[at]!)
+      const difference = probability - got.probability(got.scores[at]!)
+      classEnergy += probability * probability
+      classError += difference * difference
+      const anchor = at % wanted.count
+      if (probability > best[anchor]!) best[anchor] = probability
+    }
     for (let anchor = 0; anchor < wanted.count; anchor++) {
-      let best = 0
-      for (let name = 0; name < wanted.classes; name++) {
-        const probability = wanted.probability(name, anchor)
-        classEnergy += probability * probability
-        classError += (probability - got.probability(name, anchor)) ** 2
-        if (probability > best) best = probability
-      }
-      if (best < 0.01) continue
+      if (best[anchor]! < 0.01) continue
       let difference = 0
       for (let side = 0; side < 4; side++)
         difference += (wanted.box(side, anchor) - got.box(side, anchor)) ** 2
-      boxError += best * best * Math.min(1, difference / Math.max(wanted.area(anchor), 1e-9))
-      boxEnergy += best * best
+      const weight = best[anchor]! ** 2
+      boxError += weight * Math.min(1, difference / Math.max(wanted.area(anchor), 1e-9))
+      boxEnergy += weight
     }
   })
   return classError / Math.max(classEnergy, 1e-12) + (boxWeight * boxError) / Math.max(boxEnergy, 1e-12)
@@ -81,10 +85,10 @@ function anchorsOf(output: ModelDescription['output'], values: Feeds): readonly 
     return [
       {
         count,
-        classes: dims[1]! - 4,
         box: (side, anchor) => data[side * count + anchor]!,
         area: (anchor) => data[2 * count + anchor]! * data[3 * count + anchor]!,
-        probability: (name, anchor) => data[(4 + name) * count + anchor]!,
+        scores: data.subarray(4 * count),
+        probability: (score) => score,
       },
     ]
   }
@@ -95,10 +99,10 @@ function anchorsOf(output: ModelDescription['output'], values: Feeds): readonly 
       expectation(box.data, index * 16 * count + anchor, count)
     return {
       count,
-      classes: cls.dims[1]!,
       box: side,
       area: (anchor) => (side(0, anchor) + side(2, anchor)) * (side(1, anchor) + side(3, anchor)),
-      probability: (name, anchor) => 1 / (1 + Math.exp(-cls.data[name * count + anchor]!)),
+      scores: cls.data,
+      probability: (score) => 1 / (1 + Math.exp(-score)),
     }
   })
 }
