@@ -96,16 +96,17 @@ export async function prune(
   const groups = findChannelGroups(start)
   const measured = ports.measured ?? { scores: new Map(), sensitivity: new Map() }
   const work: Work = { graph: start, groups, plan: checked, ports, measured }
-  const before = new CostModel(graph, findChannelGroups(graph), outputPlaces(graph))
+  const originalGroups = findChannelGroups(graph)
+  const before = new CostModel(graph, originalGroups, outputPlaces(graph)).cost(fullCounts(originalGroups))
   const cost = new CostModel(start, groups, outputPlaces(start))
   const scores = await scoresOf(work)
-  const kept = await allocate(work, cost, scores, before)
+  const kept = await allocate(work, cost, scores, before.macs)
   const removed = chooseGroups(groups, scores, kept)
   const cut = await cutAndRestore(work, removed, graph)
   requireValidGraph(cut.graph)
   const report: PruneReport = {
     plan: checked,
-    before: before.cost(fullCounts(findChannelGroups(graph))),
+    before,
     after: cost.cost(kept),
     layers: groups.layers.flatMap(({ name, groups: list, index }) =>
       kept[index] === list.length ? [] : [{ name, channels: list.length, kept: kept[index]! }],
@@ -223,13 +224,12 @@ async function allocate(
   work: Work,
   cost: CostModel,
   scores: Float64Array,
-  original: CostModel,
+  originalMacs: number,
 ): Promise<readonly number[]> {
   const { groups, plan } = work
   const full = cost.cost(fullCounts(groups)).macs
-  const whole = original.cost(fullCounts(findChannelGroups(work.graph))).macs
   const rules: AllocationRules = {
-    macs: Math.min(1, (plan.macs * whole) / full),
+    macs: Math.min(1, (plan.macs * originalMacs) / full),
     roundTo: plan.round_to,
     minimumChannels: plan.minimum_channels,
     minimumKeep: plan.minimum_keep,
@@ -291,7 +291,10 @@ async function cutAndRestore(
   const cut = applyPatch(prepared, removeChannels(prepared, groups, removed))
   if (plan.restore !== 'bias' && plan.restore !== 'lsq') return { graph: cut, restored: [] }
   const run = calibrationRun(work)
-  measured.targets ??= await collectTargets({ ...run, graph: original }, await samplingOf({ ...work, graph: original }))
+  measured.targets ??= await collectTargets(
+    { ...run, graph: original },
+    await samplingOf({ ...work, graph: original }),
+  )
   const restoration = await restore(
     { ...run, graph: cut },
     measured.targets,

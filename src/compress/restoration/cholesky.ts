@@ -1,5 +1,5 @@
 /**
- * Cholesky factorisation and triangular solves of symmetric positive definite systems, in float64.
+ * Cholesky factorisation and inversion of symmetric positive definite systems, in float64.
  * Matrices are square, row-major, of size n * n. Invariant: only the lower triangle is read and written.
  */
 
@@ -70,36 +70,6 @@ function dot(matrix: Float64Array, left: number, right: number, length: number):
   let sum = 0
   for (let k = 0; k < length; k++) sum += matrix[left + k]! * matrix[right + k]!
   return sum
-}
-
-/**
- * Solves L L^T x = b for many right sides at once. `sides` holds one unknown a row: n rows of `count` columns; it is
- * overwritten with the solutions.
- */
-export function solveInPlace(factor: Float64Array, n: number, sides: Float64Array, count: number): void {
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) subtractRow(sides, i * count, k * count, factor[i * n + k]!, count)
-    scaleRow(sides, i * count, 1 / factor[i * n + i]!, count)
-  }
-  for (let i = n - 1; i >= 0; i--) {
-    scaleRow(sides, i * count, 1 / factor[i * n + i]!, count)
-    for (let k = 0; k < i; k++) subtractRow(sides, k * count, i * count, factor[i * n + k]!, count)
-  }
-}
-
-function subtractRow(
-  values: Float64Array,
-  target: number,
-  source: number,
-  scale: number,
-  count: number,
-): void {
-  if (scale === 0) return
-  for (let at = 0; at < count; at++) values[target + at]! -= scale * values[source + at]!
-}
-
-function scaleRow(values: Float64Array, target: number, scale: number, count: number): void {
-  for (let at = 0; at < count; at++) values[target + at]! *= scale
 }
 
 /** The inverse of L L^T, both triangles, from the factor; `factor` is overwritten with the inverse of L. */

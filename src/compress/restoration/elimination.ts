@@ -1,6 +1,6 @@
 /**
  * Taking input channels out of a convolution one by one with exact compensation of the rest (optimal brain surgeon,
- * Hassibi and Stork 1993, by blocks). With H = M + lambda, M the second moments of the input, removing the places q
+ * Hassibi and Stork 1993, by blocks). With H = M + ridge diag M, M the second moments of the input, removing the places q
  * costs tr(W_q (H^-1_qq)^-1 W_q^T) and changes the others by -W_q (H^-1_qq)^-1 H^-1_q,:.
  * Invariant: after each removal `inverse` is H^-1 over the places that are left, and `weights` are the best for them.
  */
@@ -34,8 +34,9 @@ export class Elimination {
     const system = moments.data.slice()
     let trace = 0
     for (let at = 0; at < n; at++) trace += system[at * n + at]!
-    const lambda = Math.max((ridge * trace) / n, 1e-9)
-    for (let at = 0; at < n; at++) system[at * n + at]! += lambda
+    const floor = Math.max((1e-6 * trace) / n, 1e-12)
+    for (let at = 0; at < n; at++) system[at * n + at]! *= 1 + ridge
+    for (let at = 0; at < n; at++) system[at * n + at]! += floor
     factorInPlace(system, n)
     this.#inverse = invertFactor(system, n)
   }

@@ -73,7 +73,11 @@ export async function restore(
       const pairs = pairsOf(run.graph, node, inputs, { target, kept: pruned.keptRows.get(node.name) })
       const fit =
         options.method === 'lsq'
-          ? await fitLeastSquares(start, pairs, { activation: activationAfter(run.graph, node), runner: run.runner, options })
+          ? await fitLeastSquares(start, pairs, {
+              activation: activationAfter(run.graph, node),
+              runner: run.runner,
+              options,
+            })
           : await fitBias(start, pairs, products)
       layers.push({ name: node.name, errorBefore: fit.errorBefore, errorAfter: fit.errorAfter })
       for (const [name, tensor] of unpackRows(node, weights, fit.weights)) {
@@ -138,8 +142,15 @@ function fitLeastSquares(
     readonly options: FitOptions
   },
 ): Promise<Fit> {
-  const fitted = stacked(pairs((sample) => sample % 4 !== 3), by.activation)
-  const held = stacked(pairs((sample) => sample % 4 === 3), by.activation) ?? fitted
+  const fitted = stacked(
+    pairs((sample) => sample % 4 !== 3),
+    by.activation,
+  )
+  const held =
+    stacked(
+      pairs((sample) => sample % 4 === 3),
+      by.activation,
+    ) ?? fitted
   if (fitted === undefined || held === undefined) throw new TypeError('there is at least one sample')
   return fitWeights(start, { fitted, held, activation: by.activation }, by.runner, by.options)
 }
@@ -149,8 +160,10 @@ function stacked(pairs: ReturnType<Pairs>, activation: ActivationName): FitRows 
   const all = [...pairs]
   if (all.length === 0) return undefined
   const answers = joined(all.map((pair) => pair.answers))
-  if (activation === 'silu') for (let at = 0; at < answers.data.length; at++) answers.data[at]! /= 1 + Math.exp(-answers.data[at]!)
-  if (activation === 'relu') for (let at = 0; at < answers.data.length; at++) answers.data[at] = Math.max(0, answers.data[at]!)
+  if (activation === 'silu')
+    for (let at = 0; at < answers.data.length; at++) answers.data[at]! /= 1 + Math.exp(-answers.data[at]!)
+  if (activation === 'relu')
+    for (let at = 0; at < answers.data.length; at++) answers.data[at] = Math.max(0, answers.data[at]!)
   return { patches: joined(all.map((pair) => pair.patches)), answers }
 }
 

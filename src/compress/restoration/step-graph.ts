@@ -51,7 +51,8 @@ export function stepGraph(fitted: FitRows, held: FitRows, activation: Activation
   add('Sub', [after.value, 'answers'], 'difference')
   add('Mul', ['difference', 'difference'], 'squares')
   summed('squares', 'error')
-  const weighted = after.slope === undefined ? 'difference' : add('Mul', ['difference', after.slope], 'weighted')
+  const weighted =
+    after.slope === undefined ? 'difference' : add('Mul', ['difference', after.slope], 'weighted')
   add('Gemm', [weighted, 'patches'], 'gradient', transposed('transA'))
   const heldAfter = activationNodes(add, 'next_held_sums', 'held_after', activation)
   add('Sub', [heldAfter.value, 'held_answers'], 'held_difference')
@@ -83,7 +84,9 @@ export function stepGraph(fitted: FitRows, held: FitRows, activation: Activation
       info('held_error', 1, outputs),
       info('gradient', outputs, unknowns),
     ],
-    nodes: nodes.filter((node) => nodes.some((user) => user.inputs.includes(node.outputs[0]!)) || isWanted(node)),
+    nodes: nodes.filter(
+      (node) => nodes.some((user) => user.inputs.includes(node.outputs[0]!)) || isWanted(node),
+    ),
     initializers: new Map<ValueName, Tensor>([
       ['patches', constant(fitted.patches)],
       ['answers', constant(fitted.answers)],

@@ -203,7 +203,10 @@ async function compensatedLayers(
   }
   const moments =
     ports.moments ??
-    (await collectInputMoments({ graph, runner, samples: samplesOf(graph, images) }, { factor: 5, seed: 1, interest: undefined }))
+    (await collectInputMoments(
+      { graph, runner, samples: samplesOf(graph, images) },
+      { factor: 5, seed: 1, interest: undefined },
+    ))
   const initializers = new Map<ValueName, Tensor>()
   for (const { node } of layers) {
     const own = moments.get(node.name)

@@ -2,7 +2,8 @@
 
 import { type Attribute, type Graph, makeNode, type Node, type ValueName } from '../../../src/onnx/graph.js'
 import { floatTensor, int64Tensor, type Tensor } from '../../../src/onnx/tensor.js'
-import type { Random } from '../../../src/base/random.js'
+import { type Random, seededRandom } from '../../../src/base/random.js'
+import type { CalibrationImages } from '../../../src/compress/ports.js'
 
 /** Builds graphs node by node; all values are float [1, C, H, W]. */
 export class GraphBuilder {
@@ -153,4 +154,21 @@ function sppf(build: GraphBuilder, input: ValueName, channels: number): ValueNam
 export function randomImage(random: Random, size: number): ReadonlyMap<string, Tensor> {
   const data = Float32Array.from({ length: 3 * size * size }, () => random.next())
   return new Map([['images', floatTensor([1, 3, size, size], data)]])
+}
+
+/** Pictures of noise with soft structure; the same index gives the same picture. */
+export function noiseImages(count: number): CalibrationImages {
+  return {
+    count,
+    read: (index, { width, height }) => {
+      const random = seededRandom(1000 + index)
+      const waves = Array.from({ length: 6 }, () => random.normal() / 4)
+      const pixels = Uint8Array.from({ length: 3 * width * height }, (_, at) => {
+        const [x, y] = [Math.floor(at / 3) % width, Math.floor(at / 3 / width)]
+        const wave = Math.sin(waves[at % 3]! * x + waves[3 + (at % 3)]! * y + index)
+        return Math.min(255, Math.max(0, 128 + 90 * wave + 20 * random.normal()))
+      })
+      return Promise.resolve(pixels)
+    },
+  }
 }
