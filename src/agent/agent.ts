@@ -19,6 +19,7 @@ import { seededRandom } from '../base/random.js'
 import type { Config } from '../config/config.js'
 import { detectHardware, type HardwareProfile } from '../hardware/detect-hardware.js'
 import type { DeploymentState } from '../protocol/deployment.js'
+import type { ProviderInfo } from '../protocol/info.js'
 import { type Topics, topicsBelow } from '../protocol/topics.js'
 import { openStore, type Store } from '../store/store.js'
 import { MqttConnection } from '../transport/mqtt-connection.js'
@@ -31,6 +32,7 @@ import { listenToWishes } from './delivery/wishes.js'
 import { serviceNotifier } from './notify-systemd.js'
 import { deviceInfoOf } from './reporting/device-info.js'
 import { DeviceStatus } from './reporting/device-status.js'
+import { probeProviders } from './probe-providers.js'
 import { ReportOutbox } from './reporting/report-outbox.js'
 import { CameraHost } from './serving/camera-host.js'
 import { detectionsSink } from './serving/detections-sink.js'
@@ -82,6 +84,9 @@ interface Parts {
   readonly device: string
   readonly topics: Topics
   readonly hardware: HardwareProfile
+  readonly providers: readonly ProviderInfo[]
+  /** The configuration's, with the execution providers that work. */
+  readonly inference: Config['inference']
   readonly store: Store
   readonly connection: MqttConnection
   readonly status: DeviceStatus
@@ -98,6 +103,10 @@ const diskReserveBytes = 64 * 1024 * 1024
 
 async function openParts(config: Config, { logger, onCamerasEnded }: AgentOptions): Promise<Parts> {
   const hardware = await detectHardware()
+  const providers = await probeProviders(config.inference.providers)
+  const inference = { ...config.inference, providers: workingOf(providers) }
+  for (const { name, works, reason } of providers)
+    if (!works) logger.warn({ provider: name, reason }, 'execution provider does not work here')
   const device = config.device.id === '' ? hostname() : config.device.id
   const topics = topicsBelow(config.broker.topicRoot)
   const store = await openStore({
@@ -125,7 +134,7 @@ async function openParts(config: Config, { logger, onCamerasEnded }: AgentOption
   const cameras: CameraHost = new CameraHost({
     cameras: config.cameras,
     detection: config.inference,
-    openModel: (served) => openServedModel(store, config.inference, served),
+    openModel: (served) => openServedModel(store, inference, served),
     sinksOf: (camera) => [
       watch.sink,
       ...(config.telemetry.detections ? [detectionsSink(connection, topics, device, camera)] : []),
@@ -145,6 +154,8 @@ async function openParts(config: Config, { logger, onCamerasEnded }: AgentOption
     device,
     topics,
     hardware,
+    providers,
+    inference,
     store,
     connection,
     status,
@@ -166,7 +177,7 @@ function sayReported({ status, cameras, updater }: Parts): void {
 
 /** In the order of their start. */
 function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOptions): readonly Service[] {
-  const { connection, topics, device, outbox, cameras, status, hardware } = parts
+  const { connection, topics, device, outbox, cameras, status, hardware, providers } = parts
   const startedAtMs = clock.wallMs()
   let closeWishes = (): Promise<void> => Promise.resolve()
   const notifier = serviceNotifier(process.env, clock, logger)
@@ -176,7 +187,6 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
     service(
       'info',
       () => {
-        const providers = config.inference.providers.map((name) => ({ name, works: name === 'cpu' }))
         status.sayInfo(
           deviceInfoOf({
             hardware,
@@ -244,13 +254,13 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
 }
 
 function updatePortsOf(parts: Parts, config: Config, logger: Logger): UpdatePorts {
-  const { store, connection, topics, status, outbox, cameras, watch } = parts
+  const { store, connection, topics, status, outbox, cameras, watch, hardware, inference } = parts
   return {
     journal: store.journal,
     slots: store.slots,
     manifests: manifestsOf(connection, topics, store.manifests, clock),
     artefacts: artefactsOf({ connection, topics, store, delivery: config.delivery, logger }),
-    trials: workerTrials({ store, config, clock, hardware: parts.hardware }),
+    trials: workerTrials({ store, selection: config.selection, inference, clock, hardware }),
     measurements: store.measurements,
     serving: cameras,
     soakWatch: watch,
@@ -269,6 +279,10 @@ function updatePortsOf(parts: Parts, config: Config, logger: Logger): UpdatePort
     random: seededRandom(randomInt(2 ** 32)),
     logger,
   }
+}
+
+function workingOf(providers: readonly ProviderInfo[]): readonly string[] {
+  return providers.filter(({ works }) => works).map(({ name }) => name)
 }
 
 function service(name: string, start: () => Promise<void> | void, stop: () => Promise<void> | void): Service {

@@ -9,7 +9,6 @@ import { wrapError } from '../base/errors.js'
 import { Histogram } from '../base/histogram.js'
 import type { Config } from '../config/config.js'
 import type { HardwareProfile } from '../hardware/detect-hardware.js'
-import type { Variant } from '../protocol/manifest.js'
 import { openDetector } from '../runtime/detector.js'
 import type { Store } from '../store/store.js'
 import { letterbox } from '../yolo/letterbox.js'
@@ -19,29 +18,30 @@ import { sessionOptionsOf } from './serving/open-served-model.js'
 
 export interface WorkerTrialsOptions {
   readonly store: Store
-  readonly config: Config
+  readonly selection: Config['selection']
+  /** With the execution providers that work here. */
+  readonly inference: Config['inference']
   readonly clock: Clock
   readonly hardware: HardwareProfile
 }
 
 export function workerTrials(options: WorkerTrialsOptions): Trials {
-  const { config } = options
   return {
     profile: () => Promise.resolve(profileOf(options)),
     conditions: (variant) =>
       Promise.resolve(
-        JSON.stringify([config.inference, availableParallelism(), process.versions.node, variant.id]),
+        JSON.stringify([options.inference, availableParallelism(), process.versions.node, variant.id]),
       ),
     measure: (request) => measure(options, request),
     measureActive: () => Promise.resolve(undefined),
   }
 }
 
-function profileOf({ config, hardware }: WorkerTrialsOptions): DeviceProfile {
+function profileOf({ inference, hardware }: WorkerTrialsOptions): DeviceProfile {
   const { cpu, board, condition, int8Targets } = hardware
   return {
-    kinds: ['onnx'],
-    providers: config.inference.providers,
+    kinds: inference.providers.length === 0 ? [] : ['onnx'],
+    providers: inference.providers,
     cpuFeatures: cpu.features,
     int8Targets,
     encodings: ['none', 'br', 'gzip'],
@@ -62,21 +62,28 @@ async function measure(options: WorkerTrialsOptions, request: TrialRequest): Pro
 }
 
 async function measureFile(
-  { store, config, clock }: WorkerTrialsOptions,
+  { store, selection, inference, clock }: WorkerTrialsOptions,
   request: TrialRequest,
 ): Promise<TrialResult> {
   const { variant, signal } = request
   const path = store.blobs.pathOf(variant.artefact.sha256)
   const description = await describeModelFile(path)
   const before = process.memoryUsage.rss()
-  const detector = await openDetector({ path, description }, sessionOptionsFor(config, variant))
+  const detector = await openDetector(
+    { path, description },
+    {
+      ...sessionOptionsOf(inference, variant),
+      // Behind the serving model.
+      niceness: 10,
+    },
+  )
   try {
     const { inputWidth: width, inputHeight: height } = description
     const pixels = new SharedArrayBuffer(width * height * 3)
     const frame = { pixels, byteOffset: 0, letterbox: letterbox({ width, height }, { width, height }) }
     const latency = new Histogram()
-    const { trialRuns } = config.selection
-    const { conf, iou, maxDet } = config.inference
+    const { trialRuns } = selection
+    const { conf, iou, maxDet } = inference
     for (let run = 0; run < trialRuns && !signal.aborted; run++) {
       const startMs = clock.monotonicMs()
       await detector.detect(frame, { conf, iou, maxDet, multiLabel: false })
@@ -88,9 +95,4 @@ async function measureFile(
   } finally {
     await detector.close()
   }
-}
-
-/** As it would serve, but behind the serving model. */
-function sessionOptionsFor(config: Config, variant: Variant): ReturnType<typeof sessionOptionsOf> {
-  return { ...sessionOptionsOf(config.inference, variant), niceness: 10 }
 }

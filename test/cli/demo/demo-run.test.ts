@@ -40,7 +40,7 @@ t.test(
 t.test('a model that no agent can run is told by its code', async (t) => {
   const settings = new Map<string, unknown>([['inference.providers', ['cuda']]])
   await t.rejects(runDemo(optionsFor(t, readExport('opset17-slim'), { settings })), {
-    code: 'deployment.trial_failed',
+    code: 'variant.none_eligible',
   })
 })
 
