@@ -8,7 +8,7 @@ import type { Clock } from '../base/clock.js'
 import { wrapError } from '../base/errors.js'
 import { Histogram } from '../base/histogram.js'
 import type { Config } from '../config/config.js'
-import type { HardwareProfile } from '../hardware/detect-hardware.js'
+import type { HardwareProfile } from '../hardware/hardware-profile.js'
 import { openDetector } from '../runtime/detector.js'
 import type { Store } from '../store/store.js'
 import { letterbox } from '../yolo/letterbox.js'
@@ -47,7 +47,7 @@ function profileOf({ inference, hardware }: WorkerTrialsOptions): DeviceProfile 
     encodings: ['none', 'br', 'gzip'],
     memoryBytes: condition.memoryAvailableBytes,
     ...(board.chip !== undefined && { chip: board.chip }),
-    platformRuntimes: {},
+    platformRuntimes: hardware.platformRuntimes,
   }
 }
 

@@ -1,78 +1,71 @@
 /**
- * Which board this is, and its chip.
- * Invariant: an unknown board still has the name its firmware gives it.
+ * Board and chip: device tree on ARM boards, DMI on PCs, revision codes on old Raspberry Pi systems.
+ * Invariant: names are those of the firmware; the chip is the most general name of the device tree's `compatible`.
  */
 
+import type { CpuReading } from './cpu.js'
+import type { BoardFamily } from './hardware-profile.js'
 import type { MachineFiles } from './machine-files.js'
 
-export interface Board {
-  /** As the firmware names it. */
-  readonly name: string
-  /** The SoC by its vendor's short name: `t234`, `bcm2712`, `rk3588`; absent on PCs. */
-  readonly chip?: string
-  /** The vendor's software release: `L4T 36.4.3`. */
-  readonly platformRelease?: string
+export interface BoardReading {
+  /** Undefined when no file names it. */
+  readonly board: string | undefined
+  readonly family: BoardFamily
+  readonly chip: string | undefined
 }
 
-/** Chips by a `vendor,chip` string of the device tree's root `compatible` list. */
-const chips: Readonly<Record<string, string>> = {
-  'nvidia,tegra210': 't210',
-  'nvidia,tegra194': 't194',
-  'nvidia,tegra234': 't234',
-  'nvidia,tegra264': 't264',
-  'brcm,bcm2837': 'bcm2837',
-  'brcm,bcm2711': 'bcm2711',
-  'brcm,bcm2712': 'bcm2712',
-  'rockchip,rk3566': 'rk3566',
-  'rockchip,rk3568': 'rk3568',
-  'rockchip,rk3576': 'rk3576',
-  'rockchip,rk3588': 'rk3588',
-  'rockchip,rk3588s': 'rk3588',
-  'fsl,imx8mp': 'imx8mp',
-  'fsl,imx8mq': 'imx8mq',
-  'fsl,imx93': 'imx93',
-  'ti,am62p5': 'am62p5',
-  'qcom,qcs6490': 'qcs6490',
-}
+const deviceTrees = ['/proc/device-tree', '/sys/firmware/devicetree/base']
 
-export async function readBoard(files: MachineFiles): Promise<Board> {
-  const model =
-    (await files.read('proc/device-tree/model')) ?? (await files.read('sys/firmware/devicetree/base/model'))
-  const chip = await readChip(files)
-  const platformRelease = await readTegraRelease(files)
+export async function readBoard(files: MachineFiles, cpu: CpuReading): Promise<BoardReading> {
+  for (const tree of deviceTrees) {
+    const model = await files.text(`${tree}/model`)
+    const compatible = ((await files.text(`${tree}/compatible`)) ?? '').split('\0')
+    const general = compatible.at(-1)?.split(',') ?? []
+    const [vendor, device] = general
+    if (model === undefined && device === undefined) continue
+    return {
+      board: model ?? compatible[0],
+      family: familyOf(vendor, compatible),
+      ...(device === undefined ? { chip: undefined } : { chip: chipName(device) }),
+    }
+  }
+  const byRevision = raspberryPiOf(cpu)
+  if (byRevision !== undefined) return byRevision
+  const vendor = await files.text('/sys/class/dmi/id/sys_vendor')
+  const product = await files.text('/sys/class/dmi/id/product_name')
+  const names = [vendor, product].filter((name) => name !== undefined && !placeholders.test(name))
+  const isPc = cpu.arch === 'x64' || cpu.arch === 'ia32'
   return {
-    name: firstLine(model) ?? (await readPcName(files)),
-    ...(chip !== undefined && { chip }),
-    ...(platformRelease !== undefined && { platformRelease }),
+    board: names.length === 0 ? undefined : names.join(' '),
+    family: isPc ? 'pc' : 'other',
+    chip: undefined,
   }
 }
 
-async function readChip(files: MachineFiles): Promise<string | undefined> {
-  const text =
-    (await files.read('proc/device-tree/compatible')) ??
-    (await files.read('sys/firmware/devicetree/base/compatible'))
-  const known = text?.split('\n').find((name) => Object.hasOwn(chips, name))
-  return known === undefined ? undefined : chips[known]
+/** What firmware says when nobody filled the field. */
+const placeholders =
+  /^(to be filled by o\.?e\.?m\.?|system manufacturer|system product name|default string|none)$/i
+
+function familyOf(vendor: string | undefined, compatible: readonly string[]): BoardFamily {
+  const has = (prefix: string): boolean => compatible.some((name) => name.startsWith(prefix))
+  if (has('raspberrypi,')) return 'raspberry-pi'
+  if (has('nvidia,tegra')) return 'jetson'
+  if (vendor === 'rockchip') return 'rockchip'
+  return vendor === 'fsl' || vendor === 'nxp' ? 'nxp' : 'other'
 }
 
-/** `# R36 (release), REVISION: 4.3, GCID: ...` -> `L4T 36.4.3`. */
-async function readTegraRelease(files: MachineFiles): Promise<string | undefined> {
-  const found = /R(\d+) \(release\), REVISION: ([\d.]+)/.exec(
-    (await files.read('etc/nv_tegra_release')) ?? '',
-  )
-  return found === null ? undefined : `L4T ${found[1]}.${found[2]}`
+/** `tegra234` is `t234` wherever engines and libraries are named after it. */
+function chipName(device: string): string {
+  return device.replace(/^tegra(?=\d)/, 't')
 }
 
-async function readPcName(files: MachineFiles): Promise<string> {
-  const folder = 'sys/class/dmi/id'
-  const vendor = firstLine(await files.read(`${folder}/sys_vendor`))
-  const product = firstLine(await files.read(`${folder}/product_name`))
-  const name = [vendor, product].filter(
-    (part) => part !== undefined && !/^(Default string|To be filled)/i.test(part),
-  )
-  return name.length === 0 ? 'unknown board' : name.join(' ')
-}
+/** Processor of a new-style revision code (bits 12 to 15). */
+const piChips = ['bcm2835', 'bcm2836', 'bcm2837', 'bcm2711', 'bcm2712']
+const newStyle = 1 << 23
 
-function firstLine(text: string | undefined): string | undefined {
-  return text?.split('\n', 1)[0]
+function raspberryPiOf({ boardModel, boardRevision }: CpuReading): BoardReading | undefined {
+  if (boardModel?.startsWith('Raspberry Pi') !== true) return undefined
+  const code = Number.parseInt(boardRevision ?? '', 16)
+  const chip = (code & newStyle) === 0 ? piChips[0] : piChips[(code >> 12) & 15]
+  return { board: boardModel, family: 'raspberry-pi', chip }
 }

@@ -1,73 +1,135 @@
-/** The processor, from /proc/cpuinfo (proc(5)). Invariant: features have the names of ONNX Runtime's kernels' needs. */
+/**
+ * The processor, from /proc/cpuinfo.
+ * Invariant: a feature counts only when every core has it: a thread may run on any of them.
+ */
 
+import type { CpuProfile } from './hardware-profile.js'
 import type { MachineFiles } from './machine-files.js'
 
-export interface Cpu {
-  readonly model: string
-  readonly cores: number
-  /** Of {@link notedFeatures}, those that this processor has. */
-  readonly features: readonly string[]
+/** Features that change which kernels an inference library takes, by the names of /proc/cpuinfo. */
+const inferenceFeatures = [
+  // arm64: vectors, half floats, 8-bit dot products (ARMv8.2), 8-bit matrix products and bfloat16 (ARMv8.6).
+  'asimd',
+  'asimdhp',
+  'asimddp',
+  'i8mm',
+  'bf16',
+  'sve',
+  'sve2',
+  // x86-64: vectors, fused multiply-add, 8-bit dot products (VNNI), matrix tiles (AMX).
+  'sse4_1',
+  'sse4_2',
+  'avx',
+  'f16c',
+  'fma',
+  'avx2',
+  'avx512f',
+  'avx512bw',
+  'avx512dq',
+  'avx512vl',
+  'avx512_vnni',
+  'avx_vnni',
+  'avx_vnni_int8',
+  'avx512_bf16',
+  'avx512_fp16',
+  'amx_tile',
+  'amx_int8',
+  'amx_bf16',
+]
+
+/** Implementer and part (MIDR_EL1) of the cores found on boards; the names are those of the vendors' manuals. */
+const armCores: Readonly<Record<string, string>> = {
+  '0x41:0xd03': 'Cortex-A53',
+  '0x41:0xd04': 'Cortex-A35',
+  '0x41:0xd05': 'Cortex-A55',
+  '0x41:0xd07': 'Cortex-A57',
+  '0x41:0xd08': 'Cortex-A72',
+  '0x41:0xd09': 'Cortex-A73',
+  '0x41:0xd0a': 'Cortex-A75',
+  '0x41:0xd0b': 'Cortex-A76',
+  '0x41:0xd0c': 'Neoverse-N1',
+  '0x41:0xd40': 'Neoverse-V1',
+  '0x41:0xd41': 'Cortex-A78',
+  '0x41:0xd42': 'Cortex-A78AE',
+  '0x41:0xd46': 'Cortex-A510',
+  '0x41:0xd47': 'Cortex-A710',
+  '0x41:0xd49': 'Neoverse-N2',
+  '0x41:0xd4f': 'Neoverse-V2',
+  '0x41:0xd80': 'Cortex-A520',
+  '0x41:0xd81': 'Cortex-A720',
+  '0x41:0xd83': 'Neoverse-V3AE',
+  '0x4e:0x003': 'Denver 2',
+  '0x4e:0x004': 'Carmel',
+  '0x51:0x802': 'Kryo 385 Gold',
+  '0x51:0x804': 'Kryo 485 Gold',
 }
 
-/** The features that decide which kernels run, by the flag that Linux shows them under. */
-const notedFeatures: Readonly<Record<string, string>> = {
-  // Arm: 64-bit SIMD, its dot products, its int8 and bfloat16 matrix products, half floats, scalable vectors.
-  asimd: 'asimd',
-  asimddp: 'asimddp',
-  asimdhp: 'asimdhp',
-  i8mm: 'i8mm',
-  bf16: 'bf16',
-  sve: 'sve',
-  // x86-64.
-  avx2: 'avx2',
-  avx512f: 'avx512f',
-  avx512_vnni: 'avx512_vnni',
-  avx_vnni: 'avx_vnni',
-  avx512_bf16: 'avx512_bf16',
-  amx_int8: 'amx_int8',
-  amx_tile: 'amx_tile',
+type Fields = ReadonlyMap<string, string>
+
+export interface CpuReading {
+  /** As Node.js names it; undefined when the file does not tell. */
+  readonly arch: string | undefined
+  readonly cpu: CpuProfile
+  /** `Model` and `Revision` of a Raspberry Pi. */
+  readonly boardModel: string | undefined
+  readonly boardRevision: string | undefined
 }
 
-/** Arm's part numbers (MIDR_EL1, `CPU part`) of cores that boards of this field have; names as Arm gives them. */
-const armParts: Readonly<Record<string, string>> = {
-  '0xd03': 'Cortex-A53',
-  '0xd05': 'Cortex-A55',
-  '0xd07': 'Cortex-A57',
-  '0xd08': 'Cortex-A72',
-  '0xd0b': 'Cortex-A76',
-  '0xd42': 'Cortex-A78AE',
-  '0x004': 'Carmel',
+export async function readCpu(files: MachineFiles): Promise<CpuReading> {
+  const blocks = parseBlocks((await files.text('/proc/cpuinfo')) ?? '')
+  const processors = blocks.filter((block) => block.has('processor'))
+  const sets = processors.flatMap((block) => {
+    const list = block.get('flags') ?? block.get('Features')
+    return list === undefined ? [] : [new Set(list.split(/\s+/))]
+  })
+  const features = inferenceFeatures.filter((name) => sets.length > 0 && sets.every((set) => set.has(name)))
+  return {
+    arch: archOf(processors[0], sets[0]),
+    cpu: { model: modelOf(processors), cores: Math.max(1, processors.length), features },
+    boardModel: lastValue(blocks, 'Model'),
+    boardRevision: lastValue(blocks, 'Revision'),
+  }
 }
 
-export async function readCpu(files: MachineFiles): Promise<Cpu> {
-  const text = (await files.read('proc/cpuinfo')) ?? ''
-  const fields = fieldsOf(text)
-  const cores = fields.filter(([name]) => name === 'processor').length
-  const flags = new Set(valueOf(fields, 'flags', 'Features')?.split(/\s+/))
-  const features = Object.entries(notedFeatures)
-    .filter(([flag]) => flags.has(flag))
-    .map(([, feature]) => feature)
-  return { model: modelOf(fields), cores: Math.max(1, cores), features }
-}
-
-type Field = readonly [name: string, value: string]
-
-function fieldsOf(text: string): readonly Field[] {
-  return text.split('\n').flatMap((line): Field[] => {
-    const cut = line.indexOf(':')
-    return cut < 0 ? [] : [[line.slice(0, cut).trim(), line.slice(cut + 1).trim()]]
+/** Blocks of `name : value` lines, parted by empty lines. */
+function parseBlocks(text: string): readonly Fields[] {
+  return text.split(/\n\s*\n/).map((block) => {
+    const lines = block.split('\n').map((line) => /^([^:]+?)\s*:\s*(.*)$/.exec(line))
+    return new Map(lines.flatMap((match) => (match === null ? [] : [[match[1]!, match[2]!.trim()] as const])))
   })
 }
 
-function valueOf(fields: readonly Field[], ...names: readonly string[]): string | undefined {
-  return fields.find(([name, value]) => names.includes(name) && value !== '')?.[1]
+function lastValue(blocks: readonly Fields[], name: string): string | undefined {
+  return blocks.map((block) => block.get(name)).findLast((value) => value !== undefined && value !== '')
 }
 
-/** The name in the file, or those of the kinds of Arm cores, the strongest first. */
-function modelOf(fields: readonly Field[]): string {
-  const named = valueOf(fields, 'model name')
-  if (named !== undefined) return named
-  const parts = new Set(fields.filter(([name]) => name === 'CPU part').map(([, value]) => value))
-  const names = [...parts].map((part) => armParts[part] ?? `Arm part ${part}`).sort()
-  return names.length === 0 ? 'unknown' : names.reverse().join(' + ')
+function archOf(
+  processor: Fields | undefined,
+  features: ReadonlySet<string> | undefined,
+): string | undefined {
+  if (processor?.has('flags') === true) return features?.has('lm') === true ? 'x64' : 'ia32'
+  // 32-bit kernels list `neon`, 64-bit kernels `asimd`, on the same processor.
+  if (processor?.has('Features') === true) return features?.has('asimd') === true ? 'arm64' : 'arm'
+  return undefined
+}
+
+function modelOf(processors: readonly Fields[]): string {
+  const names = processors.map((block) => {
+    const implementer = block.get('CPU implementer')
+    const part = block.get('CPU part')
+    if (implementer === undefined || part === undefined) return block.get('model name') ?? 'unknown'
+    return armCores[`${implementer}:${part}`] ?? `ARM core ${implementer}:${part}`
+  })
+  return names.length === 0 ? 'unknown' : [...new Set(names)].join(' + ')
+}
+
+/**
+ * int8 layouts that compute right and fast with `features`, best first: what a bundle calls targets.
+ * Without VNNI, x86-64 adds pairs of products in 16 bits, so only 7-bit weights (`x64`) are exact there.
+ */
+export function int8TargetsOf(arch: string, features: readonly string[]): readonly string[] {
+  if (arch === 'arm64') return ['arm64']
+  if (arch !== 'x64') return []
+  const hasVnni = ['avx512_vnni', 'avx_vnni', 'amx_int8'].some((name) => features.includes(name))
+  return hasVnni ? ['x64-vnni', 'x64'] : ['x64']
 }

@@ -1,61 +1,86 @@
 /**
- * What this machine is.
- * Invariant: everything is read below one root, so that the tree of a board is a fixture; an unknown machine is described, not
- * refused.
+ * Finds out what machine the program runs on, or what machine a recorded tree of files is of.
+ * Invariant: never fails; files come first, systeminformation is asked only for the machine itself and only for what no
+ * file told, because it starts processes.
  */
 
-import { type Accelerator, readAccelerators } from './accelerators.js'
-import { type Board, readBoard } from './board.js'
-import { type MachineCondition, readCondition } from './condition.js'
-import { type Cpu, readCpu } from './cpu.js'
-import { type MachineFiles, machineFiles } from './machine-files.js'
-
-export interface HardwareProfile {
-  readonly board: Board
-  readonly cpu: Cpu
-  readonly accelerators: readonly Accelerator[]
-  readonly condition: MachineCondition
-  /** The operating system as it names itself. */
-  readonly os: string
-  /** `arm64`, `x64`, as Node names them. */
-  readonly arch: string
-  /** int8 layouts whose kernels this CPU computes fast or right, best first. */
-  readonly int8Targets: readonly string[]
-}
+import { release } from 'node:os'
+import { graphics, system } from 'systeminformation'
+import { readAccelerators } from './accelerators.js'
+import { readBoard } from './board.js'
+import { int8TargetsOf, readCpu } from './cpu.js'
+import type { Accelerator, HardwareProfile } from './hardware-profile.js'
+import { readJetsonRelease, readTensorRtVersion } from './jetson.js'
+import { machineFiles, type MachineFiles } from './machine-files.js'
+import { readMemory } from './memory.js'
+import { readPowerMode, readThermal } from './thermal.js'
+import { readVideoDecoders } from './video-decoders.js'
 
 export interface DetectOptions {
-  /** Instead of the machine itself. */
+  /** Where the machine's file tree begins. Default: `/`, the machine itself. */
   readonly root?: string
+  /** Instead of what the files tell. */
   readonly arch?: string
 }
 
 export async function detectHardware(options: DetectOptions = {}): Promise<HardwareProfile> {
-  const { root = '/', arch = process.arch } = options
-  const files = machineFiles(root)
+  const files = machineFiles(options.root ?? '/')
   const cpu = await readCpu(files)
+  const arch = options.arch ?? cpu.arch ?? (files.isReal ? process.arch : 'unknown')
+  const { board, family, chip } = await readBoard(files, cpu)
+  const platformRelease = await readJetsonRelease(files)
+  const accelerators = await acceleratorsOf(files, chip)
+  const powerMode = await readPowerMode(files)
+  const tensorrt = await readTensorRtVersion(files)
   return {
-    board: await readBoard(files),
-    cpu,
-    accelerators: await readAccelerators(files),
-    condition: await readCondition(files),
+    board: {
+      name: board ?? (await boardByTools(files)) ?? 'unknown board',
+      family,
+      ...(chip !== undefined && { chip }),
+      ...(platformRelease !== undefined && { platformRelease }),
+    },
+    cpu: cpu.cpu,
+    accelerators,
+    videoDecoders: await readVideoDecoders(files, accelerators),
+    condition: {
+      ...(await readMemory(files)),
+      ...(await readThermal(files)),
+      ...(powerMode !== undefined && { powerMode }),
+    },
     os: await readOs(files),
     arch,
-    int8Targets: int8TargetsOf(arch, cpu.features),
+    int8Targets: int8TargetsOf(arch, cpu.cpu.features),
+    platformRuntimes: tensorrt === undefined ? {} : { tensorrt },
   }
 }
 
-/**
- * x86-64 without VNNI adds pairs of u8 x s8 products in 16 bits, which saturates: there only 7-bit weights are right.
- * With VNNI both layouts are right. Arm has no such limit.
- */
-function int8TargetsOf(arch: string, features: readonly string[]): readonly string[] {
-  if (arch === 'arm64') return ['arm64']
-  if (arch !== 'x64') return []
-  const hasVnni = ['avx512_vnni', 'avx_vnni', 'amx_int8'].some((name) => features.includes(name))
-  return hasVnni ? ['x64-vnni', 'x64'] : ['x64']
+async function readOs(files: MachineFiles): Promise<string> {
+  const text = (await files.text('/etc/os-release')) ?? ''
+  const name = /^PRETTY_NAME="?([^"\n]+)"?$/m.exec(text)?.[1] ?? 'unknown Linux'
+  const kernel = (await files.text('/proc/sys/kernel/osrelease')) ?? (files.isReal ? release() : undefined)
+  return kernel === undefined ? name : `${name}, kernel ${kernel}`
 }
 
-async function readOs(files: MachineFiles): Promise<string> {
-  const release = (await files.read('etc/os-release')) ?? (await files.read('usr/lib/os-release')) ?? ''
-  return /^PRETTY_NAME="?([^"\n]+)"?$/m.exec(release)?.[1] ?? 'Linux'
+/** Firmware tables that only tools can read. */
+async function boardByTools(files: MachineFiles): Promise<string | undefined> {
+  if (!files.isReal) return undefined
+  const { manufacturer, model } = await system()
+  const name = [manufacturer, model].filter((part) => part !== '' && part !== '-').join(' ')
+  return name === '' ? undefined : name
+}
+
+async function acceleratorsOf(
+  files: MachineFiles,
+  chip: string | undefined,
+): Promise<readonly Accelerator[]> {
+  const found = await readAccelerators(files, chip)
+  if (found.length > 0 || !files.isReal) return found
+  const { controllers } = await graphics()
+  return controllers
+    .filter(({ vendor, model }) => /nvidia|amd|advanced micro devices|intel/i.test(`${vendor} ${model}`))
+    .map(({ vendor, model }) => ({
+      kind: 'gpu',
+      name: model.startsWith(vendor) ? model : `${vendor} ${model}`,
+      evidence: 'lspci',
+    }))
 }

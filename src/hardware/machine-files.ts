@@ -1,57 +1,60 @@
 /**
- * Small text files that tell about a machine, below a root that tests can replace.
- * Invariant: reading never fails and is bounded; what is absent or unreadable is undefined.
+ * The files by which a kernel describes its machine, below a root that tests can replace.
+ * Invariant: what is absent or unreadable is undefined or empty, never an error: no board has all of them.
  */
 
-import { open, readdir, stat } from 'node:fs/promises'
+import { access, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** More than any file of /proc and /sys that is read here. */
-const fileBytesMax = 1024 * 1024
-
+/** Reads below one root. Paths are absolute, as on the machine itself. */
 export interface MachineFiles {
-  /** The text of a file, NUL bytes and blanks trimmed; undefined when it cannot be read or is empty. */
-  read(path: string): Promise<string | undefined>
-  /** Names in a folder, sorted; empty when there is none. */
-  list(path: string): Promise<readonly string[]>
+  /** Whether this is the machine that the program runs on. */
+  readonly isReal: boolean
+  /** The text without trailing white space and NUL; undefined when absent or empty. */
+  text(path: string): Promise<string | undefined>
+  /** The number in the file; undefined when absent or none. */
+  number(path: string): Promise<number | undefined>
+  /** Names in a folder, sorted; empty when absent. */
+  names(path: string): Promise<readonly string[]>
   exists(path: string): Promise<boolean>
 }
 
-/** The files below `root`, `/` for the machine itself. */
 export function machineFiles(root: string): MachineFiles {
+  const at = (path: string): string => join(root, path)
+  const text = (path: string): Promise<string | undefined> => readText(at(path))
   return {
-    read: async (path) => {
-      try {
-        const handle = await open(join(root, path), 'r')
-        try {
-          // Files of /proc have no size: read until the end or the bound.
-          const { bytesRead, buffer } = await handle.read(Buffer.alloc(fileBytesMax), 0, fileBytesMax, 0)
-          const text = buffer.toString('utf8', 0, bytesRead).replaceAll('\0', '\n').trim()
-          return text === '' ? undefined : text
-        } finally {
-          await handle.close()
-        }
-      } catch {
-        // Absent on this kind of machine, or not for this user: both mean that it tells nothing.
-        return undefined
-      }
+    isReal: root === '/',
+    text,
+    number: async (path) => {
+      const value = Number((await text(path)) ?? NaN)
+      return Number.isFinite(value) ? value : undefined
     },
-    list: async (path) => {
+    names: async (path) => {
       try {
-        return (await readdir(join(root, path))).sort()
+        return (await readdir(at(path))).sort()
       } catch {
-        // As above.
+        // Absent on this machine.
         return []
       }
     },
     exists: async (path) => {
       try {
-        await stat(join(root, path))
+        await access(at(path))
         return true
       } catch {
-        // As above.
+        // Absent on this machine.
         return false
       }
     },
+  }
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    const content = (await readFile(path, 'utf8')).replace(/[\s\0]+$/, '')
+    return content === '' ? undefined : content
+  } catch {
+    // Absent, or not for this user.
+    return undefined
   }
 }

@@ -1,21 +1,46 @@
-import { join } from 'node:path'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import t from 'tap'
 import { detectHardware } from '../../src/hardware/detect-hardware.js'
+import { boardNames, layOutBoard } from '../helpers/boards.js'
+import { fixture } from '../helpers/paths.js'
 
-t.test('this machine is described', async (t) => {
-  const { cpu, condition, arch, os } = await detectHardware()
-  t.equal(arch, process.arch)
-  t.ok(cpu.cores >= 1 && condition.memoryTotalBytes > 1e8 && os !== '')
+t.test('every board is recognised by its files', async (t) => {
+  for (const board of boardNames) {
+    const profile = await detectHardware({ root: layOutBoard(board, t.testdir()) })
+    const path = fixture('boards', `${board}.profile.json`)
+    const found = `${JSON.stringify(profile, null, 2)}\n`
+    if (process.env['UPDATE_GOLDEN'] === '1' && !existsSync(path)) writeFileSync(path, found)
+    t.equal(found, readFileSync(path, 'utf8'), board)
+  }
+})
+
+t.test('int8 layouts follow the instructions that the processor has', async (t) => {
+  const targets = async (board: string): Promise<readonly string[]> =>
+    (await detectHardware({ root: layOutBoard(board, t.testdir()) })).int8Targets
+  t.same(await targets('x86-n100'), ['x64-vnni', 'x64'], 'avx_vnni')
+  t.same(await targets('x86-j4125'), ['x64'], 'neither AVX-512 nor AVX VNNI')
+  t.same(await targets('pi-5'), ['arm64'])
 })
 
 t.test('a machine that tells nothing is described too', async (t) => {
-  const profile = await detectHardware({ root: join(t.testdir(), 'nothing'), arch: 'riscv64' })
+  const profile = await detectHardware({ root: t.testdir(), arch: 'riscv64' })
   t.match(profile, {
     board: { name: 'unknown board' },
     cpu: { model: 'unknown', cores: 1, features: [] },
     accelerators: [],
     int8Targets: [],
+    condition: { throttleReasons: [] },
   })
+  t.notOk('temperatureC' in profile.condition, 'no temperature is made up')
+})
+
+t.test('this machine is described', async (t) => {
+  const { arch, cpu, condition, os } = await detectHardware()
+  t.equal(arch, process.arch)
+  t.equal(cpu.cores, cpus().length)
+  t.ok(condition.memoryTotalBytes > 1e8 && condition.memoryAvailableBytes <= condition.memoryTotalBytes)
+  t.not(os, '')
 })
 
 t.test('a Jetson: board, chip, release, power mode, heat, accelerators', async (t) => {
@@ -26,7 +51,7 @@ t.test('a Jetson: board, chip, release, power mode, heat, accelerators', async (
         compatible: 'nvidia,p3768-0000+p3767-0005-super\0nvidia,p3767-0005\0nvidia,tegra234\0',
       },
       cpuinfo:
-        'processor\t: 0\nFeatures\t: fp asimd asimdhp asimddp\nCPU part\t: 0xd42\n\nprocessor\t: 1\nCPU part\t: 0xd42\n',
+        'processor\t: 0\nFeatures\t: fp asimd asimdhp asimddp\nCPU implementer\t: 0x41\nCPU part\t: 0xd42\n\nprocessor\t: 1\nCPU implementer\t: 0x41\nCPU part\t: 0xd42\n',
       meminfo: 'MemTotal:        7802492 kB\nMemAvailable:    5120000 kB\n',
     },
     etc: {
@@ -38,10 +63,10 @@ t.test('a Jetson: board, chip, release, power mode, heat, accelerators', async (
     dev: { nvgpu: {} },
   })
   t.match(await detectHardware({ root, arch: 'arm64' }), {
-    board: { chip: 't234', platformRelease: 'L4T 36.4.3', name: /Orin Nano/ },
-    cpu: { model: 'Cortex-A78AE', cores: 2, features: ['asimd', 'asimddp', 'asimdhp'] },
+    board: { chip: 't234', platformRelease: 'JetPack 6.2 (L4T 36.4.3)', name: /Orin Nano/ },
+    cpu: { model: 'Cortex-A78AE', cores: 2, features: ['asimd', 'asimdhp', 'asimddp'] },
     condition: { memoryTotalBytes: 7_802_492 * 1024, temperatureC: 48.5, powerMode: 'MAXN_SUPER' },
-    accelerators: [{ kind: 'gpu', name: 'NVIDIA Tegra GPU' }],
+    accelerators: [{ kind: 'gpu', name: 'NVIDIA Ampere (Orin)' }],
     int8Targets: ['arm64'],
   })
 })

@@ -1,7 +1,7 @@
 /** What `info` says: hardware, software, and the execution providers that were proven. */
 
 import type { Config } from '../../config/config.js'
-import type { HardwareProfile } from '../../hardware/detect-hardware.js'
+import type { HardwareProfile } from '../../hardware/hardware-profile.js'
 import type { DeviceInfo, ProviderInfo } from '../../protocol/info.js'
 
 export interface InfoFacts {
@@ -31,7 +31,7 @@ export function deviceInfoOf(facts: InfoFacts): DeviceInfo {
     memoryBytes: condition.memoryTotalBytes,
     ...(condition.powerMode !== undefined && { powerMode: condition.powerMode }),
     ...(board.platformRelease !== undefined && { platformRelease: board.platformRelease }),
-    accelerators,
+    accelerators: accelerators.map(({ kind, name }) => ({ kind, name })),
     providers: facts.providers,
     cameras: config.cameras.map(({ name }) => name),
   }
