@@ -23,6 +23,7 @@ import type { DeploymentState } from '../protocol/deployment.js'
 import type { ProviderInfo } from '../protocol/info.js'
 import { type Topics, topicsBelow } from '../protocol/topics.js'
 import { openStore, type Store } from '../store/store.js'
+import { Telemetry } from '../telemetry/telemetry.js'
 import { MqttConnection } from '../transport/mqtt-connection.js'
 import { Updater } from '../update/updater.js'
 import type { UpdatePorts } from '../update/ports.js'
@@ -35,6 +36,7 @@ import { deviceInfoOf } from './reporting/device-info.js'
 import { DeviceStatus } from './reporting/device-status.js'
 import { probeProviders } from './probe-providers.js'
 import { ReportOutbox } from './reporting/report-outbox.js'
+import { telemetryPortsOf } from './reporting/telemetry-ports.js'
 import { CameraHost } from './serving/camera-host.js'
 import { detectionsSink } from './serving/detections-sink.js'
 import { openServedModel } from './serving/open-served-model.js'
@@ -94,6 +96,7 @@ interface Parts {
   readonly outbox: ReportOutbox
   readonly cameras: CameraHost
   readonly watch: ServingWatch
+  readonly telemetry: Telemetry
   /** Present once started. */
   updater: Updater | undefined
 }
@@ -138,6 +141,7 @@ async function openParts(config: Config, { logger, onCamerasEnded }: AgentOption
     openModel: (served) => openServedModel(store, inference, served),
     sinksOf: (camera) => [
       watch.sink,
+      telemetry.sink,
       ...(config.telemetry.detections ? [detectionsSink(connection, topics, device, camera)] : []),
     ],
     onServing: () => {
@@ -151,6 +155,23 @@ async function openParts(config: Config, { logger, onCamerasEnded }: AgentOption
     logger,
   })
   const watch: ServingWatch = new ServingWatch(clock, () => cameras.failedFrames)
+  const telemetry: Telemetry = new Telemetry(
+    telemetryPortsOf({
+      device,
+      topics,
+      connection,
+      cameras,
+      outboxStore: store.outbox,
+      outbox,
+      folder: config.state.directory,
+      clock,
+      logger,
+    }),
+    {
+      metricsPeriodMs: config.telemetry.metricsPeriodS * 1000,
+      reportPeriodMs: config.telemetry.reportPeriodS * 1000,
+    },
+  )
   const parts: Parts = {
     device,
     topics,
@@ -163,6 +184,7 @@ async function openParts(config: Config, { logger, onCamerasEnded }: AgentOption
     outbox,
     cameras,
     watch,
+    telemetry,
     updater: undefined,
   }
   return parts
@@ -240,6 +262,7 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
       },
       () => closeWishes(),
     ),
+    parts.telemetry,
     service(
       'systemd',
       () => {

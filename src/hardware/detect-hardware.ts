@@ -9,7 +9,7 @@ import { graphics, system } from 'systeminformation'
 import { readAccelerators } from './accelerators.js'
 import { readBoard } from './board.js'
 import { int8TargetsOf, readCpu } from './cpu.js'
-import type { Accelerator, HardwareProfile } from './hardware-profile.js'
+import type { Accelerator, HardwareProfile, MachineCondition } from './hardware-profile.js'
 import { readJetsonRelease, readTensorRtVersion } from './jetson.js'
 import { machineFiles, type MachineFiles } from './machine-files.js'
 import { readMemory } from './memory.js'
@@ -30,7 +30,6 @@ export async function detectHardware(options: DetectOptions = {}): Promise<Hardw
   const { board, family, chip } = await readBoard(files, cpu)
   const platformRelease = await readJetsonRelease(files)
   const accelerators = await acceleratorsOf(files, chip)
-  const powerMode = await readPowerMode(files)
   const tensorrt = await readTensorRtVersion(files)
   return {
     board: {
@@ -42,15 +41,25 @@ export async function detectHardware(options: DetectOptions = {}): Promise<Hardw
     cpu: cpu.cpu,
     accelerators,
     videoDecoders: await readVideoDecoders(files, accelerators),
-    condition: {
-      ...(await readMemory(files)),
-      ...(await readThermal(files)),
-      ...(powerMode !== undefined && { powerMode }),
-    },
+    condition: await conditionOf(files),
     os: await readOs(files),
     arch,
     int8Targets: int8TargetsOf(arch, cpu.cpu.features),
     platformRuntimes: tensorrt === undefined ? {} : { tensorrt },
+  }
+}
+
+/** How the machine is now: cheap enough for every few seconds. */
+export function readMachineCondition(root = '/'): Promise<MachineCondition> {
+  return conditionOf(machineFiles(root))
+}
+
+async function conditionOf(files: MachineFiles): Promise<MachineCondition> {
+  const powerMode = await readPowerMode(files)
+  return {
+    ...(await readMemory(files)),
+    ...(await readThermal(files)),
+    ...(powerMode !== undefined && { powerMode }),
   }
 }
 

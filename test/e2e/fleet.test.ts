@@ -6,6 +6,8 @@ import t, { type Test } from 'tap'
 import { type Deployment, parseDeployment } from '../../src/protocol/deployment.js'
 import { parseDetections } from '../../src/protocol/detections.js'
 import { parseInfo } from '../../src/protocol/info.js'
+import { type Metrics, parseMetrics } from '../../src/protocol/metrics.js'
+import { parseReport, type Report } from '../../src/protocol/report.js'
 import { parseReported, type Reported } from '../../src/protocol/reported.js'
 import { topicsBelow } from '../../src/protocol/topics.js'
 import type { MqttConnection } from '../../src/transport/mqtt-connection.js'
@@ -23,6 +25,8 @@ class Observer {
   readonly deployments: Deployment[] = []
   reported: Reported | undefined
   board: string | undefined
+  metrics: Metrics | undefined
+  readonly reports: Report[] = []
   frames = 0
 
   listen(connection: MqttConnection): void {
@@ -35,6 +39,12 @@ class Observer {
     })
     connection.subscribe([state('info')], 1, ({ payload }) => {
       this.board = parseInfo(payload).board
+    })
+    connection.subscribe([state('metrics')], 0, ({ payload }) => {
+      this.metrics = parseMetrics(payload)
+    })
+    connection.subscribe([state('report')], 1, ({ payload }) => {
+      this.reports.push(parseReport(payload))
     })
     connection.subscribe([state('deployment')], 1, ({ payload }) => {
       this.deployments.push(parseDeployment(payload))
@@ -91,6 +101,7 @@ async function fleet(t: Test): Promise<Fleet> {
     `state.directory=${join(folder, 'state')}`,
     `security.trusted_keys=${join(folder, 'keys')}`,
     'selection.trial_runs=5',
+    'telemetry.metrics_period_s=1',
     'acceptance.soak_s=1',
     'inference.conf=0',
     'inference.threads=1',
@@ -127,7 +138,7 @@ t.test(
     const { broker, observer, settings, publish } = await fleet(t)
     const agent = startCommand(t, ['run', ...settings])
     await until('online', () => observer.availability.includes('online'))
-    const published = await publish('1.0.0')
+    const published = await trial.publish('1.0.0')
     t.equal(published.status, 0, published.stderr)
     await until('serving', () => observer.version === '1.0.0' && observer.frames > 3)
     t.ok(observer.board, 'info says what the device is')
@@ -159,9 +170,10 @@ t.test(
   'what must not serve is refused, and the serving model goes on',
   { skip: skipWithoutMosquitto() },
   async (t) => {
-    const { broker, observer, folder, settings, publish } = await fleet(t)
+    const trial = await fleet(t)
+    const { broker, observer, folder, settings } = trial
     startCommand(t, ['run', ...settings])
-    await publish('2.0.0')
+    await trial.publish('2.0.0')
     await until('serving', () => observer.version === '2.0.0')
     await until('committed', () => observer.deployments.at(-1)?.state === 'idle')
 
@@ -171,14 +183,14 @@ t.test(
       t.equal(observer.version, '2.0.0', `${what}: the model stays`)
     }
 
-    await publish('3.0.0', 'parts.onnx', 'stranger.key')
+    await trial.publish('3.0.0', 'parts.onnx', 'stranger.key')
     await goesOn('a wish of a stranger')
 
-    await publish('1.0.0')
+    await trial.publish('1.0.0')
     await until('a downgrade', () => observer.refusal === 'trust.sequence_stale')
     await goesOn('a downgrade')
 
-    const broken = await publish('4.0.0', 'broken.onnx')
+    const broken = await trial.publish('4.0.0', 'broken.onnx')
     t.equal(broken.status, 3, 'a broken model is not even published')
 
     const rubbish = await startConnection(t, broker.url)
@@ -191,7 +203,7 @@ t.test(
     await goesOn('rubbish on the topics of wishes')
 
     writeFileSync(join(folder, 'keys', 'rotten.pub'), 'no key')
-    await publish('5.0.0')
+    await trial.publish('5.0.0')
     await goesOn('a rotten key among the trusted')
   },
 )
