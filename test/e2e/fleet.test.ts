@@ -135,7 +135,8 @@ t.test(
   'from publish to detections, through a broker that dies',
   { skip: skipWithoutMosquitto() },
   async (t) => {
-    const { broker, observer, settings, publish } = await fleet(t)
+    const trial = await fleet(t)
+    const { broker, observer, settings } = trial
     const agent = startCommand(t, ['run', ...settings])
     await until('online', () => observer.availability.includes('online'))
     const published = await trial.publish('1.0.0')
@@ -146,6 +147,12 @@ t.test(
     t.same(
       [...new Set(observer.deployments.map(({ state }) => state))],
       ['offered', 'downloading', 'verifying', 'staged', 'trial', 'switching', 'soaking', 'committed', 'idle'],
+    )
+
+    await until('metrics', () => (observer.metrics?.cameras[0]?.processed ?? 0) > 0)
+    t.same(
+      observer.reports.map(({ kind }) => kind),
+      ['trial', 'soak'],
     )
 
     const before = observer.frames
