@@ -15,6 +15,7 @@ import { startConnection } from '../helpers/broker.js'
 import { readExport } from '../helpers/exports.js'
 import { Mosquitto, skipWithoutMosquitto } from '../helpers/mosquitto.js'
 import { runCommand, startCommand } from '../helpers/processes.js'
+import { temporaryFolder } from '../helpers/temporary-folder.js'
 
 const device = 'cam-1'
 const topics = topicsBelow('yolo-edge/v1')
@@ -82,12 +83,9 @@ interface Fleet {
 }
 
 async function fleet(t: Test): Promise<Fleet> {
-  const folder = t.testdir({
-    'parts.onnx': Buffer.from(readExport('opset17-slim')),
-    'broken.onnx': Buffer.from(readExport('opset17-slim').subarray(0, 20_000)),
-    broker: {},
-    keys: {},
-  })
+  const model = readExport('opset17-slim')
+  const files = { 'parts.onnx': model, 'broken.onnx': model.subarray(0, 20_000) }
+  const folder = temporaryFolder(t, files, ['broker', 'keys'])
   const broker = await Mosquitto.start({ folder: join(folder, 'broker'), isPersistent: true })
   t.teardown(() => broker.stop())
   await runCommand(t, ['keygen', join(folder, 'keys', 'fleet')])
@@ -112,10 +110,10 @@ async function fleet(t: Test): Promise<Fleet> {
     observer,
     folder,
     settings,
-    publish: (version, model = 'parts.onnx', key = join('keys', 'fleet.key')) =>
+    publish: (version, file = 'parts.onnx', key = join('keys', 'fleet.key')) =>
       runCommand(t, [
         'publish',
-        join(folder, model),
+        join(folder, file),
         '--name',
         'parts',
         '--model-version',
