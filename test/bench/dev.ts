@@ -10,6 +10,7 @@ import { planQuantization, activationInputs } from '../../src/compress/quantizat
 import { chooseScales } from '../../src/compress/quantization/choose-scales.js'
 import { writeInteger } from '../../src/compress/quantization/write-integer.js'
 import { roundToNearest } from '../../src/compress/quantization/integer-convolution.js'
+import { writeQdq } from '../../src/compress/quantization/write-qdq.js'
 import { int8Target } from '../../src/compress/quantization/targets.js'
 export function edge(g: Graph): Graph {
   const outs = [0, 1, 2].flatMap((l) =>
@@ -88,4 +89,19 @@ for (const method of (process.argv[3] ?? 'silu,min-max,percentile,entropy,mse').
   const q = writeInteger(plan, { scales, round: roundToNearest(8), means: obs.means })
   writeFileSync(`/tmp/q/ts_${method}.onnx`, exportModel(q))
   console.log(method, ((performance.now() - t1) / 1000).toFixed(1))
+}
+
+if (process.argv[4] === 'qdq') for (const name of ['qdq', 'tensorrt'] as const) {
+  const tg = int8Target(name)
+  const p = planQuantization(graph, tg.rules)
+  const scales = chooseScales(p, obs.histograms, { method: 'silu', format: tg.activations, limits })
+  writeFileSync(`/tmp/q/t_${name}.onnx`, exportModel(writeQdq(p, { scales, round: roundToNearest(8), means: obs.means, integerBias: tg.integerBias })))
+}
+if (process.argv[4] === 'sens') {
+  const mods = [...new Set(graph.nodes.filter((n) => n.opType === 'Conv').map((n) => /model\.\d+/.exec(n.name)![0]))]
+  for (const mod of mods) {
+    const p = planQuantization(graph, target.rules, new Set(graph.nodes.filter((n) => n.name.startsWith(`/${mod}/`) && ['Conv', 'Sigmoid', 'Mul', 'Add'].includes(n.opType)).map((n) => n.name)))
+    const scales = chooseScales(p, obs.histograms, { method: 'silu', format: target.activations, limits })
+    writeFileSync(`/tmp/q/s_${mod}.onnx`, exportModel(writeInteger(p, { scales, round: roundToNearest(8), means: obs.means })))
+  }
 }

@@ -4,7 +4,7 @@
  */
 
 import { present } from '../../base/assert.js'
-import type { ValueName } from '../../onnx/graph.js'
+import { indexOf, type ValueName } from '../../onnx/graph.js'
 import { type AffineFormat, affineParams, type AffineParams, type Range, unionOf } from './affine.js'
 import { type CalibrationMethod, chooseRange } from './calibration/range-methods.js'
 import { type ScaleMember, silu, siluAwareRanges, siluMin } from './calibration/silu-ranges.js'
@@ -28,18 +28,16 @@ export function chooseScales(
   const before = new Map<ValueName, Range>()
   const later: ScaleGroup[] = []
   const siluInputs = new Set(
-    plan.groups
-      .flatMap((group) => group.sources)
-      .flatMap((source) => (source.kind === 'silu' ? source.before : [])),
+    plan.groups.flatMap((group) => group.sources).flatMap((source) => (source.kind === 'silu' ? source.before : [])),
   )
   for (const group of plan.groups) {
     // What stands before a SiLU takes the range that suits the SiLU's own group.
     if (group.values.length === 1 && siluInputs.has(group.values[0]!)) later.push(group)
-    else assign(group, rangeOfGroup(group, histograms, options, before))
+    else assign(group, rangeOfGroup(plan, group, histograms, options, before))
   }
   for (const group of later) {
     const chosen = before.get(group.values[0]!)
-    assign(group, chosen ?? rangeOfGroup(group, histograms, options, before))
+    assign(group, chosen ?? rangeOfGroup(plan, group, histograms, options, before))
   }
   return scales
 
@@ -50,15 +48,14 @@ export function chooseScales(
 }
 
 function rangeOfGroup(
+  plan: QuantizationPlan,
   group: ScaleGroup,
   histograms: ReadonlyMap<ValueName, ValueHistogram>,
   options: ScaleOptions,
   before: Map<ValueName, Range>,
 ): Range {
   const { method, format } = options
-  const fixed = group.sources.flatMap((source) =>
-    source.kind === 'fixed' ? { min: source.min, max: source.max } : [],
-  )
+  const fixed = group.sources.flatMap((source) => (source.kind === 'fixed' ? { min: source.min, max: source.max } : []))
   const moving = group.sources.filter((source) => source.kind !== 'fixed')
   if (moving.length === 0) return unionOf(fixed)
   const unsigned = !format.symmetric && format.bits === 8
@@ -72,9 +69,11 @@ function rangeOfGroup(
     return unionOf([ranges.after, ...fixed])
   }
   const merged = new ValueHistogram()
-  for (const source of moving)
-    merged.merge(limited(valuesOf(source, histograms), options.limits?.get(source.value)))
-  const chosen = chooseRange(merged, method, format)
+  for (const source of moving) merged.merge(limited(valuesOf(source, histograms), options.limits?.get(source.value)))
+  // Logits that leave the graph are compared with each other: their ends count as much as their middle.
+  const index = indexOf(plan.graph)
+  const leaves = moving.some((source) => index.isOutput(source.value))
+  const chosen = chooseRange(merged, leaves ? 'min-max' : method, format)
   const onlySilu = moving.every((source) => source.kind === 'silu')
   return unionOf([onlySilu && !format.symmetric ? { min: siluMin, max: chosen.max } : chosen, ...fixed])
 }

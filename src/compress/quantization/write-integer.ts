@@ -117,6 +117,12 @@ class IntegerWriter {
   /** The floats `[1, C, h, w]` of `value`, under its own name. */
   float(value: ValueName): ValueName {
     if (this.#floats.has(value) || this.graph.initializers.has(value) || value === '') return value
+    if (value === this.plan.image?.value) {
+      // Somebody computes in float from the picture on: the nodes that make floats of its bytes stay.
+      this.builder.nodes.push(...this.plan.image.nodes)
+      this.#floats.add(value)
+      return value
+    }
     const planes = `${value}/planes`
     const [scale, zero] = this.builder.params(this.scaleOf(value))
     this.builder.op('Transpose', [this.integers(value)], [planes], {

@@ -15,7 +15,7 @@ export type CalibrationMethod = (typeof calibrationMethods)[number]
 export const keptShare = 0.99999
 
 /** Error search never clips below this share of the observed range: rare large activations carry the objects. */
-export const clipFloor = 0.25
+export const clipFloor = 0.5
 
 /** The range `method` chooses for values quantised to `format`. */
 export function chooseRange(

@@ -115,7 +115,7 @@ function plainError(values: Float64Array, weights: Float64Array, params: AffineP
     const value = values[index]!
     const integer = clampU8(Math.round(value / params.scale) + params.zeroPoint)
     const error = (integer - params.zeroPoint) * params.scale - value
-    sum += weights[index]! * penaltyOf(error)
+    sum += weights[index]! * error * error
   }
   return sum
 }
@@ -133,7 +133,7 @@ function siluError(set: SiluValues, range: Range, after: AffineParams): number {
   let sum = 0
   for (let index = 0; index < values.length; index++) {
     const error = table[clampU8(Math.round(values[index]! / scale) + zeroPoint)]! - wanted[index]!
-    sum += weights[index]! * penaltyOf(error)
+    sum += weights[index]! * error * error
   }
   return sum
 }
@@ -146,11 +146,6 @@ export function siluTable(before: AffineParams, after: AffineParams): Float64Arr
     const product = clampU8(Math.round((value * sigmoid) / after.scale) + after.zeroPoint)
     return (product - after.zeroPoint) * after.scale
   })
-}
-
-/** |error|^2.5: between squares, which clip the rare large values that carry objects, and the worst case. */
-function penaltyOf(error: number): number {
-  return error * error * Math.sqrt(Math.abs(error))
 }
 
 function clampU8(integer: number): number {
