@@ -2,15 +2,16 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { importModel } from '../../src/onnx/import-model.js'
 import { exportModel } from '../../src/onnx/export-model.js'
 import { applyPatch } from '../../src/onnx/patch.js'
-import { makeNode, type Graph } from '../../src/onnx/graph.js'
+import { type Graph, makeNode } from '../../src/onnx/graph.js'
 import { floatTensor } from '../../src/onnx/tensor.js'
 import { graphRunner, imagesIn } from '../helpers/graph-runner.js'
 import { observe } from '../../src/compress/quantization/calibration/observe.js'
 import { planQuantization, activationInputs } from '../../src/compress/quantization/quantization-plan.js'
 import { chooseScales } from '../../src/compress/quantization/choose-scales.js'
 import { writeInteger } from '../../src/compress/quantization/write-integer.js'
-import { roundToNearest } from '../../src/compress/quantization/integer-convolution.js'
-import { writeQdq } from '../../src/compress/quantization/write-qdq.js'
+import { roundToNearest, roundConvolutions, type ConvolutionTable } from '../../src/compress/quantization/integer-convolution.js'
+import { correctBiases } from '../../src/compress/quantization/correct-bias.js'
+import { observeMeans } from '../../src/compress/quantization/calibration/observe-means.js'
 import { int8Target } from '../../src/compress/quantization/targets.js'
 export function edge(g: Graph): Graph {
   const outs = [0, 1, 2].flatMap((l) =>
@@ -61,7 +62,7 @@ const g1 = applyPatch(g0, {
   }),
 })
 const graph = edge(g1)
-writeFileSync('/tmp/q/ts_edge.onnx', exportModel(graph))
+writeFileSync('/tmp/quant/edge.onnx', exportModel(graph))
 const target = int8Target('x64-vnni')
 const plan = planQuantization(graph, target.rules)
 console.log(plan.barriers, plan.groups.length, plan.observed.length)
@@ -80,28 +81,16 @@ console.log(
   (process.memoryUsage().rss / 2 ** 20).toFixed(0),
   'MB',
 )
-const limits = new Map([3, 4, 5].map((l) => [`p${l}_cls`, { min: -8, max: Infinity }]))
-for (const method of (process.argv[3] ?? 'silu,min-max,percentile,entropy,mse').split(',') as (
-  'silu' | 'mse'
-)[]) {
-  const t1 = performance.now()
-  const scales = chooseScales(plan, obs.histograms, { method, format: target.activations, limits })
-  const q = writeInteger(plan, { scales, round: roundToNearest(8), means: obs.means })
-  writeFileSync(`/tmp/q/ts_${method}.onnx`, exportModel(q))
-  console.log(method, ((performance.now() - t1) / 1000).toFixed(1))
-}
 
-if (process.argv[4] === 'qdq') for (const name of ['qdq', 'tensorrt'] as const) {
-  const tg = int8Target(name)
-  const p = planQuantization(graph, tg.rules)
-  const scales = chooseScales(p, obs.histograms, { method: 'silu', format: tg.activations, limits })
-  writeFileSync(`/tmp/q/t_${name}.onnx`, exportModel(writeQdq(p, { scales, round: roundToNearest(8), means: obs.means, integerBias: tg.integerBias })))
-}
-if (process.argv[4] === 'sens') {
-  const mods = [...new Set(graph.nodes.filter((n) => n.opType === 'Conv').map((n) => /model\.\d+/.exec(n.name)![0]))]
-  for (const mod of mods) {
-    const p = planQuantization(graph, target.rules, new Set(graph.nodes.filter((n) => n.name.startsWith(`/${mod}/`) && ['Conv', 'Sigmoid', 'Mul', 'Add'].includes(n.opType)).map((n) => n.name)))
-    const scales = chooseScales(p, obs.histograms, { method: 'silu', format: target.activations, limits })
-    writeFileSync(`/tmp/q/s_${mod}.onnx`, exportModel(writeInteger(p, { scales, round: roundToNearest(8), means: obs.means })))
-  }
+const limits = new Map([3, 4, 5].map((l) => [`p${l}_cls`, { min: -8, max: Infinity }]))
+const runner = graphRunner({ intraOpThreads: 2 })
+for (const method of (process.argv[3] ?? 'silu').split(',') as ('silu' | 'mse')[]) for (const cf of (process.argv[4] ?? '0.5').split(',')) for (const passes of (process.argv[5] ?? '-1,0,3').split(',').map(Number)) {
+  ;(globalThis as any).CF = Number(cf)
+  const scales = chooseScales(plan, obs.histograms, { method, format: target.activations, limits })
+  let table = roundConvolutions(plan, roundToNearest(8))
+  const write = (convolutions: ConvolutionTable) => writeInteger(plan, { scales, convolutions })
+  const t1 = performance.now()
+  if (passes >= 0) table = await correctBiases(plan, table, { floatMeans: obs.means, write, passes, observe: (m, v) => observeMeans(m, v, runner, imagesIn('../shared/coco/calib/images', Number(process.argv[2] ?? 128))) })
+  writeFileSync(`/tmp/quant/v_${method}_${cf}_${passes}.onnx`, exportModel(write(table).graph))
+  console.log(method, cf, passes, ((performance.now() - t1) / 1000).toFixed(1))
 }

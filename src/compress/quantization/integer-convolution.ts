@@ -1,19 +1,24 @@
 /**
- * The integer constants of a convolution, shared by both int8 forms.
+ * The integer constants of convolutions, shared by both int8 forms.
  * Invariant: bias integers have scale `input scale * weight scale[channel]` and fit into int32.
  */
 
 import { present } from '../../base/assert.js'
-import type { Graph, Node } from '../../onnx/graph.js'
+import type { Node } from '../../onnx/graph.js'
 import type { FloatTensor } from '../../onnx/tensor.js'
 import { roundHalfEven } from './affine.js'
-import { floatBiasOf, floatWeightOf, type QuantizedWeight, quantizeWeight, roundingBias } from './weights.js'
+import type { QuantizationPlan } from './quantization-plan.js'
+import { floatBiasOf, floatWeightOf, type QuantizedWeight, quantizeWeight } from './weights.js'
 
-export interface IntegerConvolution {
+/** What a convolution computes with, once its weight is rounded. */
+export interface ConvolutionConstants {
   readonly weight: QuantizedWeight
-  /** In float, with the correction for the weight's rounding. */
+  /** In float; it may differ from the float model's to make up for what rounding takes away. */
   readonly bias: Float32Array
 }
+
+/** By node name, for every quantised convolution of a plan. */
+export type ConvolutionTable = ReadonlyMap<string, ConvolutionConstants>
 
 /** Rounds a weight to n bits; the second argument is the node it belongs to. */
 export type RoundWeight = (weight: FloatTensor, node: Node) => QuantizedWeight
@@ -23,21 +28,24 @@ export function roundToNearest(bits: number): RoundWeight {
   return (weight) => quantizeWeight(weight, bits)
 }
 
-/** The constants of the convolution `node`; `inputMeans` (by channel) turns bias correction on. */
-export function integerConvolution(
-  graph: Graph,
-  node: Node,
-  round: RoundWeight,
-  inputMeans: Float32Array | undefined,
-): IntegerConvolution {
-  const float = present(floatWeightOf(graph, node), `${node.name} has a constant float weight`)
-  const weight = round(float, node)
-  const bias = Float32Array.from(floatBiasOf(graph, node, weight.scales.length))
-  if (inputMeans !== undefined) {
-    const shift = roundingBias(float, weight, inputMeans)
-    for (let channel = 0; channel < bias.length; channel++) bias[channel]! += shift[channel]!
-  }
-  return { weight, bias }
+/** The convolutions that `plan` computes on integers. */
+export function quantizedConvolutions(plan: QuantizationPlan): readonly Node[] {
+  return plan.graph.nodes.filter((node) => node.opType === 'Conv' && plan.quantized.has(node.name))
+}
+
+/** The float weight of a quantised convolution. */
+export function weightOf(plan: QuantizationPlan, node: Node): FloatTensor {
+  return present(floatWeightOf(plan.graph, node), `${node.name} has a constant float weight`)
+}
+
+/** Rounds the weights of `plan`; biases stay as they are in the float model. */
+export function roundConvolutions(plan: QuantizationPlan, round: RoundWeight): ConvolutionTable {
+  return new Map(
+    quantizedConvolutions(plan).map((node) => {
+      const weight = round(weightOf(plan, node), node)
+      return [node.name, { weight, bias: floatBiasOf(plan.graph, node, weight.scales.length) }]
+    }),
+  )
 }
 
 /** The bias as integers on the scale of the accumulators. */

@@ -55,30 +55,3 @@ export function dequantizedWeight(weight: QuantizedWeight): Float32Array {
     (integer, index) => integer * weight.scales[Math.floor(index / size)]!,
   )
 }
-
-/**
- * What rounding the weight takes from each output on average: `sum over inputs of (w - w^) * mean(x)`; added to the
- * bias it makes the output's mean right again (padding left aside). `inputMeans` has one value per input channel.
- */
-export function roundingBias(
-  weight: FloatTensor,
-  rounded: QuantizedWeight,
-  inputMeans: Float32Array,
-): Float32Array {
-  const [channels = 0, perGroup = 0, height = 1, width = 1] = weight.dims
-  const groups = Math.max(1, Math.round(inputMeans.length / perGroup))
-  const real = dequantizedWeight(rounded)
-  const taps = height * width
-  const shift = new Float32Array(channels)
-  for (let channel = 0; channel < channels; channel++) {
-    const firstInput = Math.floor((channel * groups) / channels) * perGroup
-    let sum = 0
-    for (let input = 0; input < perGroup; input++) {
-      const mean = inputMeans[firstInput + input]!
-      const start = (channel * perGroup + input) * taps
-      for (let tap = start; tap < start + taps; tap++) sum += (weight.data[tap]! - real[tap]!) * mean
-    }
-    shift[channel] = sum
-  }
-  return shift
-}

@@ -15,15 +15,14 @@ import { shapesOf } from '../../onnx/shapes/infer-shapes.js'
 import type { AffineParams } from './affine.js'
 import { foldBias, foldWeight, isFoldable } from './fold-image.js'
 import { GraphBuilder } from './graph-builder.js'
-import { integerBias, integerConvolution, type RoundWeight } from './integer-convolution.js'
+import { type ConvolutionTable, integerBias } from './integer-convolution.js'
 import type { QuantizationPlan } from './quantization-plan.js'
+import type { HeldValue, QuantizedGraph } from './quantized-graph.js'
 import { enlargement } from './rules.js'
 
 export interface WriteOptions {
   readonly scales: ReadonlyMap<ValueName, AffineParams>
-  readonly round: RoundWeight
-  /** Channel means of convolution inputs; turns bias correction on. */
-  readonly means?: ReadonlyMap<ValueName, Float32Array>
+  readonly convolutions: ConvolutionTable
 }
 
 /** One operator to its integer form: appends nodes that make the integers of the node's outputs. */
@@ -56,7 +55,7 @@ const lowerings: ReadonlyMap<string, Lowering> = new Map([
 ])
 
 /** The int8 graph of `plan`. */
-export function writeInteger(plan: QuantizationPlan, options: WriteOptions): Graph {
+export function writeInteger(plan: QuantizationPlan, options: WriteOptions): QuantizedGraph {
   const writer = new IntegerWriter(plan, options)
   const preparation = new Set(plan.image?.nodes)
   for (const node of plan.graph.nodes) {
@@ -65,12 +64,14 @@ export function writeInteger(plan: QuantizationPlan, options: WriteOptions): Gra
   }
   for (const output of plan.graph.outputs) writer.float(output.name)
   const { nodes, initializers } = writer.builder
-  return applyPatch(plan.graph, {
+  const held = writer.held()
+  const graph = applyPatch(plan.graph, {
     remove: plan.graph.nodes,
     add: nodes,
     initializers,
     opsets: new Map([...plan.graph.opsets, [microsoftDomain, 1]]),
   })
+  return { graph, held }
 }
 
 class IntegerWriter {
@@ -105,6 +106,16 @@ class IntegerWriter {
     const name = this.made(value)
     this.builder.op('Transpose', [planes], [name], { attributes: { perm: intsAttribute([0, 2, 3, 1]) } })
     return name
+  }
+
+  /** Every value of the float graph that exists as integers. */
+  held(): ReadonlyMap<ValueName, HeldValue> {
+    return new Map(
+      [...this.#integers].map(([value, name]) => [
+        value,
+        { name, params: this.builder.params(this.scaleOf(value)), channelsLast: true },
+      ]),
+    )
   }
 
   /** Names the integers of `value`, which a node about to be appended makes. */
@@ -155,7 +166,7 @@ function lowerConvolution(writer: IntegerWriter, node: Node): void {
   const { graph, builder, options, plan } = writer
   const [input = ''] = node.inputs
   const [output = ''] = node.outputs
-  const found = integerConvolution(graph, node, options.round, options.means?.get(input))
+  const found = present(options.convolutions.get(node.name), `${node.name} has integer constants`)
   const shape = present(shapesOf(graph).staticShapeOf(input), `the size of ${input} is known`)
   const fold = input === plan.image?.value && isFoldable(node, found.weight, shape[3]!)
   const weight = fold ? foldWeight(found.weight) : found.weight

@@ -10,12 +10,13 @@
  */
 
 import { intAttribute } from '../../onnx/attributes.js'
-import type { Graph, Node, ValueName } from '../../onnx/graph.js'
+import type { Node, ValueName } from '../../onnx/graph.js'
 import { applyPatch } from '../../onnx/patch.js'
 import { present } from '../../base/assert.js'
 import { GraphBuilder } from './graph-builder.js'
-import { integerBias, integerConvolution } from './integer-convolution.js'
+import { integerBias } from './integer-convolution.js'
 import { activationInputs, type QuantizationPlan } from './quantization-plan.js'
+import type { HeldValue, QuantizedGraph } from './quantized-graph.js'
 import type { WriteOptions } from './write-integer.js'
 
 export interface QdqOptions extends WriteOptions {
@@ -24,7 +25,7 @@ export interface QdqOptions extends WriteOptions {
 }
 
 /** The QDQ graph of `plan`. */
-export function writeQdq(plan: QuantizationPlan, options: QdqOptions): Graph {
+export function writeQdq(plan: QuantizationPlan, options: QdqOptions): QuantizedGraph {
   const { graph } = plan
   const builder = new GraphBuilder()
   const quantized = graph.nodes.filter((node) => plan.quantized.has(node.name))
@@ -37,12 +38,19 @@ export function writeQdq(plan: QuantizationPlan, options: QdqOptions): Graph {
   for (const node of graph.nodes) {
     const inputs =
       plan.quantized.has(node.name) && node.opType === 'Conv'
-        ? [node.inputs[0]!, ...convolutionConstants(builder, graph, options, node)]
+        ? [node.inputs[0]!, ...convolutionConstants(builder, options, node)]
         : node.inputs
     const read = inputs.map((input) => (paired.has(input) ? dequantizedName(input) : input))
     builder.nodes.push({ ...node, inputs: read })
   }
-  return applyPatch(graph, { remove: graph.nodes, add: builder.nodes, initializers: builder.initializers })
+  const held = new Map<ValueName, HeldValue>(
+    [...paired].map((value) => [
+      value,
+      { name: dequantizedName(value), params: undefined, channelsLast: false },
+    ]),
+  )
+  const written = { remove: graph.nodes, add: builder.nodes, initializers: builder.initializers }
+  return { graph: applyPatch(graph, written), held }
 }
 
 function dequantizedName(value: ValueName): ValueName {
@@ -52,12 +60,11 @@ function dequantizedName(value: ValueName): ValueName {
 /** Weight and bias of a convolution behind their DequantizeLinear. */
 function convolutionConstants(
   builder: GraphBuilder,
-  graph: Graph,
   options: QdqOptions,
   node: Node,
 ): readonly ValueName[] {
   const [input = ''] = node.inputs
-  const { weight, bias } = integerConvolution(graph, node, options.round, options.means?.get(input))
+  const { weight, bias } = present(options.convolutions.get(node.name), `${node.name} has integer constants`)
   const channels = weight.scales.length
   const perChannel = { attributes: { axis: intAttribute(0) } }
   const weightName = `${node.name}/weight`

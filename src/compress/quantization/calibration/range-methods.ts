@@ -78,7 +78,7 @@ export function occupiedBins(histogram: ValueHistogram): { values: Float64Array;
 }
 
 /** Shares of the observed range that a search tries, from all of it down to `clipFloor`. */
-export function clipShares(floor = clipFloor): readonly number[] {
+export function clipShares(floor = (globalThis as any).CF ?? clipFloor): readonly number[] {
   const shares: number[] = []
   for (let share = 1; share > floor - 1e-9; share -= 0.05) shares.push(share)
   return shares
