@@ -5,6 +5,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { checkConfigCommand } from './commands/check-config.js'
+import { compressCommand } from './commands/compress.js'
 import { demoCommand } from './commands/demo.js'
 import { detectCommand } from './commands/detect.js'
 import { inspectCommand } from './commands/inspect.js'
@@ -40,6 +41,7 @@ function program(): Command {
     demoCommand(),
     detectCommand(),
     inspectCommand(),
+    compressCommand(),
     publishCommand(),
     runCommand(),
     keygenCommand(),

@@ -28,7 +28,9 @@ export function chooseScales(
   const before = new Map<ValueName, Range>()
   const later: ScaleGroup[] = []
   const siluInputs = new Set(
-    plan.groups.flatMap((group) => group.sources).flatMap((source) => (source.kind === 'silu' ? source.before : [])),
+    plan.groups
+      .flatMap((group) => group.sources)
+      .flatMap((source) => (source.kind === 'silu' ? source.before : [])),
   )
   for (const group of plan.groups) {
     // What stands before a SiLU takes the range that suits the SiLU's own group.
@@ -55,7 +57,9 @@ function rangeOfGroup(
   before: Map<ValueName, Range>,
 ): Range {
   const { method, format } = options
-  const fixed = group.sources.flatMap((source) => (source.kind === 'fixed' ? { min: source.min, max: source.max } : []))
+  const fixed = group.sources.flatMap((source) =>
+    source.kind === 'fixed' ? { min: source.min, max: source.max } : [],
+  )
   const moving = group.sources.filter((source) => source.kind !== 'fixed')
   if (moving.length === 0) return unionOf(fixed)
   const unsigned = !format.symmetric && format.bits === 8
@@ -69,7 +73,8 @@ function rangeOfGroup(
     return unionOf([ranges.after, ...fixed])
   }
   const merged = new ValueHistogram()
-  for (const source of moving) merged.merge(limited(valuesOf(source, histograms), options.limits?.get(source.value)))
+  for (const source of moving)
+    merged.merge(limited(valuesOf(source, histograms), options.limits?.get(source.value)))
   // Logits that leave the graph are compared with each other: their ends count as much as their middle.
   const index = indexOf(plan.graph)
   const leaves = moving.some((source) => index.isOutput(source.value))

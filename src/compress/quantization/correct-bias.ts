@@ -1,62 +1,35 @@
 /**
- * Bias correction: rounding of weights and activations moves the mean of what a convolution adds up; its bias takes
- * that back.
+ * Bias correction: rounding a weight moves the mean of what its convolution adds up; the bias takes that back.
  *
- *      b' = b + sum over inputs of ( w * mean(x) - w^ * mean(x^) )
+ *      b' = b + sum over inputs of (w - w^) * mean(x)
  *
- * with x the input in the float model, x^ the same input in the int8 model, w^ the rounded weight. It is exact in the
- * mean but for the padded border (Nagel et al., Data-Free Quantization, 2019, section 4.2, with measured means).
- * Invariant: weights and scales are untouched. A correction changes the inputs of what comes after it, so several
- * passes run, each on the model that the one before corrected.
+ * with w^ the rounded weight and mean(x) that of the input channel in the float model. Exact in the mean, but for the
+ * padded border (Nagel et al., Data-Free Quantization, 2019, section 4.2, with measured means).
+ * Invariant: weights and scales are untouched.
  */
 
+import { present } from '../../base/assert.js'
 import type { ValueName } from '../../onnx/graph.js'
 import { type ConvolutionTable, quantizedConvolutions, weightOf } from './integer-convolution.js'
 import type { QuantizationPlan } from './quantization-plan.js'
-import type { QuantizedGraph } from './quantized-graph.js'
-import { dequantizedWeight, floatBiasOf } from './weights.js'
+import { dequantizedWeight } from './weights.js'
 
-export interface BiasCorrection {
-  /** Channel means of convolution inputs in the float model. */
-  readonly floatMeans: ReadonlyMap<ValueName, Float32Array>
-  /** The int8 model with these constants. */
-  readonly write: (convolutions: ConvolutionTable) => QuantizedGraph
-  /** Channel means of values of an int8 model, by the names of the float model. */
-  readonly observe: (
-    model: QuantizedGraph,
-    values: readonly ValueName[],
-  ) => Promise<ReadonlyMap<ValueName, Float32Array>>
-  /** How often the int8 model is run to see its means; 0 takes those of the float model. */
-  readonly passes: number
-}
-
-/** The table with corrected biases. */
-export async function correctBiases(
+/** The constants of `table` with corrected biases. `means` has the channel means of every convolution's input. */
+export function correctBiases(
   plan: QuantizationPlan,
-  rounded: ConvolutionTable,
-  correction: BiasCorrection,
-): Promise<ConvolutionTable> {
-  const nodes = quantizedConvolutions(plan)
-  const inputs = [...new Set(nodes.map((node) => node.inputs[0]!))]
-  let means = correction.floatMeans
-  let table = rounded
-  for (let pass = 0; pass <= correction.passes; pass++) {
-    table = new Map(
-      nodes.map((node) => {
-        const { weight } = table.get(node.name)!
-        const [input = ''] = node.inputs
-        const float = weightOf(plan, node)
-        const expected = meanOutput(float.dims, float.data, correction.floatMeans.get(input)!)
-        const actual = meanOutput(weight.dims, dequantizedWeight(weight), (means.get(input) ?? correction.floatMeans.get(input))!)
-        const bias = floatBiasOf(plan.graph, node, weight.scales.length).map(
-          (value, channel) => value + expected[channel]! - actual[channel]!,
-        )
-        return [node.name, { weight, bias }]
-      }),
-    )
-    if (pass < correction.passes) means = await correction.observe(correction.write(table), inputs)
-  }
-  return table
+  table: ConvolutionTable,
+  means: ReadonlyMap<ValueName, Float32Array>,
+): ConvolutionTable {
+  return new Map(
+    quantizedConvolutions(plan).map((node) => {
+      const { weight, bias } = present(table.get(node.name), `${node.name} has integer constants`)
+      const inputMeans = present(means.get(node.inputs[0]!), `the means of ${node.inputs[0]!} were observed`)
+      const float = weightOf(plan, node)
+      const rounding = dequantizedWeight(weight).map((value, index) => float.data[index]! - value)
+      const shift = meanOutput(weight.dims, rounding, inputMeans)
+      return [node.name, { weight, bias: bias.map((value, channel) => value + shift[channel]!) }]
+    }),
+  )
 }
 
 /** What a convolution of inputs with these channel means gives on average, without its bias. */

@@ -17,7 +17,6 @@ import { foldBias, foldWeight, isFoldable } from './fold-image.js'
 import { GraphBuilder } from './graph-builder.js'
 import { type ConvolutionTable, integerBias } from './integer-convolution.js'
 import type { QuantizationPlan } from './quantization-plan.js'
-import type { HeldValue, QuantizedGraph } from './quantized-graph.js'
 import { enlargement } from './rules.js'
 
 export interface WriteOptions {
@@ -55,7 +54,7 @@ const lowerings: ReadonlyMap<string, Lowering> = new Map([
 ])
 
 /** The int8 graph of `plan`. */
-export function writeInteger(plan: QuantizationPlan, options: WriteOptions): QuantizedGraph {
+export function writeInteger(plan: QuantizationPlan, options: WriteOptions): Graph {
   const writer = new IntegerWriter(plan, options)
   const preparation = new Set(plan.image?.nodes)
   for (const node of plan.graph.nodes) {
@@ -64,14 +63,12 @@ export function writeInteger(plan: QuantizationPlan, options: WriteOptions): Qua
   }
   for (const output of plan.graph.outputs) writer.float(output.name)
   const { nodes, initializers } = writer.builder
-  const held = writer.held()
-  const graph = applyPatch(plan.graph, {
+  return applyPatch(plan.graph, {
     remove: plan.graph.nodes,
     add: nodes,
     initializers,
     opsets: new Map([...plan.graph.opsets, [microsoftDomain, 1]]),
   })
-  return { graph, held }
 }
 
 class IntegerWriter {
@@ -106,16 +103,6 @@ class IntegerWriter {
     const name = this.made(value)
     this.builder.op('Transpose', [planes], [name], { attributes: { perm: intsAttribute([0, 2, 3, 1]) } })
     return name
-  }
-
-  /** Every value of the float graph that exists as integers. */
-  held(): ReadonlyMap<ValueName, HeldValue> {
-    return new Map(
-      [...this.#integers].map(([value, name]) => [
-        value,
-        { name, params: this.builder.params(this.scaleOf(value)), channelsLast: true },
-      ]),
-    )
   }
 
   /** Names the integers of `value`, which a node about to be appended makes. */

@@ -10,13 +10,12 @@
  */
 
 import { intAttribute } from '../../onnx/attributes.js'
-import type { Node, ValueName } from '../../onnx/graph.js'
+import type { Graph, Node, ValueName } from '../../onnx/graph.js'
 import { applyPatch } from '../../onnx/patch.js'
 import { present } from '../../base/assert.js'
 import { GraphBuilder } from './graph-builder.js'
 import { integerBias } from './integer-convolution.js'
 import { activationInputs, type QuantizationPlan } from './quantization-plan.js'
-import type { HeldValue, QuantizedGraph } from './quantized-graph.js'
 import type { WriteOptions } from './write-integer.js'
 
 export interface QdqOptions extends WriteOptions {
@@ -25,7 +24,7 @@ export interface QdqOptions extends WriteOptions {
 }
 
 /** The QDQ graph of `plan`. */
-export function writeQdq(plan: QuantizationPlan, options: QdqOptions): QuantizedGraph {
+export function writeQdq(plan: QuantizationPlan, options: QdqOptions): Graph {
   const { graph } = plan
   const builder = new GraphBuilder()
   const quantized = graph.nodes.filter((node) => plan.quantized.has(node.name))
@@ -43,14 +42,7 @@ export function writeQdq(plan: QuantizationPlan, options: QdqOptions): Quantized
     const read = inputs.map((input) => (paired.has(input) ? dequantizedName(input) : input))
     builder.nodes.push({ ...node, inputs: read })
   }
-  const held = new Map<ValueName, HeldValue>(
-    [...paired].map((value) => [
-      value,
-      { name: dequantizedName(value), params: undefined, channelsLast: false },
-    ]),
-  )
-  const written = { remove: graph.nodes, add: builder.nodes, initializers: builder.initializers }
-  return { graph: applyPatch(graph, written), held }
+  return applyPatch(graph, { remove: graph.nodes, add: builder.nodes, initializers: builder.initializers })
 }
 
 function dequantizedName(value: ValueName): ValueName {
@@ -58,11 +50,7 @@ function dequantizedName(value: ValueName): ValueName {
 }
 
 /** Weight and bias of a convolution behind their DequantizeLinear. */
-function convolutionConstants(
-  builder: GraphBuilder,
-  options: QdqOptions,
-  node: Node,
-): readonly ValueName[] {
+function convolutionConstants(builder: GraphBuilder, options: QdqOptions, node: Node): readonly ValueName[] {
   const [input = ''] = node.inputs
   const { weight, bias } = present(options.convolutions.get(node.name), `${node.name} has integer constants`)
   const channels = weight.scales.length
