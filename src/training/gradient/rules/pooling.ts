@@ -1,0 +1,47 @@
+/** Gradients of operators that pool or enlarge pictures. */
+
+import { AgentError } from '../../../base/errors.js'
+import { intsAttribute, stringOf } from '../../../onnx/attributes.js'
+import { elementCount } from '../../../onnx/tensor.js'
+import type { GradientRule } from '../gradient-rule.js'
+
+/** To the place of each maximum, which the second output names; windows overlap, so gradients add up. */
+export const maxPooling: GradientRule = (context) => {
+  const { node, writer } = context
+  const input = context.shapeOf(node.inputs[0]!)
+  const [output, indices] = node.outputs as readonly [string, string]
+  const count = elementCount(context.shapeOf(output))
+  const scattered = writer.op(
+    'ScatterElements',
+    [
+      writer.zeros([elementCount(input)]),
+      writer.reshape(indices, [count]),
+      writer.reshape(context.gradient()!, [count]),
+    ],
+    { reduction: { kind: 'string', value: 'add' } },
+  )
+  return [writer.reshape(scattered, input)]
+}
+
+/** Each value was written to a block of places: the sum over the block. */
+export const nearestResize: GradientRule = (context) => {
+  const { node, writer } = context
+  const [input, output] = [context.shapeOf(node.inputs[0]!), context.shapeOf(node.outputs[0]!)]
+  const block = [output[2]! / input[2]!, output[3]! / input[3]!] as const
+  const isCopy =
+    stringOf(node, 'mode', 'nearest') === 'nearest' &&
+    input[0] === output[0] &&
+    input[1] === output[1] &&
+    block.every((times) => Number.isInteger(times))
+  if (!isCopy) {
+    throw new AgentError(
+      'model.op_unsupported',
+      `Resize ${node.name} has no gradient: expected whole enlargements to the nearest value`,
+    )
+  }
+  const mean = writer.op('AveragePool', [context.gradient()!], {
+    kernel_shape: intsAttribute(block),
+    strides: intsAttribute(block),
+  })
+  return [writer.op('Mul', [mean, writer.float(block[0] * block[1])])]
+}

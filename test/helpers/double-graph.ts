@@ -1,0 +1,334 @@
+/**
+ * Computes small graphs in double precision with plain loops: the reference for gradients.
+ * Invariant: independent of ONNX Runtime and of the gradient rules; batch norm uses the statistics of the batch.
+ */
+
+import { floatOf, intOf, intsOf } from '../../src/onnx/attributes.js'
+import type { Graph, Node } from '../../src/onnx/graph.js'
+
+/** Row-major values in double precision. */
+export interface DoubleTensor {
+  readonly dims: readonly number[]
+  readonly data: Float64Array
+}
+
+type Operator = (node: Node, inputs: readonly DoubleTensor[]) => readonly DoubleTensor[]
+
+/** The outputs of `graph` for `feeds`, by name. */
+export function runDouble(
+  graph: Graph,
+  feeds: ReadonlyMap<string, DoubleTensor>,
+): ReadonlyMap<string, DoubleTensor> {
+  const values = new Map<string, DoubleTensor>(feeds)
+  for (const [name, { dims, data }] of graph.initializers) {
+    if (!values.has(name))
+      values.set(name, { dims, data: Float64Array.from(data as ArrayLike<number>, Number) })
+  }
+  for (const node of graph.nodes) {
+    const operator = operators[node.opType]
+    if (operator === undefined) throw new Error(`no double reference for ${node.opType}`)
+    const outputs = operator(
+      node,
+      node.inputs.map((name) => values.get(name) ?? empty),
+    )
+    outputs.forEach((output, index) => values.set(node.outputs[index]!, output))
+  }
+  return new Map(graph.outputs.map(({ name }) => [name, values.get(name)!]))
+}
+
+const empty: DoubleTensor = { dims: [0], data: new Float64Array(0) }
+
+function make(dims: readonly number[], at: (index: readonly number[]) => number): DoubleTensor {
+  const data = new Float64Array(dims.reduce((product, dim) => product * dim, 1))
+  const index = dims.map(() => 0)
+  for (let flat = 0; flat < data.length; flat++) {
+    data[flat] = at(index)
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      index[axis]!++
+      if (index[axis]! < dims[axis]!) break
+      index[axis] = 0
+    }
+  }
+  return { dims, data }
+}
+
+/** The element at `index`; axes of size 1 broadcast, leading axes may be missing, outside is 0. */
+function element({ dims, data }: DoubleTensor, index: readonly number[]): number {
+  let flat = 0
+  const lead = index.length - dims.length
+  for (const [axis, size] of dims.entries()) {
+    const at = size === 1 ? 0 : index[lead + axis]!
+    if (at < 0 || at >= size) return 0
+    flat = flat * size + at
+  }
+  return data[flat]!
+}
+
+function binary(compute: (left: number, right: number) => number): Operator {
+  return (_, [left, right]) => {
+    const rank = Math.max(left!.dims.length, right!.dims.length)
+    const dims = Array.from({ length: rank }, (_, axis) =>
+      Math.max(
+        left!.dims[axis - rank + left!.dims.length] ?? 1,
+        right!.dims[axis - rank + right!.dims.length] ?? 1,
+      ),
+    )
+    return [make(dims, (index) => compute(element(left!, index), element(right!, index)))]
+  }
+}
+
+function unary(compute: (value: number) => number): Operator {
+  return (_, [x]) => [{ dims: x!.dims, data: x!.data.map(compute) }]
+}
+
+const convolve: Operator = (node, [x, w, b]) => {
+  const [top = 0, left = 0, bottom = 0, right = 0] = intsOf(node, 'pads') ?? []
+  const [down = 1, across = 1] = intsOf(node, 'strides') ?? []
+  const [n, ci, h, wide] = x!.dims as [number, number, number, number]
+  const [co, , kh, kw] = w!.dims as [number, number, number, number]
+  const dims = [
+    n,
+    co,
+    Math.floor((h + top + bottom - kh) / down) + 1,
+    Math.floor((wide + left + right - kw) / across) + 1,
+  ]
+  return [
+    make(dims, ([image, out, y, column]) => {
+      let sum = b === undefined ? 0 : b.data[out!]!
+      for (let c = 0; c < ci; c++)
+        for (let i = 0; i < kh; i++)
+          for (let j = 0; j < kw; j++) {
+            // An axis of size 1 would broadcast in `element`, so the border is checked here.
+            const [row, col] = [y! * down + i - top, column! * across + j - left]
+            if (row < 0 || row >= h || col < 0 || col >= wide) continue
+            sum += element(x!, [image!, c, row, col]) * element(w!, [out!, c, i, j])
+          }
+      return sum
+    }),
+  ]
+}
+
+const convolveTransposed: Operator = (node, [x, w, b]) => {
+  const [top = 0, left = 0, bottom = 0, right = 0] = intsOf(node, 'pads') ?? []
+  const [down = 1, across = 1] = intsOf(node, 'strides') ?? []
+  const [moreY = 0, moreX = 0] = intsOf(node, 'output_padding') ?? []
+  const [n, ci, h, wide] = x!.dims as [number, number, number, number]
+  const [, co, kh, kw] = w!.dims as [number, number, number, number]
+  const dims = [
+    n,
+    co,
+    (h - 1) * down + kh - top - bottom + moreY,
+    (wide - 1) * across + kw - left - right + moreX,
+  ]
+  return [
+    make(dims, ([image, out, y, column]) => {
+      let sum = b === undefined ? 0 : b.data[out!]!
+      for (let i = 0; i < kh; i++)
+        for (let j = 0; j < kw; j++) {
+          const [row, col] = [(y! + top - i) / down, (column! + left - j) / across]
+          if (!Number.isInteger(row) || !Number.isInteger(col)) continue
+          if (row < 0 || row >= h || col < 0 || col >= wide) continue
+          for (let c = 0; c < ci; c++)
+            sum += element(x!, [image!, c, row, col]) * element(w!, [c, out!, i, j])
+        }
+      return sum
+    }),
+  ]
+}
+
+const pool: Operator = (node, [x]) => {
+  const [kh, kw] = intsOf(node, 'kernel_shape') as [number, number]
+  const [top = 0, left = 0] = intsOf(node, 'pads') ?? []
+  const [, , h, wide] = x!.dims as [number, number, number, number]
+  return [
+    make(x!.dims, ([image, c, y, column]) => {
+      let largest = -Infinity
+      for (let i = 0; i < kh; i++)
+        for (let j = 0; j < kw; j++) {
+          const [row, col] = [y! + i - top, column! + j - left]
+          if (row < 0 || row >= h || col < 0 || col >= wide) continue
+          largest = Math.max(largest, element(x!, [image!, c!, row, col]))
+        }
+      return largest
+    }),
+  ]
+}
+
+function reduce(isMean: boolean): Operator {
+  return (node, [x, given]) => {
+    const axes = (intsOf(node, 'axes') ?? [...given!.data]).map((axis) =>
+      axis < 0 ? axis + x!.dims.length : axis,
+    )
+    const kept = x!.dims.map((size, axis) => (axes.includes(axis) ? 1 : size))
+    const sums = make(kept, () => 0)
+    make(x!.dims, (index) => {
+      let flat = 0
+      for (const [axis, size] of kept.entries()) flat = flat * size + (size === 1 ? 0 : index[axis]!)
+      sums.data[flat]! += element(x!, index)
+      return 0
+    })
+    const terms = isMean ? x!.data.length / sums.data.length : 1
+    const dims = intOf(node, 'keepdims', 1) === 1 ? kept : x!.dims.filter((_, axis) => !axes.includes(axis))
+    return [{ dims, data: sums.data.map((value) => value / terms) }]
+  }
+}
+
+const sumKept = (x: DoubleTensor, axes: readonly number[]): DoubleTensor => {
+  const dims = x.dims.map((size, axis) => (axes.includes(axis) ? 1 : size))
+  const sums = make(dims, () => 0)
+  make(x.dims, (index) => {
+    let flat = 0
+    for (const [axis, size] of dims.entries()) flat = flat * size + (size === 1 ? 0 : index[axis]!)
+    sums.data[flat]! += element(x, index)
+    return 0
+  })
+  return sums
+}
+
+const normalize: Operator = (node, [x, gamma, beta]) => {
+  const count = x!.dims[0]! * x!.dims[2]! * x!.dims[3]!
+  const mean = sumKept(x!, [0, 2, 3])
+  const centred = make(x!.dims, (index) => element(x!, index) - element(mean, index) / count)
+  const squares = sumKept({ dims: x!.dims, data: centred.data.map((value) => value * value) }, [0, 2, 3])
+  const epsilon = floatOf(node, 'epsilon', 1e-5)
+  return [
+    make(x!.dims, (index) => {
+      const c = index[1]!
+      const deviation = Math.sqrt(squares.data[c]! / count + epsilon)
+      return (element(centred, index) / deviation) * gamma!.data[c]! + beta!.data[c]!
+    }),
+  ]
+}
+
+const slice: Operator = (_, [x, starts, ends, axes]) => {
+  const from = x!.dims.map(() => 0)
+  const dims = [...x!.dims]
+  starts!.data.forEach((start, index) => {
+    const axis = axes === undefined ? index : axes.data[index]!
+    const size = x!.dims[axis]!
+    const clamp = (at: number): number => Math.min(size, at < 0 ? at + size : at)
+    from[axis] = clamp(start)
+    dims[axis] = clamp(ends!.data[index]!) - from[axis]
+  })
+  return [
+    make(dims, (index) =>
+      element(
+        x!,
+        index.map((at, axis) => at + from[axis]!),
+      ),
+    ),
+  ]
+}
+
+function pieces(x: DoubleTensor, axis: number, sizes: readonly number[]): readonly DoubleTensor[] {
+  let first = 0
+  return sizes.map((size) => {
+    const from = first
+    first += size
+    const dims = x.dims.map((dim, at) => (at === axis ? size : dim))
+    return make(dims, (index) =>
+      element(
+        x,
+        index.map((at, on) => (on === axis ? at + from : at)),
+      ),
+    )
+  })
+}
+
+const operators: Readonly<Record<string, Operator>> = {
+  Add: binary((left, right) => left + right),
+  Sub: binary((left, right) => left - right),
+  Mul: binary((left, right) => left * right),
+  Div: binary((left, right) => left / right),
+  Neg: unary((value) => -value),
+  Sqrt: unary((value) => Math.sqrt(value)),
+  Relu: unary((value) => Math.max(0, value)),
+  Sigmoid: unary((value) => 1 / (1 + Math.exp(-value))),
+  Identity: unary((value) => value),
+  // Straight through: what is differentiated is the value without its rounding.
+  DequantizeLinear: (_, [x]) => [x!],
+  QuantizeLinear: (_, [x, scale, zero]) => {
+    const low = (-zero!.data[0]! - 0.5) * scale!.data[0]!
+    const high = (255.5 - zero!.data[0]!) * scale!.data[0]!
+    return [{ dims: x!.dims, data: x!.data.map((value) => Math.min(high, Math.max(low, value))) }]
+  },
+  Conv: convolve,
+  ConvTranspose: convolveTransposed,
+  MaxPool: pool,
+  BatchNormalization: normalize,
+  ReduceSum: reduce(false),
+  ReduceMean: reduce(true),
+  Slice: slice,
+  Concat: (node, parts) => {
+    const axis = intOf(node, 'axis', 0)
+    const dims = parts[0]!.dims.map((size, at) =>
+      at === axis ? parts.reduce((sum, part) => sum + part.dims[axis]!, 0) : size,
+    )
+    return [
+      make(dims, (index) => {
+        let first = 0
+        const part = parts.find(({ dims: own }) => {
+          if (index[axis]! < first + own[axis]!) return true
+          first += own[axis]!
+          return false
+        })
+        return element(
+          part!,
+          index.map((at, on) => (on === axis ? at - first : at)),
+        )
+      }),
+    ]
+  },
+  Split: (node, [x, sizes]) => pieces(x!, intOf(node, 'axis', 0), intsOf(node, 'split') ?? [...sizes!.data]),
+  Reshape: (_, [x, shape]) => {
+    const known = [...shape!.data].map((dim, axis) => (dim === 0 ? x!.dims[axis]! : dim))
+    const rest = x!.data.length / -known.reduce((product, dim) => product * dim, 1)
+    return [{ dims: known.map((dim) => (dim === -1 ? rest : dim)), data: x!.data }]
+  },
+  Transpose: (node, [x]) => {
+    const perm = intsOf(node, 'perm')!
+    const dims = perm.map((axis) => x!.dims[axis]!)
+    return [
+      make(dims, (index) =>
+        element(
+          x!,
+          x!.dims.map((_, axis) => index[perm.indexOf(axis)]!),
+        ),
+      ),
+    ]
+  },
+  Resize: (_, [x, , scales]) => {
+    const dims = x!.dims.map((size, axis) => size * scales!.data[axis]!)
+    return [
+      make(dims, (index) =>
+        element(
+          x!,
+          index.map((at, axis) => Math.floor(at / scales!.data[axis]!)),
+        ),
+      ),
+    ]
+  },
+  MatMul: (_, [a, b]) => {
+    const [m, k, n] = [a!.dims.at(-2)!, a!.dims.at(-1)!, b!.dims.at(-1)!]
+    const rank = Math.max(a!.dims.length, b!.dims.length)
+    const lead = Array.from({ length: rank - 2 }, (_, axis) =>
+      Math.max(a!.dims[axis - rank + a!.dims.length] ?? 1, b!.dims[axis - rank + b!.dims.length] ?? 1),
+    )
+    return [
+      make([...lead, m, n], (index) => {
+        const [row, column] = [index.at(-2)!, index.at(-1)!]
+        let sum = 0
+        for (let at = 0; at < k; at++)
+          sum +=
+            element(a!, [...index.slice(0, -2), row, at]) * element(b!, [...index.slice(0, -2), at, column])
+        return sum
+      }),
+    ]
+  },
+  Softmax: (node, [x]) => {
+    const axis = (intOf(node, 'axis', -1) + x!.dims.length) % x!.dims.length
+    const exponentials = { dims: x!.dims, data: x!.data.map(Math.exp) }
+    const sums = sumKept(exponentials, [axis])
+    return [make(x!.dims, (index) => element(exponentials, index) / element(sums, index))]
+  },
+}
