@@ -43,7 +43,7 @@ import { openServedModel } from './serving/open-served-model.js'
 import { ServingWatch } from './serving/serving-watch.js'
 import { trustPolicyOf } from './trusted-keys.js'
 import { updaterOptionsOf } from './updater-options.js'
-import { workerTrials } from './worker-trials.js'
+import { createTrials } from './trial/trials.js'
 
 export interface AgentOptions {
   readonly logger: Logger
@@ -278,13 +278,13 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
 }
 
 function updatePortsOf(parts: Parts, config: Config, logger: Logger): UpdatePorts {
-  const { store, connection, topics, status, outbox, cameras, watch, hardware, inference } = parts
+  const { store, connection, topics, status, outbox, cameras, watch, inference } = parts
   return {
     journal: store.journal,
     slots: store.slots,
     manifests: manifestsOf(connection, topics, store.manifests, clock),
     artefacts: artefactsOf({ connection, topics, store, delivery: config.delivery, logger }),
-    trials: workerTrials({ store, selection: config.selection, inference, clock, hardware }),
+    trials: createTrials({ store, selection: config.selection, inference, clock }),
     measurements: store.measurements,
     serving: cameras,
     soakWatch: watch,

@@ -5,6 +5,8 @@ export const limits = {
   manifestBytes: 16 * 1024 * 1024,
   /** An envelope is base64 of its payload, and at most 16 signatures. */
   envelopeBytes: 24 * 1024 * 1024,
+  /** About 100,000 objects. */
+  goldenIndexBytes: 16 * 1024 * 1024,
   desiredBytes: 16 * 1024,
   infoBytes: 64 * 1024,
   reportedBytes: 16 * 1024,

@@ -15,6 +15,28 @@ export interface TinyDetectorOptions {
   readonly size?: number
   /** What the score is divided by: 0 gives outputs that are not numbers. */
   readonly divisor?: number
+  /** Work that changes nothing: a matrix of `side` x `side` floats, and how often it is multiplied with itself. */
+  readonly burden?: { readonly side: number; readonly products: number }
+}
+
+/** Brightness is spread over a matrix of equal values, multiplied, and taken back as the mean: the same brightness. */
+function burdenNodes(products: number): readonly TinyNode[] {
+  const chain = Array.from({ length: products }, (_, index): TinyNode[] => [
+    { opType: 'MatMul', inputs: [`matrix${index}`, 'spread'], outputs: [`product${index}`] },
+    { opType: 'Div', inputs: [`product${index}`, 'side'], outputs: [`matrix${index + 1}`] },
+  ])
+  return [
+    { opType: 'Mul', inputs: ['column', 'brightness'], outputs: ['column_of_it'] },
+    { opType: 'Mul', inputs: ['column_of_it', 'row'], outputs: ['matrix0'] },
+    { opType: 'Add', inputs: ['column', 'row'], outputs: ['spread'] },
+    ...chain.flat(),
+    {
+      opType: 'ReduceMean',
+      inputs: [`matrix${products}`],
+      outputs: ['mean'],
+      attributes: { keepdims: 0 },
+    },
+  ]
 }
 
 /** The model and its description; one class, `thing`. */
@@ -22,7 +44,7 @@ export function tinyDetector(options: TinyDetectorOptions = {}): {
   readonly bytes: Uint8Array
   readonly description: ModelDescription
 } {
-  const { layout = 'nchw-float', size = 32, divisor = 1 } = options
+  const { layout = 'nchw-float', size = 32, divisor = 1, burden } = options
   const isBytes = layout === 'nhwc-uint8'
   const anchors = (size / 8) ** 2 + (size / 16) ** 2 + (size / 32) ** 2
   const boxes = [size / 2, size / 2, size / 4, size / 4, 0].flatMap((value) =>
@@ -34,9 +56,10 @@ export function tinyDetector(options: TinyDetectorOptions = {}): {
     {
       opType: 'ReduceMean',
       inputs: [isBytes ? 'pixels' : 'images'],
-      outputs: ['mean'],
+      outputs: [burden === undefined ? 'mean' : 'brightness'],
       attributes: { keepdims: 0 },
     },
+    ...(burden === undefined ? [] : burdenNodes(burden.products)),
     { opType: 'Div', inputs: ['mean', 'divisor'], outputs: ['score'] },
     { opType: 'Mul', inputs: ['mask', 'score'], outputs: ['scores'] },
     { opType: 'Add', inputs: ['boxes', 'scores'], outputs: ['output0'] },
@@ -53,6 +76,13 @@ export function tinyDetector(options: TinyDetectorOptions = {}): {
       { name: 'boxes', dims: [1, 5, anchors], data: boxes },
       { name: 'mask', dims: [1, 5, anchors], data: mask },
       { name: 'divisor', dims: [1], data: [isBytes ? divisor * 255 : divisor] },
+      ...(burden === undefined
+        ? []
+        : [
+            { name: 'column', dims: [burden.side, 1], data: new Array<number>(burden.side).fill(1) },
+            { name: 'row', dims: [1, burden.side], data: new Array<number>(burden.side).fill(1) },
+            { name: 'side', dims: [1], data: [burden.side * 2] },
+          ]),
     ],
   })
   return {

@@ -1,0 +1,129 @@
+/**
+ * One model, measured: what it is, how long it takes, how much memory, how well it finds what is in the golden pictures.
+ * Runs in the trial process. Invariant: a figure is what was measured, or the whole is an error with a code.
+ */
+
+import { readFile } from 'node:fs/promises'
+import type { Clock } from '../../base/clock.js'
+import { AgentError } from '../../base/errors.js'
+import { Histogram } from '../../base/histogram.js'
+import { seededRandom } from '../../base/random.js'
+import { readLetterboxed } from '../../camera/read-image.js'
+import { evaluate } from '../../evaluation/evaluate.js'
+import { importModel } from '../../onnx/import-model.js'
+import { type GoldenPicture, type GoldenSet, parseGolden } from '../../protocol/golden.js'
+import type { AccuracyFigures } from '../../protocol/measurement.js'
+import { type Detector, type DetectorFrame, openDetector } from '../../runtime/detector.js'
+import { validationOptions } from '../../yolo/detection.js'
+import { letterbox } from '../../yolo/letterbox.js'
+import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
+import type { TrialFindings, TrialOrder } from './messages.js'
+import { beginPeak, readPeak } from './peak-memory.js'
+
+/** Pictures that the timed runs take turns with. */
+const timedPictures = 8
+
+/** Measures the model of `order`. Throws `model.*`, `inference.*`, `image.decode_failed`, `protocol.*`. */
+export async function measureModel(
+  order: TrialOrder,
+  clock: Clock,
+  onProgress: (progress: number) => void,
+): Promise<TrialFindings> {
+  const description = describeModel(importModel(await readFile(order.modelPath)))
+  requireExpected(description, order.expected)
+  const golden = order.goldenPath === undefined ? undefined : parseGolden(await readFile(order.goldenPath))
+  const frames = await timedFrames(golden, description)
+  const beforeBytes = await beginPeak()
+  const detector = await openDetector({ path: order.modelPath, description }, order.session)
+  try {
+    const steps = order.runs + (golden?.pictures.length ?? 0)
+    let done = 0
+    const step = (): void => {
+      onProgress(++done / steps)
+    }
+    step()
+    const latency = new Histogram()
+    for (let run = 0; run < order.runs; run++) {
+      const startMs = clock.monotonicMs()
+      await detector.detect(frames[run % frames.length]!, order.detection)
+      latency.record(clock.monotonicMs() - startMs)
+      step()
+    }
+    const memoryBytes = Math.max(0, (await readPeak()) - beforeBytes)
+    const accuracy = golden === undefined ? undefined : await accuracyOf(detector, golden, step)
+    return {
+      provider: detector.provider,
+      latency: latency.summary(),
+      memoryBytes,
+      ...(accuracy !== undefined && { accuracy }),
+    }
+  } finally {
+    await detector.close()
+  }
+}
+
+function requireExpected(description: ModelDescription, expected: TrialOrder['expected']): void {
+  if (expected === undefined) return
+  const { inputWidth, inputHeight, classNames } = description
+  if (inputWidth !== expected.width || inputHeight !== expected.height) {
+    const size = `${inputWidth}x${inputHeight}`
+    throw new AgentError(
+      'model.not_yolov8',
+      `the model takes ${size} pixels, its manifest says ${expected.width}x${expected.height}`,
+    )
+  }
+  if (classNames.length !== expected.classCount) {
+    throw new AgentError(
+      'model.labels_invalid',
+      `the model has ${classNames.length} classes, its manifest names ${expected.classCount}`,
+    )
+  }
+}
+
+/** Golden pictures, or noise: what a model finds in it costs time in decoding, so plain grey would flatter it. */
+async function timedFrames(
+  golden: GoldenSet | undefined,
+  { inputWidth: width, inputHeight: height }: ModelDescription,
+): Promise<readonly DetectorFrame[]> {
+  const pictures = golden?.pictures.slice(0, timedPictures) ?? []
+  if (pictures.length > 0) return Promise.all(pictures.map((picture) => frameOf(picture, { width, height })))
+  const pixels = new SharedArrayBuffer(width * height * 3)
+  const random = seededRandom(1)
+  const bytes = new Uint8Array(pixels)
+  for (let at = 0; at < bytes.length; at++) bytes[at] = random.next() * 256
+  return [{ pixels, byteOffset: 0, letterbox: letterbox({ width, height }, { width, height }) }]
+}
+
+async function frameOf(
+  picture: GoldenPicture,
+  size: { readonly width: number; readonly height: number },
+): Promise<DetectorFrame> {
+  const read = await readLetterboxed(picture.bytes, size)
+  const pixels = new SharedArrayBuffer(read.pixels.byteLength)
+  new Uint8Array(pixels).set(read.pixels)
+  return { pixels, byteOffset: 0, letterbox: read.letterbox }
+}
+
+async function accuracyOf(
+  detector: Detector,
+  golden: GoldenSet,
+  onPicture: () => void,
+): Promise<AccuracyFigures> {
+  const { inputWidth: width, inputHeight: height } = detector.description
+  const items = golden.pictures.map((picture) => ({ ...picture, groundTruths: picture.objects }))
+  const { metrics, images } = await evaluate(
+    items,
+    async (picture) => {
+      const frame = await frameOf(picture, { width, height })
+      return (await detector.detect(frame, validationOptions)).detections
+    },
+    { onProgress: onPicture },
+  )
+  if (images.every(({ detections }) => detections.length === 0)) {
+    throw new AgentError(
+      'inference.output_invalid',
+      `the model finds nothing in ${images.length} golden pictures with ${metrics.groundTruths} objects`,
+    )
+  }
+  return { map: metrics.map, map50: metrics.map50, images: metrics.images, dataset: golden.dataset }
+}

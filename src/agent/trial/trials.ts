@@ -1,0 +1,160 @@
+/**
+ * The update service's trials, each in a process of its own.
+ * Invariant: a variant that cannot be measured is a result with a code, not an exception; the serving model is not touched.
+ */
+
+import { createRequire } from 'node:module'
+import type { Clock } from '../../base/clock.js'
+import type { Config } from '../../config/config.js'
+import { detectHardware } from '../../hardware/detect-hardware.js'
+import { openEnvelope } from '../../protocol/envelope.js'
+import { inputSizeOf, type Manifest, manifestPayloadType, parseManifest } from '../../protocol/manifest.js'
+import type { Variant } from '../../protocol/manifest.js'
+import type { AccuracyFigures } from '../../protocol/measurement.js'
+import type { Store } from '../../store/store.js'
+import type { DeviceProfile, ServedModel, TrialRequest, TrialResult, Trials } from '../../update/ports.js'
+import { sessionOptionsOf } from '../serving/open-served-model.js'
+import { runTrialProcess, type TrialLimits } from './run-trial-process.js'
+
+export interface TrialsOptions {
+  readonly store: Store
+  readonly selection: Config['selection']
+  /** With the execution providers that work here. */
+  readonly inference: Config['inference']
+  readonly clock: Clock
+  /** Instead of the machine itself. */
+  readonly hardwareRoot?: string
+  readonly limits?: Partial<TrialLimits>
+}
+
+/** Behind the serving model, whose frames must not wait for a trial. */
+const niceness = 10
+/** Loading a large model from a slow card and its first run take seconds; an engine build takes minutes. */
+const stallMs = { cpu: 120_000, accelerator: 30 * 60_000 }
+/** Share of the memory that is available when a trial begins that it may take. */
+const memoryShare = 0.8
+
+const ortVersion = (
+  createRequire(import.meta.url)('onnxruntime-node/package.json') as { readonly version: string }
+).version
+
+export function createTrials(options: TrialsOptions): Trials {
+  return {
+    profile: () => profileOf(options),
+    conditions: (variant) => conditionsOf(options, variant),
+    measure: (request) => measure(options, request),
+    measureActive: (manifest, active, signal) => measureActive(options, manifest, active, signal),
+  }
+}
+
+function hardwareOf({ hardwareRoot }: TrialsOptions): ReturnType<typeof detectHardware> {
+  return detectHardware(hardwareRoot === undefined ? {} : { root: hardwareRoot })
+}
+
+/** Read anew each time: free memory and power mode change. */
+async function profileOf(options: TrialsOptions): Promise<DeviceProfile> {
+  const { cpu, board, condition, int8Targets, platformRuntimes } = await hardwareOf(options)
+  const { providers } = options.inference
+  return {
+    kinds: providers.length === 0 ? [] : ['onnx'],
+    providers,
+    cpuFeatures: cpu.features,
+    int8Targets,
+    encodings: ['none', 'br', 'gzip'],
+    memoryBytes: condition.memoryAvailableBytes,
+    ...(board.chip !== undefined && { chip: board.chip }),
+    platformRuntimes,
+  }
+}
+
+async function conditionsOf(options: TrialsOptions, variant: Variant): Promise<string> {
+  const { board, cpu, condition } = await hardwareOf(options)
+  const { providers, intraOpThreads } = sessionOptionsOf(options.inference, variant)
+  const { conf, iou, maxDet } = options.inference
+  return JSON.stringify({
+    providers,
+    threads: intraOpThreads,
+    detection: [conf, iou, maxDet],
+    runs: options.selection.trialRuns,
+    runtime: `onnxruntime-node ${ortVersion}`,
+    board: board.name,
+    cpu: `${cpu.model} x ${cpu.cores}`,
+    power: condition.powerMode ?? 'unknown',
+  })
+}
+
+async function measure(options: TrialsOptions, request: TrialRequest): Promise<TrialResult> {
+  const { manifest, variant, signal } = request
+  const { conf, iou, maxDet } = options.inference
+  const outcome = await runTrialProcess(
+    {
+      modelPath: options.store.blobs.pathOf(variant.artefact.sha256),
+      goldenPath: goldenPathOf(options, manifest),
+      session: { ...sessionOptionsOf(options.inference, variant), niceness },
+      detection: { conf, iou, maxDet, multiLabel: false },
+      runs: options.selection.trialRuns,
+      expected: { classCount: manifest.classNames.length, ...inputSizeOf(manifest, variant) },
+    },
+    {
+      limits: await limitsOf(options),
+      clock: options.clock,
+      signal,
+      onProgress: (progress) => {
+        request.onProgress(progress)
+      },
+    },
+  )
+  return outcome.state === 'measured' ? { state: 'measured', ...outcome.findings } : outcome
+}
+
+async function measureActive(
+  options: TrialsOptions,
+  manifest: Manifest,
+  active: ServedModel,
+  signal: AbortSignal,
+): Promise<AccuracyFigures | undefined> {
+  const goldenPath = goldenPathOf(options, manifest)
+  const served = goldenPath === undefined ? undefined : await servedVariant(options, active)
+  if (served === undefined) return undefined
+  // Labels are class indices: they mean the same to both models only when the names are the same.
+  if (served.manifest.classNames.join('\n') !== manifest.classNames.join('\n')) return undefined
+  const outcome = await runTrialProcess(
+    {
+      modelPath: options.store.blobs.pathOf(served.variant.artefact.sha256),
+      goldenPath,
+      session: { ...sessionOptionsOf(options.inference, served.variant), niceness },
+      detection: { conf: 1, iou: 1, maxDet: 1, multiLabel: false },
+      runs: 0,
+      expected: undefined,
+    },
+    { limits: await limitsOf(options), clock: options.clock, signal, onProgress: () => undefined },
+  )
+  return outcome.state === 'measured' ? outcome.findings.accuracy : undefined
+}
+
+function goldenPathOf({ store }: TrialsOptions, { golden }: Manifest): string | undefined {
+  return golden === undefined ? undefined : store.blobs.pathOf(golden.artefact.sha256)
+}
+
+async function servedVariant(
+  { store }: TrialsOptions,
+  active: ServedModel,
+): Promise<{ readonly manifest: Manifest; readonly variant: Variant } | undefined> {
+  const bytes = await store.manifests.read(active.manifestSha256)
+  if (bytes === undefined) return undefined
+  // It was verified before it was kept, and is found by the digest of exactly those bytes.
+  const { payload } = openEnvelope(bytes, manifestPayloadType, { keys: [], allowUnsigned: true })
+  const manifest = parseManifest(payload)
+  const variant = manifest.variants.find(({ id }) => id === active.variantId)
+  return variant === undefined ? undefined : { manifest, variant }
+}
+
+async function limitsOf(options: TrialsOptions): Promise<TrialLimits> {
+  const { condition } = await hardwareOf(options)
+  const isCpuOnly = options.inference.providers.every((name) => name === 'cpu')
+  return {
+    stallMs: isCpuOnly ? stallMs.cpu : stallMs.accelerator,
+    memoryBytes: condition.memoryAvailableBytes * memoryShare,
+    ...options.limits,
+  }
+}

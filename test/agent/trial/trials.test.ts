@@ -1,0 +1,162 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import t, { type Test } from 'tap'
+import { createTrials } from '../../../src/agent/trial/trials.js'
+import { sha256Of } from '../../../src/base/digest.js'
+import { systemClock } from '../../../src/base/clock.js'
+import { loadConfig } from '../../../src/config/load.js'
+import { cutBlob } from '../../../src/protocol/cut-blob.js'
+import { sealEnvelope } from '../../../src/protocol/envelope.js'
+import { encodeGolden } from '../../../src/protocol/golden.js'
+import {
+  encodeManifest,
+  type Manifest,
+  manifestPayloadType,
+  type Variant,
+} from '../../../src/protocol/manifest.js'
+import { openStore, type Store } from '../../../src/store/store.js'
+import type { ServedModel, TrialResult, Trials } from '../../../src/update/ports.js'
+import { layOutBoard } from '../../helpers/boards.js'
+import { tinyDetector } from '../../helpers/tiny-detector.js'
+
+const size = 32
+
+interface Bench {
+  readonly store: Store
+  readonly trials: Trials
+  /** A manifest whose only variant is `bytes`, with a golden picture that is `brightness` all over. */
+  readonly publish: (
+    bytes: Uint8Array,
+    brightness: number,
+    classNames?: readonly string[],
+  ) => Promise<Manifest>
+}
+
+async function bench(t: Test, hardwareRoot?: string): Promise<Bench> {
+  const store = await openStore({
+    root: join(hardwareRoot ?? t.testdir(), 'store'),
+    quota: { limitBytes: 1e9, reserveBytes: 0 },
+    outboxLimitBytes: 1e6,
+  })
+  const { selection, inference } = loadConfig({ env: {} })
+  const trials = createTrials({
+    store,
+    selection: { ...selection, trialRuns: 5 },
+    inference,
+    clock: systemClock,
+    ...(hardwareRoot !== undefined && { hardwareRoot }),
+  })
+  return { store, trials, publish }
+
+  async function publish(bytes: Uint8Array, brightness: number, classNames = ['thing']): Promise<Manifest> {
+    const background = { r: brightness, g: brightness, b: brightness }
+    const picture = await sharp({ create: { width: size, height: size, channels: 3, background } })
+      .png()
+      .toBuffer()
+    const objects = [{ classIndex: 0, x1: 12, y1: 12, x2: 20, y2: 20, area: 64, crowd: false }]
+    const golden = encodeGolden({ dataset: 'golden', pictures: [{ name: 'a.png', bytes: picture, objects }] })
+    return {
+      model: 'm',
+      version: '1.0.0',
+      sequence: 1,
+      createdAt: '2026-01-01T00:00:00Z',
+      task: 'detect',
+      classNames,
+      input: { width: size, height: size },
+      variants: [
+        {
+          id: 'v',
+          kind: 'onnx',
+          artefact: await artefactOf(bytes),
+          precision: 'fp32',
+          form: 'export',
+          macs: 1,
+          parameters: 1,
+          providers: [],
+          cpuNeeds: [],
+          cpuPrefers: [],
+        },
+      ],
+      golden: { artefact: await artefactOf(golden), images: 1 },
+      source: { sha256: sha256Of(bytes), toolVersion: '1' },
+    }
+  }
+
+  async function artefactOf(bytes: Uint8Array): Promise<Variant['artefact']> {
+    const sha256 = await store.blobs.write(bytes)
+    return { sha256, sizeBytes: bytes.byteLength, encoding: 'none', blob: cutBlob(bytes) }
+  }
+}
+
+function measure(trials: Trials, manifest: Manifest): Promise<TrialResult> {
+  const signal = new AbortController().signal
+  return trials.measure({ manifest, variant: manifest.variants[0]!, signal, onProgress: () => undefined })
+}
+
+async function servedOf(store: Store, manifest: Manifest): Promise<ServedModel> {
+  const manifestSha256 = await store.manifests.write(
+    sealEnvelope(manifestPayloadType, encodeManifest(manifest), []),
+  )
+  return {
+    deploymentId: 'd',
+    model: manifest.model,
+    version: manifest.version,
+    sequence: manifest.sequence,
+    variantId: 'v',
+    manifestSha256,
+    blobSha256s: [manifest.variants[0]!.artefact.sha256],
+    sinceMs: 0,
+  }
+}
+
+t.test(
+  'a variant is measured on this machine, with the accuracy on the golden set of its bundle',
+  async (t) => {
+    const { trials, publish } = await bench(t)
+    t.match(await measure(trials, await publish(tinyDetector({ size }).bytes, 255)), {
+      state: 'measured',
+      provider: 'cpu',
+      latency: { count: 5 },
+      accuracy: { images: 1, dataset: 'golden' },
+    })
+  },
+)
+
+t.test('a variant that was lost from the store is a result with a code', async (t) => {
+  const { store, trials, publish } = await bench(t)
+  const manifest = await publish(tinyDetector({ size }).bytes, 255)
+  await store.blobs.remove(manifest.variants[0]!.artefact.sha256)
+  t.match(await measure(trials, manifest), { state: 'failed', error: { code: 'deployment.trial_failed' } })
+})
+
+t.test('the active model is measured on the new golden set, if its classes are the same', async (t) => {
+  const { store, trials, publish } = await bench(t)
+  const signal = new AbortController().signal
+  const active = await servedOf(store, await publish(tinyDetector({ size }).bytes, 255))
+  const next = await publish(tinyDetector({ size, divisor: 2 }).bytes, 200)
+  t.match(await trials.measureActive(next, active, signal), { dataset: 'golden', images: 1 })
+  const renamed = await publish(tinyDetector({ size, divisor: 2 }).bytes, 200, ['another'])
+  t.equal(await trials.measureActive(renamed, active, signal), undefined)
+  const { golden, ...withoutGolden } = next
+  t.ok(golden)
+  t.equal(await trials.measureActive(withoutGolden, active, signal), undefined)
+})
+
+t.test('the profile and the conditions are those of the board', async (t) => {
+  const orin = layOutBoard('jetson-orin-nano', t.testdir())
+  const { trials, publish } = await bench(t, orin)
+  t.match(await trials.profile(), {
+    kinds: ['onnx'],
+    providers: ['cpu'],
+    int8Targets: ['arm64'],
+    chip: 't234',
+    cpuFeatures: ['asimd', 'asimdhp', 'asimddp'],
+    platformRuntimes: { tensorrt: '10.3.0' },
+  })
+  const [variant] = (await publish(tinyDetector({ size }).bytes, 255)).variants
+  const before = await trials.conditions(variant!)
+  t.equal(await trials.conditions(variant!), before, 'the same conditions have the same name')
+  writeFileSync(join(orin, 'var/lib/nvpmodel/status'), 'pmode:0002\n')
+  t.not(await trials.conditions(variant!), before, 'another power mode is another condition')
+})
