@@ -49,7 +49,11 @@ async function bench(t: Test, hardwareRoot?: string): Promise<Bench> {
   })
   return { store, trials, publish }
 
-  async function publish(bytes: Uint8Array, brightness: number, classNames = ['thing']): Promise<Manifest> {
+  async function publish(
+    bytes: Uint8Array,
+    brightness: number,
+    classNames: readonly string[] = ['thing'],
+  ): Promise<Manifest> {
     const background = { r: brightness, g: brightness, b: brightness }
     const picture = await sharp({ create: { width: size, height: size, channels: 3, background } })
       .png()
