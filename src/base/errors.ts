@@ -64,6 +64,7 @@ export const errorTable = {
 
   'deployment.superseded': { retry: 'later', exit: 8 },
   'deployment.interrupted': { retry: 'later', exit: 8 },
+  'deployment.crash_loop': { retry: 'later', exit: 8 },
   'deployment.trial_failed': { retry: 'never', exit: 8 },
   'deployment.accuracy_low': { retry: 'never', exit: 8 },
   'deployment.soak_failed': { retry: 'never', exit: 8 },
@@ -85,6 +86,11 @@ export const errorTable = {
 
 /** A code of the table: `kind.noun_verb`. */
 export type ErrorCode = keyof typeof errorTable
+
+/** `text` when it is a code of the table; a newer version's is not. */
+export function errorCodeOf(text: string): ErrorCode | undefined {
+  return Object.hasOwn(errorTable, text) ? (text as ErrorCode) : undefined
+}
 
 export interface AgentErrorOptions {
   /** The error that led to this one; kept for logs, never shown to a person. */

@@ -128,7 +128,8 @@ export class SlotStore {
     await this.#change((state) => {
       const { active, sequences } = state
       if (active === undefined) return state
-      const floor = Math.max(active.sequence, sequences[active.model] ?? 0)
+      const known = Object.hasOwn(sequences, active.model) ? sequences[active.model]! : 0
+      const floor = Math.max(active.sequence, known)
       return { ...state, beforeSwitch: undefined, sequences: { ...sequences, [active.model]: floor } }
     })
   }

@@ -74,10 +74,17 @@ function admit(measured: readonly MeasuredVariant[], policy: SelectionPolicy): A
   return { candidates, excluded }
 }
 
-/** Larger is better. */
 function scoreOf(each: MeasuredVariant, { policy }: SelectionPolicy): number {
-  const map = accuracyOf(each) ?? 0
-  const speed = -Math.log2(Math.max(0.01, each.latency.p95Ms))
+  return policyScore(policy, accuracyOf(each), each.latency.p95Ms)
+}
+
+/** How good a variant of accuracy `map` and of `cost` (a time, or anything in proportion to it) is; larger is better. */
+export function policyScore(
+  policy: SelectionPolicy['policy'],
+  map: number | undefined = 0,
+  cost: number,
+): number {
+  const speed = -Math.log2(Math.max(0.01, cost))
   if (policy === 'latency-first') return speed
   // Equal accuracy (or none known) is decided by speed.
   if (policy === 'accuracy-first') return map + speed * 1e-6

@@ -20,8 +20,9 @@ export interface DeploymentRecord {
   readonly allowDowngrade: boolean
   /** 1 for the first. */
   readonly attempt: number
-  /** How often a restart interrupted this attempt. */
+  /** How often a restart interrupted this attempt, outside the trial and in it. */
   readonly restarts: number
+  readonly trialRestarts: number
   /** How often a file that was complete had to be fetched again. */
   readonly refetches: number
   /** Digest of the manifest as kept in the store, once it is accepted. */
@@ -34,4 +35,12 @@ export interface DeploymentRecord {
   readonly why?: string
   /** Why it was refused or is rolled back. */
   readonly error?: WireError
+}
+
+/** What a record of a wish or a model found begins with. */
+export function emptyRecord(): Pick<
+  DeploymentRecord,
+  'restarts' | 'trialRestarts' | 'refetches' | 'shortlist' | 'discarded'
+> {
+  return { restarts: 0, trialRestarts: 0, refetches: 0, shortlist: [], discarded: [] }
 }

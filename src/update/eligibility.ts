@@ -4,6 +4,7 @@
  */
 
 import type { Variant } from '../protocol/manifest.js'
+import { policyScore, type SelectionPolicy } from './choose-variant.js'
 import type { DiscardedVariant } from './deployment-record.js'
 import type { DeviceProfile } from './ports.js'
 
@@ -51,8 +52,12 @@ const checks: readonly Check[] = [
   },
 ]
 
-/** Sorts `variants` into those that can run under `profile` and the others. */
-export function eligibleVariants(variants: readonly Variant[], profile: DeviceProfile): Eligibility {
+/** Sorts `variants` into those that can run under `profile`, the best guess for `selection` first, and the others. */
+export function eligibleVariants(
+  variants: readonly Variant[],
+  profile: DeviceProfile,
+  selection: SelectionPolicy,
+): Eligibility {
   const fit: Variant[] = []
   const discarded: DiscardedVariant[] = []
   for (const variant of variants) {
@@ -60,7 +65,8 @@ export function eligibleVariants(variants: readonly Variant[], profile: DevicePr
     if (reason === undefined) fit.push(variant)
     else discarded.push({ variant: variant.id, reason })
   }
-  return { variants: fit.sort((a, b) => guessedCost(a, profile) - guessedCost(b, profile)), discarded }
+  const rankOf = (variant: Variant): number => guessedScore(variant, profile, selection)
+  return { variants: fit.sort((a, b) => rankOf(b) - rankOf(a)), discarded }
 }
 
 function firstReason(variant: Variant, profile: DeviceProfile): string | undefined {
@@ -69,6 +75,13 @@ function firstReason(variant: Variant, profile: DeviceProfile): string | undefin
     if (reason !== undefined) return reason
   }
   return undefined
+}
+
+/** What {@link policyScore} will say of the variant, guessed; one below the policy's floor comes after all others. */
+function guessedScore(variant: Variant, profile: DeviceProfile, selection: SelectionPolicy): number {
+  const map = variant.expected?.map
+  const misses = selection.policy === 'latency-first' && map !== undefined && map < selection.mapFloor
+  return policyScore(selection.policy, map, guessedCost(variant, profile)) - (misses ? 1000 : 0)
 }
 
 /**

@@ -19,6 +19,8 @@ export interface JournalEntry {
   readonly outcomes: readonly Outcome[]
   /** By target, `kind/name`: an older wish is a replay. */
   readonly seenWishes: Readonly<Record<string, SeenWish>>
+  /** Starts in a row that did not live long enough to count as good; see recover.ts. */
+  readonly unsettledStarts: number
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -47,7 +49,7 @@ function isDeployment(value: unknown): value is DeploymentRecord {
   return (
     isFields(value) &&
     hasTexts(value, 'id', 'model', 'version') &&
-    hasCounts(value, 'attempt', 'restarts', 'refetches') &&
+    hasCounts(value, 'attempt', 'restarts', 'trialRestarts', 'refetches') &&
     isFields(value['target']) &&
     hasTexts(value['target'], 'kind', 'name') &&
     typeof value['allowDowngrade'] === 'boolean' &&
@@ -86,5 +88,6 @@ export function parseJournalEntry(value: unknown): JournalEntry | undefined {
     return undefined
   if (!Array.isArray(outcomes) || !outcomes.every(isOutcome)) return undefined
   if (!isFields(seenWishes) || !Object.values(seenWishes).every(isSeenWish)) return undefined
+  if (!hasCounts(value, 'unsettledStarts')) return undefined
   return value as unknown as JournalEntry
 }

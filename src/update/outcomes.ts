@@ -4,7 +4,7 @@
  */
 
 import { backoffDelayMs } from '../base/backoff.js'
-import { errorTable, type ErrorCode, type RetryPolicy } from '../base/errors.js'
+import { errorCodeOf, errorTable, type RetryPolicy } from '../base/errors.js'
 import type { Random } from '../base/random.js'
 import type { DeploymentState } from '../protocol/deployment.js'
 import type { DeploymentRecord } from './deployment-record.js'
@@ -25,12 +25,17 @@ export interface Outcome {
 }
 
 function retryPolicyOf(code: string): RetryPolicy {
-  return Object.hasOwn(errorTable, code) ? errorTable[code as ErrorCode].retry : 'never'
+  const known = errorCodeOf(code)
+  return known === undefined ? 'never' : errorTable[known].retry
 }
+
+/** A manifest that is not on the broker yet, or was taken off it; another wish. */
+const externalCodes = new Set(['bundle.file_missing', 'deployment.superseded'])
 
 /** Failures that say nothing about the model: they never use up the attempts. */
 function isExternal(code: string): boolean {
-  return code.startsWith('network.') || code.startsWith('resource.') || code === 'deployment.superseded'
+  const areas = ['network.', 'resource.']
+  return areas.some((area) => code.startsWith(area)) || externalCodes.has(code)
 }
 
 export interface OutcomeOptions {
@@ -51,7 +56,7 @@ export function outcomeOf(
   }
   const code = error?.code ?? 'deployment.interrupted'
   const attempts = isExternal(code) ? attempt - 1 : attempt
-  const isFinal = retryPolicyOf(code) === 'never' || attempts >= options.attemptsMax
+  const isFinal = !isExternal(code) && (retryPolicyOf(code) === 'never' || attempts >= options.attemptsMax)
   const delayMs = backoffDelayMs(attempt - 1, retryBackoff, options.random)
   const retryAtMs = code === 'deployment.superseded' ? options.nowMs : options.nowMs + delayMs
   return {

@@ -58,6 +58,8 @@ export interface ModelSlots {
   promote(deploymentId: string, nowMs: number): Promise<void>
   commit(): Promise<void>
   rollBack(): Promise<void>
+  /** Exchanges active and previous. Not between switch and commit. */
+  activatePrevious(nowMs: number): Promise<void>
 }
 
 export interface Manifests {

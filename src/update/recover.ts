@@ -5,9 +5,10 @@
  */
 
 import type { DeploymentState, WireError } from '../protocol/deployment.js'
-import type { DeploymentRecord } from './deployment-record.js'
+import { type DeploymentRecord, emptyRecord } from './deployment-record.js'
 import type { JournalEntry } from './journal-entry.js'
 import type { MachineState } from './machine.js'
+import type { Outcome } from './outcomes.js'
 import type { SlotsView } from './ports.js'
 
 interface RecoveryRow {
@@ -20,6 +21,8 @@ interface RecoveryRow {
 const HARMLESS_RESTARTS_MAX = 28
 /** A trial runs foreign code for the first time: it may take the whole machine down. */
 const TRIAL_RESTARTS_MAX = 2
+/** Starts in a row that end before they count as good; then the model before is served. */
+export const UNSETTLED_STARTS_MAX = 5
 
 // prettier-ignore
 export const recoveryTable = {
@@ -44,22 +47,18 @@ function interrupted(state: DeploymentState): WireError {
 }
 
 /** A record for a switch of which the journal knows nothing. */
-function recordFromSlots(slots: SlotsView): DeploymentRecord | undefined {
-  const { active } = slots
+function recordFromSlots({ active }: SlotsView, outcomes: readonly Outcome[]): DeploymentRecord | undefined {
   if (active === undefined) return undefined
+  const known = outcomes.find(({ deploymentId }) => deploymentId === active.deploymentId)
   return {
+    ...emptyRecord(),
     id: active.deploymentId,
     target: { kind: 'device', name: 'unknown' },
     model: active.model,
     version: active.version,
     allowDowngrade: false,
-    attempt: 1,
-    restarts: 0,
-    refetches: 0,
-    shortlist: [],
-    discarded: [],
+    attempt: (known?.attempts ?? 0) + 1,
     variantId: active.variantId,
-    error: { code: 'deployment.interrupted', message: 'a switch was found that was not committed' },
   }
 }
 
@@ -67,13 +66,42 @@ function recordFromSlots(slots: SlotsView): DeploymentRecord | undefined {
 function recoverEntry({ state, deployment }: JournalEntry): MachineState {
   if (deployment === undefined || state === 'idle') return { state: 'idle' }
   const { enter, restartsMax } = recoveryTable[state]
-  const record = { ...deployment, restarts: deployment.restarts + 1 }
-  if (record.restarts > restartsMax)
+  const counter = state === 'trial' ? 'trialRestarts' : 'restarts'
+  const record = { ...deployment, [counter]: deployment[counter] + 1 }
+  if (record[counter] > restartsMax)
     return { state: 'refused', deployment: { ...record, error: interrupted(state) } }
-  if (enter === 'rollingBack') {
-    return { state: enter, deployment: { ...record, error: record.error ?? interrupted(state) } }
-  }
+  if (enter === 'rollingBack') return rollingBack(record, interrupted(state))
   return { state: enter, deployment: record }
+}
+
+function rollingBack(deployment: DeploymentRecord, error: WireError): MachineState {
+  return { state: 'rollingBack', deployment: { ...deployment, error: deployment.error ?? error } }
+}
+
+/** The way back from a committed model under which the process does not stay alive, if there is one. */
+function recoverCrashLoop(entry: JournalEntry | undefined, slots: SlotsView): MachineState | undefined {
+  if (entry === undefined || entry.unsettledStarts < UNSETTLED_STARTS_MAX) return undefined
+  const deployment = slots.previous === undefined ? undefined : recordFromSlots(slots, entry.outcomes)
+  if (deployment === undefined) return undefined
+  const { model, version } = deployment
+  const message = `${entry.unsettledStarts} starts in a row with ${model} ${version} ended early, so the model before serves`
+  return rollingBack(deployment, { code: 'deployment.crash_loop', message })
+}
+
+/** The end of a switch that the slots know of and the journal's state does not. */
+function recoverSwitch(entry: JournalEntry | undefined, slots: SlotsView): MachineState | undefined {
+  const outcomes = entry?.outcomes ?? []
+  const isKnown = entry?.deployment?.id === slots.active?.deploymentId
+  const deployment = isKnown ? entry?.deployment : recordFromSlots(slots, outcomes)
+  if (deployment === undefined) return undefined
+  const wasCommitted = outcomes.some(
+    ({ deploymentId, result }) => result === 'committed' && deploymentId === deployment.id,
+  )
+  if (wasCommitted) return { state: 'committed', deployment }
+  return rollingBack(deployment, {
+    code: 'deployment.interrupted',
+    message: 'a switch was found that was not committed',
+  })
 }
 
 /** The state to enter at start. `entry` is undefined when there is none or it was lost. */
@@ -81,19 +109,18 @@ export function recover(entry: JournalEntry | undefined, slots: SlotsView): Mach
   const found = entry === undefined ? { state: 'idle' as const } : recoverEntry(entry)
   const isSwitched = slots.beforeSwitch !== undefined
   const isActive = slots.active !== undefined && slots.active.deploymentId === found.deployment?.id
+  const wasServing = entry?.state === 'switching' || entry?.state === 'soaking'
+  if (wasServing && isActive && !isSwitched) {
+    // The slots are newer than the journal, whose last entry was lost: the commit has happened.
+    return { state: 'committed', deployment: entry.deployment! }
+  }
   if (found.state === 'rollingBack') return found
   if (found.state === 'committed') {
     if (isActive) return found
-    const error = { code: 'store.state_corrupt', message: 'the committed model is not the active one' }
-    return { state: 'rollingBack', deployment: { ...found.deployment!, error } }
+    return rollingBack(found.deployment!, {
+      code: 'deployment.interrupted',
+      message: 'the model that was to be committed is not the active one: its record is lost',
+    })
   }
-  if (!isSwitched) return found
-  const wasCommitted = entry?.outcomes.some(
-    ({ deploymentId, result }) => result === 'committed' && deploymentId === slots.active?.deploymentId,
-  )
-  const deployment = found.deployment ?? recordFromSlots(slots)
-  if (deployment === undefined) return found
-  if (wasCommitted === true && found.state === 'idle') return { state: 'committed', deployment }
-  const error = deployment.error ?? interrupted(found.state)
-  return { state: 'rollingBack', deployment: { ...deployment, error } }
+  return (isSwitched ? recoverSwitch(entry, slots) : recoverCrashLoop(entry, slots)) ?? found
 }

@@ -11,13 +11,15 @@
 
 import { backoffDelayMs } from '../base/backoff.js'
 import { type AgentError, messageOf, wrapError } from '../base/errors.js'
-import type { Deployment, DeploymentState, WireError } from '../protocol/deployment.js'
+import type { DeploymentState } from '../protocol/deployment.js'
 import type { DesiredTarget } from '../protocol/desired.js'
 import type { MeasuredVariant } from './choose-variant.js'
-import type { DeploymentRecord } from './deployment-record.js'
+import { deploymentMessage, wireError, type WorkProgress } from './deployment-message.js'
+import { type DeploymentRecord, emptyRecord } from './deployment-record.js'
 import type { UpdateEvent } from './events.js'
 import { type JournalEntry, parseJournalEntry } from './journal-entry.js'
 import { type Effect, effectsOf, type MachineState, step } from './machine.js'
+import { nextStep } from './next-wish.js'
 import { type Outcome, outcomeOf, withOutcome } from './outcomes.js'
 import type { UpdatePorts } from './ports.js'
 import { recover } from './recover.js'
@@ -32,7 +34,7 @@ import { switchModel } from './works/switch-model.js'
 import { tryVariants } from './works/try-variants.js'
 import { verify } from './works/verify.js'
 import { watchSoak } from './works/watch-soak.js'
-import type { WorkFunction, WorkProgress } from './works/work.js'
+import type { WorkFunction } from './works/work.js'
 
 const works: Readonly<Record<Work, WorkFunction>> = {
   'examine-offer': examineOffer,
@@ -55,12 +57,10 @@ const superseded: UpdateEvent = {
   kind: 'superseded',
   error: { code: 'deployment.superseded', message: 'another wish took its place' },
 }
-/** A time far away, when there is nothing to wait for but a wish. */
-const foreverMs = 2 ** 30
-
-/** What the updater does with an offer in its hands. */
-type Next =
-  { readonly kind: 'deploy'; readonly wish: Wish } | { readonly kind: 'wait'; readonly waitMs: number }
+/** A process that lives this long does not count as a crash of its model. */
+const settleMs = 60_000
+/** Between two tries to end what could not be ended. */
+const unendedPauseMs = 30_000
 
 export class Updater {
   readonly #ports: UpdatePorts
@@ -76,6 +76,10 @@ export class Updater {
   #progress: WorkProgress | undefined
   #reportedAtMs = 0
   #closingAttempts = 0
+  /** Starts in a row that ended early, this one included until it has settled. */
+  #unsettledStarts: number
+  /** Whether something has changed that no journal entry holds yet. */
+  #isJournalStale = false
   #running: Promise<void> | undefined
   #takings: Promise<void> = Promise.resolve()
   /** The deployment whose wish was taken back. */
@@ -86,7 +90,10 @@ export class Updater {
     this.#options = options
     this.#wishes = new WishBook(options.device, entry?.seenWishes ?? {})
     this.#outcomes = entry?.outcomes ?? []
+    this.#unsettledStarts = (entry?.unsettledStarts ?? 0) + 1
     this.#machine = recover(entry, ports.slots.state)
+    // The model before begins with a clean count.
+    if (this.deployment?.error?.code === 'deployment.crash_loop') this.#unsettledStarts = 1
   }
 
   /** Reads the journal, serves what was active, and goes on with what was interrupted. */
@@ -95,9 +102,14 @@ export class Updater {
     if (read.state === 'corrupt')
       ports.logger.error({ reason: read.reason }, 'the journal is lost; the slots decide')
     const entry = read.state === 'valid' ? parseJournalEntry(read.value) : undefined
+    if (read.state === 'valid' && entry === undefined)
+      ports.logger.error({}, 'the journal is of a form that is not known here; the slots decide')
     const updater = new Updater(ports, options, entry)
+    // Before the model is served: a model that ends the process has to be counted.
+    await updater.#perform(effectsOf('idle', updater.state))
     await updater.#serveAtStart()
     updater.#running = updater.#run()
+    void updater.#settle()
     return updater
   }
 
@@ -132,6 +144,18 @@ export class Updater {
     this.#wake.abort()
     await this.#takings
     await this.#running
+    if (this.#unsettledStarts === 0) return
+    this.#unsettledStarts = 0
+    await this.#writeJournal()
+  }
+
+  /** After a while this start counts as good. */
+  async #settle(): Promise<void> {
+    await this.#ports.clock.sleep(settleMs, this.#stopping.signal)
+    if (this.#isStopping()) return
+    this.#unsettledStarts = 0
+    this.#isJournalStale = true
+    this.#wake.abort()
   }
 
   async #take(target: DesiredTarget, envelope: Uint8Array | undefined): Promise<void> {
@@ -146,6 +170,7 @@ export class Updater {
       this.#ports.logger.warn({ target, code, reason: message }, 'wish refused')
       return
     }
+    this.#isJournalStale = true
     if (this.#isUnwanted()) this.#work?.abort()
     this.#wake.abort()
   }
@@ -161,9 +186,9 @@ export class Updater {
   #isUnwanted(): boolean {
     const { deployment } = this.#machine
     if (deployment === undefined) return false
-    const decision = this.#wishes.decide(this.#ports.clock.wallMs())
-    const isReplaced = decision.kind === 'deploy' && decision.wish.id !== deployment.id
-    return isReplaced || (decision.kind !== 'deploy' && this.#withdrawnId === deployment.id)
+    const nowMs = this.#ports.clock.wallMs()
+    if (this.#wishes.isUnwanted(deployment, nowMs)) return true
+    return this.#withdrawnId === deployment.id && this.#wishes.decide(nowMs).kind !== 'deploy'
   }
 
   async #serveAtStart(): Promise<void> {
@@ -187,7 +212,6 @@ export class Updater {
   }
 
   async #run(): Promise<void> {
-    if (this.#machine.state !== 'idle') await this.#perform(effectsOf('idle', this.#machine.state))
     while (!this.#isStopping()) {
       if (this.#machine.state === 'idle') await this.#awaitWish()
       else await this.#advance(await this.#doWork())
@@ -195,49 +219,29 @@ export class Updater {
   }
 
   async #awaitWish(): Promise<void> {
-    const next = this.#nextWish()
-    if (next.kind === 'deploy') {
-      await this.#advance({ kind: 'offered', deployment: this.#recordOf(next.wish) })
+    const { clock, slots } = this.#ports
+    if (slots.state.beforeSwitch !== undefined) {
+      await this.#endUnended()
       return
     }
-    this.#wake = new AbortController()
-    await this.#ports.clock.sleep(Math.min(next.waitMs, foreverMs), this.#wake.signal)
-  }
-
-  #nextWish(): Next {
-    const nowMs = this.#ports.clock.wallMs()
-    const decision = this.#wishes.decide(nowMs)
-    if (decision.kind === 'nothing') return { kind: 'wait', waitMs: foreverMs }
-    if (decision.kind === 'wait') return decision
-    const { wish } = decision
-    const { active } = this.#ports.slots.state
-    const isActive = active?.model === wish.desired.model && active.version === wish.desired.version
-    if (isActive) return { kind: 'wait', waitMs: foreverMs }
-    const outcome = this.#outcomeOf(wish.id)
-    if (outcome?.isFinal === true) return { kind: 'wait', waitMs: foreverMs }
-    const waitMs = (outcome?.retryAtMs ?? 0) - nowMs
-    return waitMs > 0 ? { kind: 'wait', waitMs } : { kind: 'deploy', wish }
-  }
-
-  #outcomeOf(id: string): Outcome | undefined {
-    return this.#outcomes.find(({ deploymentId }) => deploymentId === id)
-  }
-
-  #recordOf({ id, desired }: Wish): DeploymentRecord {
-    const { target, model, version, allowDowngrade = false } = desired
-    const attempt = (this.#outcomeOf(id)?.attempts ?? 0) + 1
-    return {
-      id,
-      target,
-      model,
-      version,
-      allowDowngrade,
-      attempt,
-      restarts: 0,
-      refetches: 0,
-      shortlist: [],
-      discarded: [],
+    if (this.#isJournalStale) await this.#writeJournal()
+    const nowMs = clock.wallMs()
+    const next = nextStep(this.#wishes.decide(nowMs), slots.state, this.#outcomes, nowMs)
+    if (next.kind === 'deploy') {
+      await this.#advance({ kind: 'offered', deployment: recordOf(next.wish, next.attempt) })
+      return
     }
+    if (this.#isStopping() || this.#isJournalStale) return
+    this.#wake = new AbortController()
+    await clock.sleep(next.waitMs, this.#wake.signal)
+  }
+
+  /** Takes up a commit or a way back that was given up, as a start does. Nothing else is deployed before. */
+  async #endUnended(): Promise<void> {
+    await this.#ports.clock.sleep(unendedPauseMs, this.#stopping.signal)
+    if (this.#isStopping()) return
+    this.#machine = recover(this.#entry(), this.#ports.slots.state)
+    await this.#perform(effectsOf('idle', this.state))
   }
 
   /** Does the work of the current state; what it throws becomes an event. */
@@ -299,21 +303,18 @@ export class Updater {
     const before = this.#machine
     const { next, effects } = step(before, event)
     this.#machine = next
+    this.#progress = undefined
     if (event.kind === 'offered') this.#measured = []
     if (next.state !== before.state) this.#closingAttempts = 0
     this.#ports.logger.info(
       { from: before.state, to: next.state, event: event.kind, deployment: next.deployment?.id },
       'deployment',
     )
-    if (await this.#perform(effects, before.state)) return
+    if ((await this.#perform(effects, before.state)) || next.state === before.state) return
     // The journal could not be written, so the state is not entered: from where we were, the way back.
     this.#machine = before
-    const error = wireError(
-      'resource.file_unwritable',
-      `the journal could not be written in state ${next.state}`,
-    )
     if (before.state === 'idle') await this.#ports.clock.sleep(closingBackoff.capMs, this.#stopping.signal)
-    else await this.#advance({ kind: 'failed', error })
+    else await this.#advance(journalFailure(next.state))
   }
 
   /** Returns false when the journal of a state that needs it could not be written. */
@@ -326,16 +327,22 @@ export class Updater {
     return true
   }
 
-  async #writeJournal(): Promise<boolean> {
+  #entry(): JournalEntry {
     const { state, deployment } = this.#machine
-    const entry: JournalEntry = {
+    return {
       state,
       ...(deployment !== undefined && { deployment }),
       outcomes: this.#outcomes,
       seenWishes: this.#wishes.seen,
+      unsettledStarts: this.#unsettledStarts,
     }
+  }
+
+  async #writeJournal(): Promise<boolean> {
+    const { state } = this.#machine
+    this.#isJournalStale = false
     try {
-      await this.#ports.journal.write(entry)
+      await this.#ports.journal.write(this.#entry())
       return true
     } catch (thrown) {
       this.#ports.logger.error({ state, reason: messageOf(thrown) }, 'the journal could not be written')
@@ -365,30 +372,8 @@ export class Updater {
     const { state, deployment } = this.#machine
     if (deployment === undefined) return
     this.#reportedAtMs = this.#ports.clock.monotonicMs()
-    const { id, model, version, variantId, attempt, error, discarded } = deployment
-    const progress = this.#progress
-    const said: Deployment = {
-      at: new Date(this.#ports.clock.wallMs()).toISOString(),
-      id,
-      state,
-      model,
-      version,
-      attempt,
-      ...(variantId !== undefined && { variant: variantId }),
-      ...(error !== undefined && { error: wireError(error.code, error.message) }),
-      ...(discarded.length > 0 && {
-        discarded: discarded
-          .slice(0, 64)
-          .map(({ variant, reason }) => ({ variant, reason: reason.slice(0, 500) })),
-      }),
-      ...(progress !== undefined && {
-        progress: Math.min(1, Math.max(0, progress.progress)),
-        ...(progress.bytesHave !== undefined && { bytesHave: progress.bytesHave }),
-        ...(progress.bytesTotal !== undefined && { bytesTotal: progress.bytesTotal }),
-        ...(progress.etaMs !== undefined && { etaMs: progress.etaMs }),
-      }),
-    }
-    this.#ports.reporting.deployment(said)
+    const nowMs = this.#ports.clock.wallMs()
+    this.#ports.reporting.deployment(deploymentMessage(state, deployment, this.#progress, nowMs))
   }
 
   #isStopping(): boolean {
@@ -400,6 +385,12 @@ function isClosing(state: DeploymentState): boolean {
   return state === 'committed' || state === 'refused' || state === 'rollingBack'
 }
 
-function wireError(code: string, message: string): WireError {
-  return { code, message: message.slice(0, 2000) }
+function journalFailure(state: DeploymentState): UpdateEvent {
+  const problem = `the journal could not be written in state ${state}`
+  return { kind: 'failed', error: wireError('resource.file_unwritable', problem) }
+}
+
+function recordOf({ id, desired }: Wish, attempt: number): DeploymentRecord {
+  const { target, model, version, allowDowngrade = false } = desired
+  return { ...emptyRecord(), id, target, model, version, allowDowngrade, attempt }
 }

@@ -14,6 +14,7 @@ import {
   requireTarget,
 } from '../protocol/desired.js'
 import { openEnvelope, type TrustPolicy } from '../protocol/envelope.js'
+import type { DeploymentRecord } from './deployment-record.js'
 import type { SeenWish } from './journal-entry.js'
 
 /** A wish as it counts. */
@@ -69,11 +70,14 @@ export class WishBook {
     requireTarget(desired, target)
     const key = targetKey(target)
     const newest = this.#seen[key]
-    if (newest !== undefined && desired.sequence < newest.sequence) {
-      const problem = `cannot accept the wish for ${target.kind} ${target.name}: its sequence is ${desired.sequence}, expected at least ${newest.sequence}`
+    const wish = { id: deploymentIdOf(desired), desired }
+    const isStale =
+      newest !== undefined &&
+      (desired.sequence < newest.sequence || (desired.sequence === newest.sequence && wish.id !== newest.id))
+    if (isStale) {
+      const problem = `cannot accept the wish for ${target.kind} ${target.name}: its sequence is ${desired.sequence}, expected more than ${newest.sequence}`
       throw new AgentError('trust.sequence_stale', problem)
     }
-    const wish = { id: deploymentIdOf(desired), desired }
     if (this.#current.get(target.kind)?.id === wish.id && sameRollout(this.#current.get(target.kind)!, wish))
       return false
     this.#current.set(target.kind, wish)
@@ -93,6 +97,18 @@ export class WishBook {
     const decision = decideRollout(wish.desired, this.#device, nowMs)
     if (decision.follows) return { kind: 'deploy', wish }
     return decision.reason === 'not_yet' ? { kind: 'wait', waitMs: decision.waitMs } : { kind: 'nothing' }
+  }
+
+  /**
+   * Whether `deployment`, which is under way, is wished no more: another version is, or the wish was narrowed so that this
+   * device does not follow. A wish for the same version that is only newer changes nothing.
+   */
+  isUnwanted({ model, version }: DeploymentRecord, nowMs: number): boolean {
+    const wish = this.#effective()
+    if (wish === undefined) return false
+    const { follows } = decideRollout(wish.desired, this.#device, nowMs)
+    const isSameVersion = wish.desired.model === model && wish.desired.version === version
+    return isSameVersion ? !follows : follows
   }
 
   #effective(): Wish | undefined {

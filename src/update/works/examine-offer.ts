@@ -14,7 +14,11 @@ export const examineOffer: WorkFunction = async ({ ports, options, deployment, s
   const manifest = parseManifest(openEnvelope(bytes, manifestPayloadType, await ports.trust()).payload)
   requireAsked(manifest, deployment)
   requireNewEnough(manifest, deployment, ports.slots.state)
-  const { variants, discarded } = eligibleVariants(manifest.variants, await ports.trials.profile())
+  const { variants, discarded } = eligibleVariants(
+    manifest.variants,
+    await ports.trials.profile(),
+    options.selection,
+  )
   const { trialsMax } = options.selection
   const shortlist = variants.slice(0, trialsMax)
   if (shortlist.length === 0) {

@@ -4,11 +4,12 @@
  */
 
 import { sha256Of } from '../../base/digest.js'
-import { AgentError } from '../../base/errors.js'
+import { AgentError, errorCodeOf } from '../../base/errors.js'
 import type { Manifest, Variant } from '../../protocol/manifest.js'
 import type { AccuracyFigures } from '../../protocol/measurement.js'
 import type { TrialFigures } from '../../protocol/report.js'
 import { chooseVariant, type MeasuredVariant } from '../choose-variant.js'
+import { reasonLine } from '../deployment-message.js'
 import type { DiscardedVariant } from '../deployment-record.js'
 import type { TrialResult } from '../ports.js'
 import { acceptedManifest, shortlistedVariants, type WorkContext, type WorkFunction } from './work.js'
@@ -41,7 +42,7 @@ export const tryVariants: WorkFunction = async (context) => {
     refusal === undefined && result.state === 'measured' ? [{ variant, ...result }] : [],
   )
   const refused = trials.flatMap(({ variant, refusal }): DiscardedVariant[] =>
-    refusal === undefined ? [] : [{ variant: variant.id, reason: refusal.slice(0, 500) }],
+    refusal === undefined ? [] : [{ variant: variant.id, reason: reasonLine(refusal) }],
   )
   if (passed.length === 0) {
     report(context, trials, undefined, refused)
@@ -67,6 +68,7 @@ async function measure(
   const known = asMeasured(await ports.measurements.get(key))
   if (known !== undefined) return known
   const result = await ports.trials.measure({ manifest, variant, signal, onProgress })
+  if (signal.aborted) throw new AgentError('deployment.interrupted', `the trial of ${variant.id} was ended`)
   if (result.state === 'measured') await ports.measurements.set(key, result)
   return result
 }
@@ -98,14 +100,14 @@ function refusalOf(
   return undefined
 }
 
-/** One error for the whole: the code of the only failure, or of the gate. */
+/** One error for the whole: the gate's code, the code that all failures share, or that of failed trials. */
 function refusalOfAll(trials: readonly Trial[], refused: readonly DiscardedVariant[]): AgentError {
   const reasons = refused.map(({ variant, reason }) => `${variant}: ${reason}`).join('; ')
   const isGated = trials.some(({ result }) => result.state === 'measured')
-  return new AgentError(
-    isGated ? 'deployment.accuracy_low' : 'deployment.trial_failed',
-    `no variant passed its trial: ${reasons}`,
-  )
+  const failures = trials.flatMap(({ result }) => (result.state === 'failed' ? [result.error.code] : []))
+  const shared = new Set(failures).size === 1 ? errorCodeOf(failures[0]!) : undefined
+  const code = isGated ? 'deployment.accuracy_low' : (shared ?? 'deployment.trial_failed')
+  return new AgentError(code, `no variant passed its trial: ${reasons}`)
 }
 
 function report(
@@ -119,7 +121,7 @@ function report(
     const said = {
       variant: variant.id,
       chosen: variant.id === chosen,
-      ...(reason !== undefined && { reason }),
+      ...(reason !== undefined && { reason: reasonLine(reason) }),
     }
     if (result.state === 'failed') return { ...said, provider: 'none' }
     const { provider, latency, memoryBytes, accuracy } = result

@@ -10,33 +10,47 @@ export const watchSoak: WorkFunction = async (context) => {
   let leftMs = soakMs
   let frames = 0
   let errors = 0
+  let slowWindows = 0
   let last: SoakWindow | undefined
   while (leftMs > 0) {
     const windowMs = Math.min(soakWindowMs, leftMs)
     last = await ports.soakWatch.observe(windowMs, signal)
     frames += last.frames
     errors += last.errors
-    requireHealthy(context, last)
     leftMs -= windowMs
+    requireHealthy(context, last)
+    slowWindows = isSlow(context, last) ? slowWindows + 1 : 0
+    // One slow window may be the machine's; two in a row, or the last, are the model's.
+    if (slowWindows > 1 || (slowWindows > 0 && leftMs <= 0)) throw tooSlow(context, last)
     context.onProgress({ progress: 1 - leftMs / soakMs, etaMs: leftMs })
   }
   report(context, frames, errors, last)
   return { kind: 'soaked' }
 }
 
-function requireHealthy({ options, deployment, measured }: WorkContext, window: SoakWindow): void {
-  const { errorShareMax, latencyFactorMax, agreementMin } = options.acceptance
+function latencyLimitMs({ options, deployment, measured }: WorkContext): number {
+  const trial = measured.find(({ variant }) => variant.id === deployment.variantId)
+  return (trial?.latency.p95Ms ?? Number.POSITIVE_INFINITY) * options.acceptance.latencyFactorMax
+}
+
+function isSlow(context: WorkContext, { frames, latencyP95Ms }: SoakWindow): boolean {
+  return frames > 0 && latencyP95Ms > latencyLimitMs(context)
+}
+
+function tooSlow(context: WorkContext, { latencyP95Ms }: SoakWindow): AgentError {
+  const { model, version } = context.deployment
+  const limitMs = latencyLimitMs(context)
+  const problem = `${model} ${version} takes ${latencyP95Ms.toFixed(1)} ms (p95) while serving, expected at most ${limitMs.toFixed(1)} ms`
+  return new AgentError('deployment.soak_failed', problem)
+}
+
+function requireHealthy({ options, deployment }: WorkContext, window: SoakWindow): void {
+  const { errorShareMax, agreementMin } = options.acceptance
   const total = window.frames + window.errors
   if (total === 0) return
   const name = `${deployment.model} ${deployment.version}`
   if (window.errors / total > errorShareMax) {
     const problem = `${name} failed on ${window.errors} of ${total} frames, allowed are ${errorShareMax * 100} %`
-    throw new AgentError('deployment.soak_failed', problem)
-  }
-  const trial = measured.find(({ variant }) => variant.id === deployment.variantId)
-  const limitMs = (trial?.latency.p95Ms ?? Number.POSITIVE_INFINITY) * latencyFactorMax
-  if (window.latencyP95Ms > limitMs) {
-    const problem = `${name} takes ${window.latencyP95Ms.toFixed(1)} ms (p95) while serving, expected at most ${limitMs.toFixed(1)} ms`
     throw new AgentError('deployment.soak_failed', problem)
   }
   if (window.agreement !== undefined && window.agreement < agreementMin) {

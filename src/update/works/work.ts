@@ -8,19 +8,11 @@ import { openEnvelope } from '../../protocol/envelope.js'
 import type { Artefact } from '../../protocol/blob.js'
 import { type Manifest, manifestPayloadType, parseManifest, type Variant } from '../../protocol/manifest.js'
 import type { MeasuredVariant } from '../choose-variant.js'
+import type { WorkProgress } from '../deployment-message.js'
 import type { DeploymentRecord } from '../deployment-record.js'
 import type { UpdateEvent } from '../events.js'
 import type { ServedModel, UpdatePorts } from '../ports.js'
 import type { UpdaterOptions } from '../updater-options.js'
-
-/** How far a work has come. */
-export interface WorkProgress {
-  /** 0..1 of this state. */
-  readonly progress: number
-  readonly bytesHave?: number
-  readonly bytesTotal?: number
-  readonly etaMs?: number
-}
 
 export interface WorkContext {
   readonly ports: UpdatePorts
