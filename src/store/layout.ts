@@ -7,7 +7,6 @@
  *     partial/<sha256>.chunks   which of its chunks are on disk
  *     chunks/<sha256>           the chunk digests of a complete blob: what other blobs can take from it
  *     manifests/<sha256>        signed manifests as received
- *     keys/<name>.pem or .json  trusted public keys, put here by a person
  *     outbox/<number>           messages that wait for the broker
  *     state/                    small records: slots, journal, measurements
  */
@@ -24,7 +23,6 @@ export interface StoreLayout {
   readonly partialFolder: string
   readonly chunksFolder: string
   readonly manifestsFolder: string
-  readonly keysFolder: string
   readonly outboxFolder: string
   readonly stateFolder: string
   blob(sha256: Sha256): string
@@ -32,7 +30,6 @@ export interface StoreLayout {
   partialRecord(sha256: Sha256): string
   chunkList(sha256: Sha256): string
   manifest(sha256: Sha256): string
-  key(fileName: string): string
   outboxRecord(number: number): string
   /** Path without the `.a` or `.b` of its two copies. */
   state(name: 'slots' | 'journal' | 'measurements'): string
@@ -57,7 +54,6 @@ export function storeLayout(root: string): StoreLayout {
     partialFolder,
     chunksFolder: folder('chunks'),
     manifestsFolder: folder('manifests'),
-    keysFolder: folder('keys'),
     outboxFolder: folder('outbox'),
     stateFolder: folder('state'),
     blob: (sha256) => join(folder('blobs'), checkedSha256(sha256)),
@@ -65,7 +61,6 @@ export function storeLayout(root: string): StoreLayout {
     partialRecord: (sha256) => join(partialFolder, `${checkedSha256(sha256)}.chunks`),
     chunkList: (sha256) => join(folder('chunks'), checkedSha256(sha256)),
     manifest: (sha256) => join(folder('manifests'), checkedSha256(sha256)),
-    key: (fileName) => join(folder('keys'), fileName),
     outboxRecord: (number) => join(folder('outbox'), String(number).padStart(OUTBOX_DIGITS, '0')),
     state: (name) => join(folder('state'), name),
   }

@@ -11,8 +11,6 @@ import type { DiskQuota } from './disk-space.js'
 import { DoubleRecord } from './double-record.js'
 import { nodeFileSystem, type FileSystem } from './fs.js'
 import { collectGarbage, type AlsoKeep, type CollectedGarbage } from './garbage.js'
-import type { TrustedKey } from '../protocol/keys.js'
-import { readTrustedKeys } from './keys.js'
 import { storeLayout, type StoreLayout } from './layout.js'
 import { ManifestStore } from './manifest-store.js'
 import { MeasurementCache } from './measurement-cache.js'
@@ -41,8 +39,6 @@ export interface Store {
   readonly outbox: OutboxStore
   /** What was found damaged while opening. */
   readonly problems: readonly AgentError[]
-  /** Throws `trust.key_unreadable`. */
-  readonly trustedKeys: () => Promise<TrustedKey[]>
   /** Deletes what neither a slot nor `alsoKeep` needs. Not while a download is open. */
   readonly collectGarbage: (alsoKeep: AlsoKeep) => Promise<CollectedGarbage>
 }
@@ -66,7 +62,6 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       measurements: new MeasurementCache(files, layout),
       outbox,
       problems: problem === undefined ? [] : [problem],
-      trustedKeys: () => readTrustedKeys(files, layout),
       collectGarbage: (alsoKeep) => collectGarbage({ files, layout }, slots, alsoKeep),
     }
   } catch (thrown) {
@@ -80,7 +75,6 @@ async function prepareFolders(files: FileSystem, root: string, layout: StoreLayo
     layout.partialFolder,
     layout.chunksFolder,
     layout.manifestsFolder,
-    layout.keysFolder,
     layout.outboxFolder,
     layout.stateFolder,
   ]

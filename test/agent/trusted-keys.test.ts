@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
 import t from 'tap'
 import { trustPolicyOf } from '../../src/agent/trusted-keys.js'
@@ -20,12 +21,25 @@ t.test('an absent folder trusts nobody', async (t) => {
   t.same((await trustPolicyOf(join(t.testdir(), 'absent'), true)).keys, [])
 })
 
-t.test('a private key or rubbish among the keys is refused by the name of its file', async (t) => {
-  for (const content of [generateKeys().privatePem, 'rubbish']) {
-    const folder = t.testdir({ 'fleet.pub': content })
-    await t.rejects(trustPolicyOf(folder, false), { code: 'trust.key_unreadable', message: /fleet\.pub/ })
-  }
-})
+const pem = (type: 'ed25519' | 'x25519'): string =>
+  generateKeyPairSync(type as 'ed25519').publicKey.export({ type: 'spki', format: 'pem' }) as string
+
+const refusals: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'a private key': { 'fleet.pub': generateKeys().privatePem },
+  'no key at all': { 'fleet.pub': 'rubbish' },
+  'an empty file': { 'fleet.pub': '' },
+  'another algorithm': { 'fleet.pub': pem('x25519') },
+  'far too long': { 'fleet.pub': pem('ed25519') + ' '.repeat(300_000) },
+  'one bad beside a good one': { 'a.pub': pem('ed25519'), 'fleet.pub': 'bad' },
+}
+for (const [name, files] of Object.entries(refusals)) {
+  t.test(`refused by the name of its file: ${name}`, async (t) => {
+    await t.rejects(trustPolicyOf(t.testdir(files), false), {
+      code: 'trust.key_unreadable',
+      message: /fleet\.pub/,
+    })
+  })
+}
 
 t.test('a file in place of the folder is refused', async (t) => {
   const folder = t.testdir({ keys: 'not a folder' })

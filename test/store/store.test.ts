@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { writeFileSync, mkdirSync, readdirSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
@@ -79,41 +78,6 @@ t.test('manifests that rot count as absent and are written again', async (t) => 
   await manifests.write(Buffer.from('{"model":1}'))
   t.same(await manifests.read(sha256), Buffer.from('{"model":1}'))
   await t.rejects(manifests.read('../state/slots.a'), { code: 'protocol.name_invalid' })
-})
-
-t.test('trusted keys', (t) => {
-  const pem = (type: 'ed25519' | 'x25519') =>
-    generateKeyPairSync(type as 'ed25519').publicKey.export({ type: 'spki', format: 'pem' }) as string
-  const privatePem = generateKeyPairSync('ed25519').privateKey.export({
-    type: 'pkcs8',
-    format: 'pem',
-  }) as string
-  const rootWith = (files: Record<string, string>) => t.testdir({ keys: files })
-
-  t.test('every .pem file is one key, in the order of names', async (t) => {
-    const { trustedKeys } = await open(
-      rootWith({ 'b.pem': pem('ed25519'), 'a.pem': pem('ed25519'), README: 'x' }),
-    )
-    const keys = await trustedKeys()
-    t.equal(keys.length, 2)
-    t.equal(keys[0]?.publicKey.asymmetricKeyType, 'ed25519')
-  })
-
-  const refusals: [string, Record<string, string>][] = [
-    ['no key at all', { 'a.pem': 'hello' }],
-    ['empty', { 'a.pem': '' }],
-    ['another algorithm', { 'a.pem': pem('x25519') }],
-    ['a private key', { 'a.pem': privatePem }],
-    ['far too long', { 'a.pem': pem('ed25519') + ' '.repeat(300_000) }],
-    ['one bad beside a good one', { 'a.pem': pem('ed25519'), 'z.pem': 'bad' }],
-  ]
-  for (const [name, files] of refusals) {
-    t.test(`refused: ${name}`, async (t) => {
-      const { trustedKeys } = await open(rootWith(files))
-      await t.rejects(trustedKeys(), { code: 'trust.key_unreadable', message: /\.pem/ })
-    })
-  }
-  t.end()
 })
 
 t.test('measurements', (t) => {
