@@ -4,6 +4,7 @@
  */
 
 import { Command, CommanderError } from 'commander'
+import { benchCommand } from './commands/bench.js'
 import { checkConfigCommand } from './commands/check-config.js'
 import { compressCommand } from './commands/compress.js'
 import { demoCommand } from './commands/demo.js'
@@ -12,6 +13,7 @@ import { inspectCommand } from './commands/inspect.js'
 import { keygenCommand } from './commands/keygen.js'
 import { publishCommand } from './commands/publish.js'
 import { runCommand } from './commands/run.js'
+import { valCommand } from './commands/val.js'
 import { reportError } from './output.js'
 import { packageVersion } from './package-version.js'
 
@@ -20,6 +22,8 @@ Start here:
   yolo-edge demo --model MODEL.onnx             the whole loop on this machine
   yolo-edge detect PICTURE --model MODEL.onnx   one picture, a folder, or a video
   yolo-edge inspect MODEL.onnx                  what a model is and costs
+  yolo-edge val MODEL.onnx --data DIR           how accurate it is
+  yolo-edge bench MODEL.onnx OTHER.onnx         how fast it is here
   yolo-edge keygen fleet                        the keys that sign models
   yolo-edge publish MODEL.onnx --sign fleet.key a model to every device of a channel
   yolo-edge run --config device.yaml            the agent of a device
@@ -42,6 +46,8 @@ function program(): Command {
     detectCommand(),
     inspectCommand(),
     compressCommand(),
+    valCommand(),
+    benchCommand(),
     publishCommand(),
     runCommand(),
     keygenCommand(),

@@ -1,0 +1,120 @@
+/** `yolo-edge bench`: how fast models are on this machine, side by side. */
+
+import { availableParallelism } from 'node:os'
+import { basename } from 'node:path'
+import { Command } from 'commander'
+import { systemClock } from '../../base/clock.js'
+import { seededRandom } from '../../base/random.js'
+import { readLetterboxedInto } from '../../camera/read-image.js'
+import { letterbox } from '../../yolo/letterbox.js'
+import type { MeasuredModel } from '../measure/measure-accuracy.js'
+import { measureSpeed, quantileOf, type SpeedFrame, type SpeedMeasurement } from '../measure/measure-speed.js'
+import { readDetectorFile } from '../model-file.js'
+import { integerOption } from '../options.js'
+import { processOutput, table } from '../output.js'
+
+interface Options {
+  readonly threads?: number
+  readonly sessions: number
+  readonly rounds: number
+  readonly frames: number
+  readonly picture?: string
+  readonly spin?: boolean
+  readonly provider?: readonly string[]
+  readonly json?: boolean
+}
+
+export function benchCommand(): Command {
+  return new Command('bench')
+    .description('Measure models side by side on this machine: from a frame in memory to boxes.')
+    .argument('<model...>', 'YOLOv8 detectors as .onnx; each is compared with the first')
+    .option(
+      '--threads <count>',
+      'threads of one inference (default: every core)',
+      integerOption('threads', 1, 256),
+    )
+    .option(
+      '--sessions <count>',
+      'sessions of a model that work at the same time',
+      integerOption('sessions', 1, 64),
+      1,
+    )
+    .option('--rounds <count>', 'turns of every model', integerOption('rounds', 3, 100_000), 40)
+    .option('--frames <count>', 'frames of a session in one turn', integerOption('frames', 1, 10_000), 2)
+    .option('--picture <file>', 'a picture to look at (default: noise in which nothing is found)')
+    .option('--provider <name...>', 'execution providers, best first (default: cpu)')
+    .option('--spin', 'threads of a session spin while they wait: faster alone, slower beside others')
+    .option('--json', 'print JSON')
+    .action(bench)
+}
+
+async function bench(paths: string[], options: Options): Promise<void> {
+  const output = processOutput(options.json ?? false)
+  const files = await Promise.all(paths.map(readDetectorFile))
+  const threads = options.threads ?? availableParallelism()
+  const progress = output.progress('measuring')
+  const measured = await measureSpeed(files, {
+    rounds: options.rounds,
+    sessions: options.sessions,
+    framesPerTurn: options.frames,
+    session: {
+      intraOpThreads: threads,
+      allowSpinning: options.spin ?? false,
+      ...(options.provider !== undefined && { providers: options.provider }),
+    },
+    frameOf: (model) => frameOf(model, options.picture),
+    onProgress: (done, total) => {
+      progress.update(done / total)
+    },
+    clock: systemClock,
+  })
+  progress.done()
+  output.result({
+    threads,
+    sessions: options.sessions,
+    rounds: options.rounds,
+    models: measured.map((each, index) => wireOf(paths[index]!, files[index]!.bytes.byteLength, each)),
+  })
+  const rows = measured.map((each, index) => rowOf(paths[index]!, each))
+  output.line(`${threads} threads, ${options.sessions} sessions, ${options.rounds} rounds`)
+  output.line(
+    table([['model', 'ms a frame', 'p50', 'p95', 'times the first', 'half of the rounds'], ...rows]),
+  )
+}
+
+async function frameOf({ description }: MeasuredModel, picture: string | undefined): Promise<SpeedFrame> {
+  const size = { width: description.inputWidth, height: description.inputHeight }
+  const pixels = new SharedArrayBuffer(size.width * size.height * 3)
+  const bytes = new Uint8Array(pixels)
+  if (picture !== undefined)
+    return { pixels, byteOffset: 0, letterbox: await readLetterboxedInto(picture, size, bytes) }
+  const random = seededRandom(1)
+  for (let at = 0; at < bytes.length; at++) bytes[at] = random.integer(256)
+  return { pixels, byteOffset: 0, letterbox: letterbox(size, size) }
+}
+
+function rowOf(path: string, { perFrameMs, latencyMs, ratios }: SpeedMeasurement): readonly string[] {
+  return [
+    basename(path),
+    quantileOf(perFrameMs, 0.5).toFixed(2),
+    quantileOf(latencyMs, 0.5).toFixed(2),
+    quantileOf(latencyMs, 0.95).toFixed(2),
+    quantileOf(ratios, 0.5).toFixed(3),
+    `${quantileOf(ratios, 0.25).toFixed(3)} .. ${quantileOf(ratios, 0.75).toFixed(3)}`,
+  ]
+}
+
+function wireOf(path: string, sizeBytes: number, measured: SpeedMeasurement): object {
+  const { perFrameMs, latencyMs, ratios } = measured
+  return {
+    model: path,
+    size_bytes: sizeBytes,
+    frame_ms: { p50: quantileOf(perFrameMs, 0.5), best: Math.min(...perFrameMs) },
+    latency_ms: { p50: quantileOf(latencyMs, 0.5), p95: quantileOf(latencyMs, 0.95) },
+    ratio: {
+      p25: quantileOf(ratios, 0.25),
+      p50: quantileOf(ratios, 0.5),
+      p75: quantileOf(ratios, 0.75),
+    },
+  }
+}

@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import sharp from 'sharp'
+import t from 'tap'
+import { systemClock } from '../../../src/base/clock.js'
+import { measureAccuracy } from '../../../src/cli/measure/measure-accuracy.js'
+import { measureSpeed, quantileOf } from '../../../src/cli/measure/measure-speed.js'
+import { plainFrame, tinyDetector } from '../../helpers/tiny-detector.js'
+
+t.test('a model that finds the object everywhere has mAP 1; one that looks elsewhere 0', async (t) => {
+  const path = join(t.testdir(), 'white.png')
+  await sharp({ create: { width: 32, height: 32, channels: 3, background: 'white' } }).toFile(path)
+  // The tiny detector sees one box of 8 x 8 in the middle, with the brightness as its score.
+  const image = (x1: number) => ({
+    name: 'white.png',
+    path,
+    groundTruths: [{ classIndex: 0, x1, y1: 12, x2: x1 + 8, y2: 20, area: 64, crowd: false }],
+  })
+  const seen: number[] = []
+  for (const [x1, map] of [
+    [12, 1],
+    [0, 0],
+  ] as const) {
+    const dataset = { name: 'white', images: [image(x1)], unknownCategories: [] }
+    const { metrics, matches } = await measureAccuracy(tinyDetector(), dataset, {}, (done) => seen.push(done))
+    t.equal(Math.round(metrics.map * 1000) / 1000, map)
+    t.equal(matches.length, 1)
+  }
+  t.same(seen, [1, 1])
+})
+
+t.test('models take turns, and a ratio is of one round', async (t) => {
+  const rounds: number[] = []
+  const measured = await measureSpeed([tinyDetector(), tinyDetector({ size: 64 })], {
+    rounds: 3,
+    sessions: 2,
+    framesPerTurn: 2,
+    session: { intraOpThreads: 1 },
+    frameOf: ({ description }) => Promise.resolve(plainFrame(description.inputWidth, 255)),
+    onProgress: (done) => rounds.push(done),
+    clock: systemClock,
+  })
+  t.same(rounds, [1, 2, 3])
+  for (const { perFrameMs, latencyMs, ratios } of measured) {
+    t.equal(perFrameMs.length, 3)
+    t.equal(latencyMs.length, 3 * 2 * 2)
+    t.equal(ratios.length, 3)
+  }
+  t.same(measured[0]!.ratios, [1, 1, 1])
+  t.equal(measured[1]!.ratios[2], measured[0]!.perFrameMs[2]! / measured[1]!.perFrameMs[2]!)
+})
+
+t.test('quantiles', (t) => {
+  t.equal(quantileOf([3, 1, 2], 0.5), 2)
+  t.equal(quantileOf([1, 2], 0.5), 1.5)
+  t.equal(quantileOf([5], 0.95), 5)
+  t.end()
+})
