@@ -2,9 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-
-/** 64 lower-case hexadecimal digits. */
-export type Sha256 = string
+import type { Sha256 } from './sha256.js'
 
 export function sha256Of(bytes: Uint8Array | string): Sha256 {
   return createHash('sha256').update(bytes).digest('hex')
@@ -15,8 +13,4 @@ export async function sha256OfFile(path: string): Promise<Sha256> {
   const hash = createHash('sha256')
   for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(piece as Buffer)
   return hash.digest('hex')
-}
-
-export function isSha256(text: string): text is Sha256 {
-  return /^[0-9a-f]{64}$/.test(text)
 }

@@ -6,6 +6,6 @@ export type Availability = 'online' | 'offline' | 'stopped'
 /** Reads an availability, or undefined for anything else; never throws. */
 export function parseAvailability(bytes: Uint8Array): Availability | undefined {
   if (bytes.byteLength > 16) return undefined
-  const text = Buffer.from(bytes).toString('latin1')
+  const text = new TextDecoder('latin1').decode(bytes)
   return text === 'online' || text === 'offline' || text === 'stopped' ? text : undefined
 }

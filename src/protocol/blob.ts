@@ -4,7 +4,7 @@
  */
 
 import * as v from 'valibot'
-import type { Sha256 } from '../base/digest.js'
+import type { Sha256 } from '../base/sha256.js'
 import { integerField, listField, sha256Field, wordField } from './fields.js'
 import { chunkCountMax } from './topics.js'
 

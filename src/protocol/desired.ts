@@ -3,7 +3,6 @@
  * Invariant: the target is part of what is signed, so that a wish for one channel cannot be replayed on another.
  */
 
-import { createHash } from 'node:crypto'
 import * as v from 'valibot'
 import { AgentError } from '../base/errors.js'
 import { integerField, momentField, nameField, numberField, versionField, lineField } from './fields.js'
@@ -43,12 +42,6 @@ export interface Desired {
   readonly rollout?: Rollout
 }
 
-/** Whether one device follows a desired state now. */
-export type RolloutDecision =
-  | { readonly follows: true }
-  | { readonly follows: false; readonly reason: 'not_yet'; readonly waitMs: number }
-  | { readonly follows: false; readonly reason: 'outside_percent'; readonly bucket: number }
-
 const desiredSchema: v.GenericSchema<unknown, Desired> = v.object({
   target: v.object({ kind: v.picklist(['channel', 'device']), name: nameField }),
   model: nameField,
@@ -86,20 +79,4 @@ export function requireTarget(desired: Desired, target: DesiredTarget): void {
     'trust.signature_invalid',
     `cannot accept the desired state: it was signed for ${signed}, expected ${target.kind} ${target.name}`,
   )
-}
-
-/** Where a device stands in a rollout: 0 up to, not including, 100; evenly spread, fixed by device name and salt. */
-export function rolloutBucket(device: string, salt: string): number {
-  const digest = createHash('sha256').update(`${salt}\n${device}`).digest()
-  return (digest.readUInt32BE(0) / 2 ** 32) * 100
-}
-
-/** Whether `device` follows `desired` at the wall time `nowMs`. */
-export function decideRollout(desired: Desired, device: string, nowMs: number): RolloutDecision {
-  const { rollout } = desired
-  if (rollout === undefined) return { follows: true }
-  const bucket = rolloutBucket(device, rollout.salt)
-  if (bucket >= rollout.percent) return { follows: false, reason: 'outside_percent', bucket }
-  const waitMs = rollout.notBefore === undefined ? 0 : Date.parse(rollout.notBefore) - nowMs
-  return waitMs > 0 ? { follows: false, reason: 'not_yet', waitMs } : { follows: true }
 }

@@ -5,14 +5,12 @@
  */
 
 import { sign, verify } from 'node:crypto'
-import * as v from 'valibot'
-import type { Sha256 } from '../base/digest.js'
+import type { Sha256 } from '../base/sha256.js'
 import { AgentError } from '../base/errors.js'
+import { type Envelope, parseEnvelope, requireEnvelopeSize, requirePayloadType } from './envelope-form.js'
 import type { SigningKey, TrustedKey } from './keys.js'
-import { limits } from './limits.js'
 import { quote } from './names.js'
 
-const signatureCountMax = 16
 const signatureBytes = 64
 
 /** What is believed, and under which conditions. */
@@ -30,23 +28,6 @@ export interface OpenedEnvelope {
   /** The trusted keys under the payload; fewer than the threshold only where unsigned payloads are allowed. */
   readonly signedBy: readonly Sha256[]
 }
-
-/** Standard and URL-safe base64, as the DSSE specification asks of a reader. */
-const base64Field = v.pipe(
-  v.string(),
-  v.check((text) => /^[A-Za-z0-9+/_-]*={0,2}$/.test(text) && text.length % 4 !== 1, 'base64'),
-)
-
-const envelopeSchema = v.object({
-  payloadType: v.pipe(v.string(), v.maxLength(200)),
-  payload: base64Field,
-  signatures: v.pipe(
-    v.array(v.object({ keyid: v.optional(v.pipe(v.string(), v.maxLength(200)), ''), sig: base64Field })),
-    v.maxLength(signatureCountMax),
-  ),
-})
-
-type Envelope = v.InferOutput<typeof envelopeSchema>
 
 /** Pre-authentication encoding: what is signed instead of the bare payload. */
 export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffer {
@@ -73,32 +54,8 @@ export function sealEnvelope(
   const bytes = Buffer.from(
     JSON.stringify({ payload: Buffer.from(payload).toString('base64'), payloadType, signatures }),
   )
-  requireSize(bytes)
+  requireEnvelopeSize(bytes)
   return bytes
-}
-
-function requireSize(bytes: Uint8Array): void {
-  if (bytes.byteLength <= limits.envelopeBytes) return
-  const problem = `cannot accept the envelope: it has ${bytes.byteLength} bytes, expected at most ${limits.envelopeBytes}`
-  throw new AgentError('protocol.payload_oversized', problem)
-}
-
-function parseEnvelope(bytes: Uint8Array): Envelope {
-  requireSize(bytes)
-  let value: unknown
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch (thrown) {
-    const problem = 'cannot accept the envelope: it is not JSON in UTF-8'
-    throw new AgentError('protocol.payload_malformed', problem, { cause: thrown })
-  }
-  const outcome = v.safeParse(envelopeSchema, value, { abortEarly: true })
-  if (outcome.success) return outcome.output
-  const [issue] = outcome.issues
-  const found = issue.input === undefined ? 'missing' : quote(issue.input)
-  const place = v.getDotPath(issue)?.slice(0, 80) ?? 'the whole'
-  const problem = `cannot accept the envelope: ${place} is ${found}, expected ${issue.expected ?? issue.message}`
-  throw new AgentError('protocol.payload_malformed', problem)
 }
 
 /** The trusted keys with a right signature. A signature that claims a trusted key but is wrong ends the matter. */
@@ -150,12 +107,7 @@ function refuse(envelope: Envelope, signerCount: number, threshold: number): Age
  */
 export function openEnvelope(bytes: Uint8Array, payloadType: string, policy: TrustPolicy): OpenedEnvelope {
   const envelope = parseEnvelope(bytes)
-  if (envelope.payloadType !== payloadType) {
-    throw new AgentError(
-      'protocol.payload_malformed',
-      `cannot accept the envelope: payloadType is ${quote(envelope.payloadType)}, expected ${payloadType}`,
-    )
-  }
+  requirePayloadType(envelope, payloadType)
   const payload = Buffer.from(envelope.payload, 'base64')
   const signers = findSigners(envelope, preAuthEncoding(payloadType, payload), policy.keys)
   const threshold = Math.max(1, policy.threshold ?? 1)

@@ -1,7 +1,7 @@
 /** Field types that several payloads share. Invariant: each states what it expects in words, for the refusal. */
 
 import * as v from 'valibot'
-import { isSha256 } from '../base/digest.js'
+import { isSha256 } from '../base/sha256.js'
 import { isName, isVersion, nameExpected, versionExpected } from './names.js'
 
 /** A field that holds a name of any kind. */

@@ -88,6 +88,7 @@ function requireSize(what: string, sizeBytes: number, bytesMax: number): void {
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
+const encoder = new TextEncoder()
 
 function parseText(what: string, bytes: Uint8Array): unknown {
   try {
@@ -140,7 +141,7 @@ export function jsonPayload<T>(options: JsonPayloadOptions<T>): JsonPayload<T> {
     },
     encode(value) {
       const wire = rename(check(value), snakeOf) as object
-      const bytes = Buffer.from(JSON.stringify({ schema: version, ...wire }))
+      const bytes = encoder.encode(JSON.stringify({ schema: version, ...wire }))
       requireSize(what, bytes.byteLength, bytesMax)
       return bytes
     },

@@ -6,7 +6,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { sha256Of } from '../base/digest.js'
-import type { Sha256 } from '../base/digest.js'
+import type { Sha256 } from '../base/sha256.js'
 import { AgentError } from '../base/errors.js'
 
 /** A key whose signatures are believed. */

@@ -15,6 +15,8 @@ export const limits = {
   metricsBytes: 64 * 1024,
   /** 300 detections need about 12 kB. */
   detectionsBytes: 64 * 1024,
+  /** A picture of 1920 x 1080 pixels needs about 500 kB. */
+  previewBytes: 1024 * 1024,
   commandBytes: 64 * 1024,
   responseBytes: 120 * 1024,
 } as const

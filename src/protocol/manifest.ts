@@ -5,7 +5,7 @@
  */
 
 import * as v from 'valibot'
-import type { Sha256 } from '../base/digest.js'
+import type { Sha256 } from '../base/sha256.js'
 import { artefactField } from './blob.js'
 import type { Artefact } from './blob.js'
 import {

@@ -1,7 +1,7 @@
 /** What a device runs now: retained. Invariant: says what serves, not what is wished or under way. */
 
 import * as v from 'valibot'
-import type { Sha256 } from '../base/digest.js'
+import type { Sha256 } from '../base/sha256.js'
 import {
   countField,
   lineField,

@@ -4,8 +4,8 @@
  */
 
 import { AgentError } from '../base/errors.js'
-import { isSha256 } from '../base/digest.js'
-import type { Sha256 } from '../base/digest.js'
+import { isSha256 } from '../base/sha256.js'
+import type { Sha256 } from '../base/sha256.js'
 import { isName, isVersion, quote, requireName, requireVersion } from './names.js'
 
 /** The root of all topics unless configured otherwise. */
@@ -59,6 +59,12 @@ export interface Topics {
   stateOfAll(kind: DeviceStateKind): string
   /** Filter of the detections of all cameras of all devices. */
   allDetections(): string
+  /** Filter of what every channel should run. */
+  allChannelsDesired(): string
+  /** Filter of the detections of all cameras of one device. */
+  detectionsOf(device: string): string
+  /** Filter of the pictures of all cameras of one device. */
+  previewsOf(device: string): string
   /** Filter of the responses of one device to every command. */
   responsesOf(device: string): string
 }
@@ -110,6 +116,9 @@ export function topicsBelow(root: string): Topics {
     commandsOf: (name) => `${device(name)}/cmd/+`,
     stateOfAll: (kind) => `${root}/devices/+/${kind}`,
     allDetections: () => `${root}/devices/+/detections/+`,
+    allChannelsDesired: () => `${root}/channels/+/desired`,
+    detectionsOf: (name) => `${device(name)}/detections/+`,
+    previewsOf: (name) => `${device(name)}/preview/+`,
     responsesOf: (name) => `${device(name)}/cmd/+/response`,
   }
 }

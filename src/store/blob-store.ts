@@ -3,7 +3,8 @@
  * Invariant: a file takes its name among the blobs only after the digest of all of it was found right.
  */
 
-import { sha256Of, type Sha256 } from '../base/digest.js'
+import { sha256Of } from '../base/digest.js'
+import { type Sha256 } from '../base/sha256.js'
 import { invariant } from '../base/assert.js'
 import { AgentError, wrapError } from '../base/errors.js'
 import type { Artefact, Blob } from '../protocol/blob.js'

@@ -3,7 +3,7 @@
  * Invariant: a list only says where to look; whoever takes a chunk checks its digest.
  */
 
-import { isSha256, type Sha256 } from '../base/digest.js'
+import { isSha256, type Sha256 } from '../base/sha256.js'
 import { chunkLengthOf } from './chunk-record.js'
 import type { FileSystem } from './fs.js'
 import type { Blob } from '../protocol/blob.js'

@@ -4,7 +4,7 @@
  * nothing is deleted while it is not certain which those are.
  */
 
-import { isSha256, type Sha256 } from '../base/digest.js'
+import { isSha256, type Sha256 } from '../base/sha256.js'
 import type { FileSystem } from './fs.js'
 import type { StoreLayout } from './layout.js'
 import type { ModelPointer, SlotStore } from './slots.js'

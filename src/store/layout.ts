@@ -12,7 +12,7 @@
  */
 
 import { join } from 'node:path'
-import { isSha256, type Sha256 } from '../base/digest.js'
+import { isSha256, type Sha256 } from '../base/sha256.js'
 import { AgentError } from '../base/errors.js'
 
 /** Digits of an outbox record's name: names sort as their numbers do. */

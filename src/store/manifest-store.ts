@@ -3,7 +3,8 @@
  * Invariant: what is read back has the digest it is asked by; anything else counts as absent.
  */
 
-import { isSha256, sha256Of, type Sha256 } from '../base/digest.js'
+import { sha256Of } from '../base/digest.js'
+import { isSha256, type Sha256 } from '../base/sha256.js'
 import type { FileSystem } from './fs.js'
 import type { StoreLayout } from './layout.js'
 import { readWholeFile, replaceFile } from './whole-file.js'

@@ -4,7 +4,7 @@
  * cut exactly the chunks that are not recorded have to be fetched again.
  */
 
-import type { Sha256 } from '../base/digest.js'
+import type { Sha256 } from '../base/sha256.js'
 import { sha256Of } from '../base/digest.js'
 import { invariant } from '../base/assert.js'
 import { writeErrorFrom } from '../base/atomic-file.js'

@@ -5,7 +5,7 @@
  */
 
 import * as v from 'valibot'
-import { isSha256 } from '../base/digest.js'
+import { isSha256 } from '../base/sha256.js'
 import { AgentError } from '../base/errors.js'
 import { DoubleRecord } from './double-record.js'
 import type { FileSystem } from './fs.js'

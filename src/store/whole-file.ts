@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
-import type { Sha256 } from '../base/digest.js'
+import type { Sha256 } from '../base/sha256.js'
 import { writeErrorFrom } from '../base/atomic-file.js'
 import { systemCodeOf } from '../base/errors.js'
 import type { FileSystem } from './fs.js'

@@ -1,6 +1,6 @@
 /** What is known of one deployment; the part of it that the journal keeps. */
 
-import type { Sha256 } from '../base/digest.js'
+import type { Sha256 } from '../base/sha256.js'
 import type { WireError } from '../protocol/deployment.js'
 import type { DesiredTarget } from '../protocol/desired.js'
 

@@ -1,6 +1,6 @@
 /** The closed list of what can happen to a deployment. */
 
-import type { Sha256 } from '../base/digest.js'
+import type { Sha256 } from '../base/sha256.js'
 import type { WireError } from '../protocol/deployment.js'
 import type { DeploymentRecord, DiscardedVariant } from './deployment-record.js'
 

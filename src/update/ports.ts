@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from '../base/clock.js'
-import type { Sha256 } from '../base/digest.js'
+import type { Sha256 } from '../base/sha256.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import type { Artefact } from '../protocol/blob.js'

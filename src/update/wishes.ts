@@ -6,13 +6,13 @@
 import { sha256Of } from '../base/digest.js'
 import { AgentError } from '../base/errors.js'
 import {
-  decideRollout,
   type Desired,
   desiredPayloadType,
   type DesiredTarget,
   parseDesired,
   requireTarget,
 } from '../protocol/desired.js'
+import { decideRollout } from '../protocol/rollout.js'
 import { openEnvelope, type TrustPolicy } from '../protocol/envelope.js'
 import type { DeploymentRecord } from './deployment-record.js'
 import type { SeenWish } from './journal-entry.js'

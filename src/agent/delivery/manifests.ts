@@ -1,7 +1,7 @@
 /** Signed manifests from the broker, and kept in the store. Invariant: what is kept is what was received, byte for byte. */
 
 import type { Clock } from '../../base/clock.js'
-import type { Sha256 } from '../../base/digest.js'
+import type { Sha256 } from '../../base/sha256.js'
 import { AgentError } from '../../base/errors.js'
 import type { Topics } from '../../protocol/topics.js'
 import type { ManifestStore } from '../../store/manifest-store.js'

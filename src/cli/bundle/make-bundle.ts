@@ -4,7 +4,8 @@
  */
 
 import { brotliCompressSync, constants } from 'node:zlib'
-import { type Sha256, sha256Of } from '../../base/digest.js'
+import { sha256Of } from '../../base/digest.js'
+import { type Sha256 } from '../../base/sha256.js'
 import { AgentError } from '../../base/errors.js'
 import { costOf } from '../../onnx/cost.js'
 import type { Graph } from '../../onnx/graph.js'

@@ -1,0 +1,73 @@
+/**
+ * The form of a DSSE envelope, apart from what its signatures are worth.
+ * Invariant: needs no cryptography, so that a page without keys can show what was asked for; whoever acts on a payload
+ * opens the envelope with its trusted keys instead.
+ */
+
+import * as v from 'valibot'
+import { AgentError } from '../base/errors.js'
+import { limits } from './limits.js'
+import { quote } from './names.js'
+
+const signatureCountMax = 16
+
+/** Standard and URL-safe base64, as the DSSE specification asks of a reader. */
+const base64Field = v.pipe(
+  v.string(),
+  v.check((text) => /^[A-Za-z0-9+/_-]*={0,2}$/.test(text) && text.length % 4 !== 1, 'base64'),
+)
+
+const envelopeSchema = v.object({
+  payloadType: v.pipe(v.string(), v.maxLength(200)),
+  payload: base64Field,
+  signatures: v.pipe(
+    v.array(v.object({ keyid: v.optional(v.pipe(v.string(), v.maxLength(200)), ''), sig: base64Field })),
+    v.maxLength(signatureCountMax),
+  ),
+})
+
+/** An envelope as it came: nothing of it is believed yet. */
+export type Envelope = v.InferOutput<typeof envelopeSchema>
+
+/** Throws `protocol.payload_oversized` for an envelope that no device would accept. */
+export function requireEnvelopeSize(bytes: Uint8Array): void {
+  if (bytes.byteLength <= limits.envelopeBytes) return
+  const problem = `cannot accept the envelope: it has ${bytes.byteLength} bytes, expected at most ${limits.envelopeBytes}`
+  throw new AgentError('protocol.payload_oversized', problem)
+}
+
+/** Reads the form of an envelope. Throws `protocol.payload_oversized` or `protocol.payload_malformed`. */
+export function parseEnvelope(bytes: Uint8Array): Envelope {
+  requireEnvelopeSize(bytes)
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (thrown) {
+    const problem = 'cannot accept the envelope: it is not JSON in UTF-8'
+    throw new AgentError('protocol.payload_malformed', problem, { cause: thrown })
+  }
+  const outcome = v.safeParse(envelopeSchema, value, { abortEarly: true })
+  if (outcome.success) return outcome.output
+  const [issue] = outcome.issues
+  const found = issue.input === undefined ? 'missing' : quote(issue.input)
+  const place = v.getDotPath(issue)?.slice(0, 80) ?? 'the whole'
+  const problem = `cannot accept the envelope: ${place} is ${found}, expected ${issue.expected ?? issue.message}`
+  throw new AgentError('protocol.payload_malformed', problem)
+}
+
+/** Throws `protocol.payload_malformed` unless `envelope` says that it holds a `payloadType`. */
+export function requirePayloadType(envelope: Envelope, payloadType: string): void {
+  if (envelope.payloadType === payloadType) return
+  throw new AgentError(
+    'protocol.payload_malformed',
+    `cannot accept the envelope: payloadType is ${quote(envelope.payloadType)}, expected ${payloadType}`,
+  )
+}
+
+/** The payload of an envelope for showing only: no signature is looked at. Throws what {@link parseEnvelope} throws. */
+export function unverifiedPayload(bytes: Uint8Array, payloadType: string): Uint8Array {
+  const envelope = parseEnvelope(bytes)
+  requirePayloadType(envelope, payloadType)
+  const text = atob(envelope.payload.replaceAll('-', '+').replaceAll('_', '/'))
+  return Uint8Array.from(text, (unit) => unit.charCodeAt(0))
+}
