@@ -15,7 +15,7 @@ const planSchema = v.strictObject({
   schedule: v.optional(v.picklist(['global', 'uniform', 'sensitivity']), 'sensitivity'),
   /** How an activation map becomes one number. */
   pooling: v.optional(v.picklist(['absolute', 'max', 'average']), 'absolute'),
-  aggregation: v.optional(v.picklist(['mean', 'sum', 'max', 'product']), 'mean'),
+  aggregation: v.optional(v.picklist(['mean', 'sum', 'max', 'product']), 'product'),
   normalisation: v.optional(v.picklist(['none', 'mean', 'max', 'norm']), 'mean'),
   round_to: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64)), 16),
   minimum_channels: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 8),

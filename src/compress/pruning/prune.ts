@@ -57,9 +57,10 @@ export interface Measurements {
   interest?: readonly InterestMap[] | 'none'
   moments?: InputMoments
   targets?: Targets
-  /** Scores of the groups by criterion, and the sensitivity in the order of these scores. */
+  /** Taken in the order of the first plan that needed it: it ranks layers, not channels. */
+  sensitivity?: Sensitivity
+  /** Scores of the groups by criterion. */
   readonly scores: Map<string, Float64Array>
-  readonly sensitivity: Map<string, Sensitivity>
 }
 
 export interface PrunedLayer {
@@ -94,7 +95,7 @@ export async function prune(
   const checked = parsePrunePlan(plan)
   const start = removeResidualBlocks(graph, checked.remove_blocks)
   const groups = findChannelGroups(start)
-  const measured = ports.measured ?? { scores: new Map(), sensitivity: new Map() }
+  const measured = ports.measured ?? { scores: new Map() }
   const work: Work = { graph: start, groups, plan: checked, ports, measured }
   const originalGroups = findChannelGroups(graph)
   const before = new CostModel(graph, originalGroups, outputPlaces(graph)).cost(fullCounts(originalGroups))
@@ -250,9 +251,7 @@ async function allocate(
 
 async function sensitivityOf(work: Work, scores: Float64Array): Promise<Sensitivity> {
   const { graph, groups, plan, measured } = work
-  const key = scoreKey(plan)
-  const known = measured.sensitivity.get(key)
-  if (known !== undefined) return known
+  if (measured.sensitivity !== undefined) return measured.sensitivity
   const { runner, samples } = calibrationRun(work)
   const few: CalibrationSamples = {
     count: Math.min(probeSamples, samples.count),
@@ -265,7 +264,7 @@ async function sensitivityOf(work: Work, scores: Float64Array): Promise<Sensitiv
     probedParts,
     (done, total) => work.ports.onProgress?.('sensitivity', done, total),
   )
-  measured.sensitivity.set(key, sensitivity)
+  measured.sensitivity = sensitivity
   return sensitivity
 }
 

@@ -9,6 +9,7 @@ import type { Graph, Node, ValueName } from '../../onnx/graph.js'
 import { applyPatch } from '../../onnx/patch.js'
 import type { Tensor } from '../../onnx/tensor.js'
 import { geometryOf, unfoldAt } from './convolution-geometry.js'
+import { fitBiases } from './fit-biases.js'
 import { type Fit, type FitOptions, fitWeights } from './fit-weights.js'
 import { type Matrix, MatrixProducts } from './matrix-products.js'
 import { activationAfter } from './activation-after.js'
@@ -78,7 +79,7 @@ export async function restore(
               runner: run.runner,
               options,
             })
-          : await fitBias(start, pairs, products)
+          : await fitBiases(start, pairs, activationAfter(run.graph, node), products)
       layers.push({ name: node.name, errorBefore: fit.errorBefore, errorAfter: fit.errorAfter })
       for (const [name, tensor] of unpackRows(node, weights, fit.weights)) {
         weights.set(name, tensor)
@@ -185,30 +186,4 @@ function takeColumns(matrix: Matrix, columns: readonly number[]): Matrix {
     for (const column of columns) data[at++] = matrix.data[row * matrix.columns + column]!
   }
   return { rows: matrix.rows, columns: columns.length, data }
-}
-
-/** Shifts each bias by the mean difference between the original answer and the present one. */
-async function fitBias(start: Matrix, pairs: Pairs, products: MatrixProducts): Promise<Fit> {
-  const outputs = start.rows
-  const shift = new Float64Array(outputs)
-  const mean = new Float64Array(outputs)
-  let [rows, squares, spread] = [0, 0, 0]
-  for (const { patches, answers } of pairs(() => true)) {
-    const guess = await products.transposedRight(patches, start)
-    rows += answers.rows
-    for (let at = 0; at < answers.data.length; at++) {
-      const difference = answers.data[at]! - guess.data[at]!
-      shift[at % outputs]! += difference
-      mean[at % outputs]! += answers.data[at]!
-      squares += difference * difference
-      spread += answers.data[at]! ** 2
-    }
-  }
-  const weights = start.data.slice()
-  for (let output = 0; output < outputs; output++) {
-    weights[(output + 1) * start.columns - 1]! += shift[output]! / rows
-    spread -= mean[output]! ** 2 / rows
-  }
-  const removed = shift.reduce((total, sum) => total + (sum * sum) / rows, 0)
-  return { weights, errorBefore: squares / spread, errorAfter: (squares - removed) / spread }
 }

@@ -208,9 +208,16 @@ async function compensatedLayers(
       { factor: 5, seed: 1, interest: undefined },
     ))
   const initializers = new Map<ValueName, Tensor>()
-  for (const { node } of layers) {
+  for (const layer of layers) {
+    const { node, weight } = layer
     const own = moments.get(node.name)
-    if (own === undefined) continue
+    if (own === undefined) {
+      // A grouped convolution has no moments: its smallest weights go.
+      const count = Math.round(plan.sparsity * weight.data.length)
+      const [mask] = lowestOf([weight.data.map(Math.abs)], count)
+      for (const [name, tensor] of maskedLayers([layer], [mask!])) initializers.set(name, tensor)
+      continue
+    }
     const packed = compensatedZeros(packRows(node, graph.initializers), own, plan.sparsity, plan.ridge)
     for (const [name, tensor] of unpackRows(node, graph.initializers, packed)) initializers.set(name, tensor)
   }

@@ -55,7 +55,8 @@ function perFilter(
 ): PlaceScores {
   const scores = new Map<GroupedAxis, Float64Array>()
   for (const axis of groups.axes) {
-    if (isFilterAxis(axis)) scores.set(axis, score(floatWeight(graph, axis), axis.axis))
+    if (isFilterAxis(axis) || axis.role === 'consumes')
+      scores.set(axis, score(floatWeight(graph, axis), axis.axis))
   }
   return scores
 }

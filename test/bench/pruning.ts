@@ -1,0 +1,163 @@
+/**
+ * What each pruning criterion costs and gives, on the reference model: a row for each criterion, part of the MACs and
+ * restoration; with the milliseconds of the float model, taken in turns with those of the unpruned one.
+ * Run: node dist/test/bench/pruning.js --out FOLDER [--criteria l1,random] [--macs 0.9,0.8] [--restore none,bias,lsq]
+ *      [--images 64] [--pictures 250]
+ * Rows that FOLDER/rows.json holds already are not measured again, so the table may be made in parts.
+ */
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { readLetterboxed } from '../../src/camera/read-image.js'
+import type { CalibrationImages } from '../../src/compress/ports.js'
+import { criterionNames } from '../../src/compress/pruning/criteria/criterion.js'
+import { type Measurements, prune } from '../../src/compress/pruning/prune.js'
+import type { PrunePlanInput } from '../../src/compress/pruning/prune-plan.js'
+import type { Probe } from '../../src/compress/pruning/sensitivity.js'
+import { exportModel } from '../../src/onnx/export-model.js'
+import type { Graph } from '../../src/onnx/graph.js'
+import { importModel } from '../../src/onnx/import-model.js'
+import { graphRunner } from '../helpers/graph-runner.js'
+import { shared } from '../helpers/paths.js'
+import { ratioInTurns } from '../helpers/ratio-in-turns.js'
+import { type Accuracy, differenceTo, ValidationPictures } from '../helpers/validation.js'
+
+interface Row {
+  readonly criterion: string
+  readonly restore: string
+  readonly macs: number
+  readonly macsKept: number
+  readonly parameters: number
+  readonly bytes: number
+  readonly floatMs: number
+  readonly unprunedMs: number
+  readonly map: number
+  readonly map50: number
+  /** Difference of mAP to the unpruned model with its 95 % interval. */
+  readonly difference: { readonly low: number; readonly high: number }
+  readonly seconds: number
+}
+
+const { values } = parseArgs({
+  options: {
+    out: { type: 'string' },
+    criteria: { type: 'string', default: criterionNames.filter((name) => name !== 'gradient').join() },
+    macs: { type: 'string', default: '0.8,0.9,0.7,0.5' },
+    restore: { type: 'string', default: 'none,bias,lsq' },
+    schedule: { type: 'string', default: 'sensitivity' },
+    images: { type: 'string', default: '64' },
+    pictures: { type: 'string', default: '250' },
+  },
+})
+if (values.out === undefined) throw new TypeError('give the folder of the report: --out FOLDER')
+const folder = values.out
+mkdirSync(folder, { recursive: true })
+const rowsFile = join(folder, 'rows.json')
+const sensitivityFile = join(folder, 'sensitivity.json')
+const rows = (readJson(rowsFile) ?? []) as Row[]
+const graph = importModel(readFileSync(shared('models', 'yolov8n.onnx')))
+const original = exportModel(graph)
+const validation = new ValidationPictures(Number(values.pictures))
+const ports = { runner: graphRunner(), images: calibrationImages(Number(values.images)) }
+const measured: Measurements = { scores: new Map() }
+const probes = readJson(sensitivityFile) as [string, Probe[]][] | undefined
+if (probes !== undefined) measured.sensitivity = new Map(probes)
+let reference: Accuracy | undefined
+
+for (const macs of values.macs.split(',').map(Number)) {
+  for (const criterion of values.criteria.split(',')) {
+    for (const restore of values.restore.split(',')) await addRow(macs, criterion, restore)
+  }
+}
+writeFileSync(join(folder, 'pruning.md'), markdown(rows))
+
+async function addRow(macs: number, criterion: string, restore: string): Promise<void> {
+  const same = rows.filter((row) => row.macs === macs && row.criterion === criterion)
+  if (same.some((row) => row.restore === restore)) return
+  const start = performance.now()
+  const plan = { macs, criterion, restore, schedule: values.schedule } as PrunePlanInput
+  const { graph: pruned, report } = await prune(graph, plan, { ...ports, measured })
+  const seconds = Math.round((performance.now() - start) / 1000)
+  if (measured.sensitivity !== undefined && !existsSync(sensitivityFile))
+    writeFileSync(sensitivityFile, JSON.stringify([...measured.sensitivity]))
+  const bytes = exportModel(pruned)
+  const [known] = same
+  const [unprunedMs, floatMs] =
+    known === undefined ? await speedOf(pruned) : [known.unprunedMs, known.floatMs]
+  reference ??= await validation.accuracyOf(original)
+  const accuracy = await validation.accuracyOf(bytes)
+  const { low, high } = differenceTo(reference, accuracy)
+  const row: Row = {
+    criterion,
+    restore,
+    macs,
+    macsKept: report.after.macs / report.before.macs,
+    parameters: report.after.parameters,
+    bytes: bytes.length,
+    floatMs,
+    unprunedMs,
+    map: accuracy.map,
+    map50: accuracy.map50,
+    difference: { low, high },
+    seconds,
+  }
+  rows.push(row)
+  writeFileSync(rowsFile, JSON.stringify(rows, undefined, 1))
+  writeFileSync(join(folder, 'pruning.md'), markdown(rows))
+  console.log(JSON.stringify(row))
+}
+
+function speedOf(pruned: Graph): Promise<readonly [number, number]> {
+  return ratioInTurns(graph, pruned, { rounds: 12 })
+}
+
+function calibrationImages(limit: number): CalibrationImages {
+  const folders = [shared('coco', 'calib', 'images'), shared('coco', 'unlabelled')]
+  const paths = folders
+    .flatMap((name) =>
+      readdirSync(name)
+        .sort()
+        .map((file) => join(name, file)),
+    )
+    .filter((path) => path.endsWith('.jpg'))
+    .slice(0, limit)
+  return {
+    count: paths.length,
+    read: async (index, size) => (await readLetterboxed(paths[index]!, size)).pixels,
+  }
+}
+
+function readJson(path: string): unknown {
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined
+}
+
+function markdown(list: readonly Row[]): string {
+  const lines = [
+    '| criterion | MACs | parameters | bytes | float ms (unpruned) | speed-up | mAP, none | mAP, bias | mAP, least squares |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+  ]
+  const groups = new Map<string, Row[]>()
+  for (const row of list) {
+    const key = `${1 - row.macs} ${row.criterion}`
+    groups.set(key, [...(groups.get(key) ?? []), row])
+  }
+  for (const [, group] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const row = group[0]!
+    const map = (restore: string): string => {
+      const found = group.find((entry) => entry.restore === restore)
+      if (found === undefined) return ''
+      const { low, high } = found.difference
+      return `${found.map.toFixed(4)} (${low.toFixed(3)} to ${high.toFixed(3)})`
+    }
+    lines.push(
+      `| ${row.criterion} | ${row.macsKept.toFixed(3)} | ${row.parameters} | ${row.bytes} | ` +
+        `${row.floatMs.toFixed(1)} (${row.unprunedMs.toFixed(1)}) | ${(row.unprunedMs / row.floatMs).toFixed(2)} | ` +
+        `${map('none')} | ${map('bias')} | ${map('lsq')} |`,
+    )
+  }
+  return (
+    `${lines.join('\n')}\n\nIn brackets: the 95 % interval of the difference to the unpruned model` +
+    `${reference === undefined ? '' : `, which has mAP ${reference.map.toFixed(4)}`}.\n`
+  )
+}
