@@ -43,7 +43,7 @@ import { openServedModel } from './serving/open-served-model.js'
 import { ServingWatch } from './serving/serving-watch.js'
 import { trustPolicyOf } from './trusted-keys.js'
 import { updaterOptionsOf } from './updater-options.js'
-import { createTrials } from './trial/trials.js'
+import { createTrials, servedAccuracy } from './trial/trials.js'
 
 export interface AgentOptions {
   readonly logger: Logger
@@ -164,6 +164,12 @@ async function openParts(config: Config, { logger, onCamerasEnded }: AgentOption
       outboxStore: store.outbox,
       outbox,
       folder: config.state.directory,
+      accuracy: (signal) =>
+        servedAccuracy(
+          { store, selection: config.selection, inference, clock },
+          store.slots.state.active,
+          signal,
+        ),
       clock,
       logger,
     }),

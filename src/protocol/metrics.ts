@@ -49,6 +49,8 @@ export interface Metrics {
   readonly temperatureC?: number
   /** The SoC has slowed down because of heat or power. */
   readonly throttled?: boolean
+  /** How late the agent's event loop was in this window: what its MQTT and camera work waits for. */
+  readonly eventLoopDelay?: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number }
   readonly outboxDepth: number
   readonly outboxDropped: number
   /** Messages that were not sent because the device was offline. */
@@ -82,6 +84,7 @@ const metricsSchema: v.GenericSchema<unknown, Metrics> = v.object({
   diskFreeBytes: v.exactOptional(amountField),
   temperatureC: v.exactOptional(numberField(-100, 300)),
   throttled: v.exactOptional(v.boolean()),
+  eventLoopDelay: v.exactOptional(v.object({ p50Ms: amountField, p99Ms: amountField, maxMs: amountField })),
   outboxDepth: countField,
   outboxDropped: countField,
   publishesDropped: countField,

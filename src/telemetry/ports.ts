@@ -3,6 +3,7 @@
 import type { Clock } from '../base/clock.js'
 import type { LatencySummary } from '../base/histogram.js'
 import type { Logger } from '../base/logger.js'
+import type { AccuracyFigures } from '../protocol/measurement.js'
 import type { Metrics } from '../protocol/metrics.js'
 import type { Report } from '../protocol/report.js'
 import type { Detection } from '../yolo/detection.js'
@@ -54,6 +55,8 @@ export interface TelemetryPorts {
   /** Frames on which detection failed, since the start. */
   failedFrames(): number
   machine(): Promise<MachineFigures>
+  /** The serving model on the golden set of its bundle; undefined when there is none, or it was not measured. */
+  accuracy(signal: AbortSignal): Promise<AccuracyFigures | undefined>
   /** Free bytes where the models are. */
   diskFreeBytes(): Promise<number | undefined>
   outbox(): { readonly depth: number; readonly dropped: number }

@@ -8,7 +8,9 @@ import { currentLoad, mem } from 'systeminformation'
 import { messageOf } from '../base/errors.js'
 import type { Service } from '../base/lifecycle.js'
 import type { LatencySummary } from '../base/histogram.js'
+import type { AccuracyFigures } from '../protocol/measurement.js'
 import type { CameraMetrics, Metrics } from '../protocol/metrics.js'
+import { watchLoopDelay } from './loop-delay.js'
 import type { CameraWindow, ServedFrame, TelemetryPorts } from './ports.js'
 import { ServingFigures } from './serving-figures.js'
 
@@ -29,6 +31,9 @@ export class Telemetry implements Service {
   #failedBefore = 0
   #reports = 0
   #sampling: Promise<void> | undefined
+  #reporting: Promise<void> | undefined
+  readonly #stopped = new AbortController()
+  #loopDelay: ReturnType<typeof watchLoopDelay> | undefined
   #ends: (() => void)[] = []
 
   constructor(ports: TelemetryPorts, options: TelemetryOptions) {
@@ -50,14 +55,21 @@ export class Telemetry implements Service {
 
   start(): Promise<void> {
     const { clock } = this.#ports
+    const loopDelay = watchLoopDelay()
+    this.#loopDelay = loopDelay
     this.#ends = [
+      () => {
+        loopDelay.stop()
+      },
       clock.every(this.#options.metricsPeriodMs, () => {
         this.#sampling ??= this.#sample().finally(() => {
           this.#sampling = undefined
         })
       }),
       clock.every(this.#options.reportPeriodMs, () => {
-        this.#report()
+        this.#reporting ??= this.#report().finally(() => {
+          this.#reporting = undefined
+        })
       }),
     ]
     return Promise.resolve()
@@ -66,7 +78,8 @@ export class Telemetry implements Service {
   /** Takes no more samples; the one under way is finished. */
   async stop(): Promise<void> {
     for (const end of this.#ends) end()
-    await this.#sampling
+    this.#stopped.abort()
+    await Promise.all([this.#sampling, this.#reporting])
   }
 
   async #sample(): Promise<void> {
@@ -92,6 +105,7 @@ export class Telemetry implements Service {
     ])
     const { temperatureC, throttled } = machine
     const { depth, dropped } = ports.outbox()
+    const eventLoopDelay = this.#loopDelay?.take()
     return {
       at: new Date(ports.clock.wallMs()).toISOString(),
       sequence: ++this.#sequence,
@@ -104,6 +118,7 @@ export class Telemetry implements Service {
       ...(diskFreeBytes !== undefined && { diskFreeBytes }),
       ...(temperatureC !== undefined && { temperatureC }),
       ...(throttled !== undefined && { throttled }),
+      ...(eventLoopDelay !== undefined && { eventLoopDelay }),
       outboxDepth: depth,
       outboxDropped: dropped,
       ...ports.connection(),
@@ -111,7 +126,7 @@ export class Telemetry implements Service {
     }
   }
 
-  #report(): void {
+  async #report(): Promise<void> {
     const ports = this.#ports
     const { clock } = ports
     const identity = ports.serving()
@@ -123,6 +138,7 @@ export class Telemetry implements Service {
     this.#periodStartMs = nowMs
     this.#failedBefore = failed
     if (identity === undefined) return
+    const accuracy = await this.#accuracy()
     ports.report({
       at: new Date(clock.wallMs()).toISOString(),
       id: `period-${Math.round(clock.wallMs() - nowMs)}-${++this.#reports}`,
@@ -132,9 +148,23 @@ export class Telemetry implements Service {
       frames,
       errors,
       ...(latency.count > 0 && { latency }),
+      ...(accuracy !== undefined && { accuracy }),
       ...(drift !== undefined && { drift }),
       memoryBytes: process.memoryUsage.rss(),
     })
+  }
+
+  /** A report without accuracy is better than none. */
+  async #accuracy(): Promise<AccuracyFigures | undefined> {
+    try {
+      return await this.#ports.accuracy(this.#stopped.signal)
+    } catch (thrown) {
+      this.#ports.logger.warn(
+        { reason: messageOf(thrown) },
+        'accuracy on the golden set could not be measured',
+      )
+      return undefined
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import type { Clock } from '../../base/clock.js'
 import { messageOf } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
 import { readMachineCondition } from '../../hardware/detect-hardware.js'
+import type { AccuracyFigures } from '../../protocol/measurement.js'
 import { encodeMetrics } from '../../protocol/metrics.js'
 import type { Topics } from '../../protocol/topics.js'
 import type { OutboxStore } from '../../store/outbox-store.js'
@@ -22,6 +23,8 @@ export interface TelemetryParts {
   readonly outbox: ReportOutbox
   /** Where the models are. */
   readonly folder: string
+  /** The active model on the golden set of its bundle. */
+  readonly accuracy: (signal: AbortSignal) => Promise<AccuracyFigures | undefined>
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -37,6 +40,7 @@ export function telemetryPortsOf(parts: TelemetryParts): TelemetryPorts {
     },
     failedFrames: () => cameras.failedFrames,
     machine: () => readMachineCondition(),
+    accuracy: parts.accuracy,
     diskFreeBytes: async () => {
       try {
         const { bavail, bsize } = await statfs(parts.folder)

@@ -158,3 +158,14 @@ async function limitsOf(options: TrialsOptions): Promise<TrialLimits> {
     ...options.limits,
   }
 }
+
+/** The active model on the golden set of its own bundle: what periodic reports tell. undefined without one. */
+export async function servedAccuracy(
+  options: TrialsOptions,
+  active: ServedModel | undefined,
+  signal: AbortSignal,
+): Promise<AccuracyFigures | undefined> {
+  const served = active === undefined ? undefined : await servedVariant(options, active)
+  if (active === undefined || served === undefined) return undefined
+  return measureActive(options, served.manifest, active, signal)
+}
