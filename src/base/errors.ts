@@ -62,8 +62,8 @@ export const errorTable = {
   'network.request_timeout': { retry: 'later', exit: 6 },
   'network.chunk_missing': { retry: 'later', exit: 6 },
 
-  'deployment.superseded': { retry: 'later', exit: 8 },
-  'deployment.interrupted': { retry: 'later', exit: 8 },
+  'deployment.wish_superseded': { retry: 'later', exit: 8 },
+  'deployment.run_interrupted': { retry: 'later', exit: 8 },
   'deployment.crash_loop': { retry: 'later', exit: 8 },
   'deployment.trial_failed': { retry: 'never', exit: 8 },
   'deployment.accuracy_low': { retry: 'never', exit: 8 },

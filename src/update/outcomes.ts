@@ -30,7 +30,7 @@ function retryPolicyOf(code: string): RetryPolicy {
 }
 
 /** A manifest that is not on the broker yet, or was taken off it; another wish. */
-const externalCodes = new Set(['bundle.file_missing', 'deployment.superseded'])
+const externalCodes = new Set(['bundle.file_missing', 'deployment.wish_superseded'])
 
 /** Failures that say nothing about the model: they never use up the attempts. */
 function isExternal(code: string): boolean {
@@ -54,11 +54,11 @@ export function outcomeOf(
   if (from === 'committed') {
     return { deploymentId, result: 'committed', attempts: attempt, isFinal: true, retryAtMs: 0 }
   }
-  const code = error?.code ?? 'deployment.interrupted'
+  const code = error?.code ?? 'deployment.run_interrupted'
   const attempts = isExternal(code) ? attempt - 1 : attempt
   const isFinal = !isExternal(code) && (retryPolicyOf(code) === 'never' || attempts >= options.attemptsMax)
   const delayMs = backoffDelayMs(attempt - 1, retryBackoff, options.random)
-  const retryAtMs = code === 'deployment.superseded' ? options.nowMs : options.nowMs + delayMs
+  const retryAtMs = code === 'deployment.wish_superseded' ? options.nowMs : options.nowMs + delayMs
   return {
     deploymentId,
     result: from === 'rollingBack' ? 'rolledBack' : 'refused',

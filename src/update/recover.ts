@@ -43,7 +43,7 @@ export const recoveryTable = {
 } as const satisfies Readonly<Record<DeploymentState, RecoveryRow>>
 
 function interrupted(state: DeploymentState): WireError {
-  return { code: 'deployment.interrupted', message: `the process or the power ended in state ${state}` }
+  return { code: 'deployment.run_interrupted', message: `the process or the power ended in state ${state}` }
 }
 
 /** A record for a switch of which the journal knows nothing. */
@@ -99,7 +99,7 @@ function recoverSwitch(entry: JournalEntry | undefined, slots: SlotsView): Machi
   )
   if (wasCommitted) return { state: 'committed', deployment }
   return rollingBack(deployment, {
-    code: 'deployment.interrupted',
+    code: 'deployment.run_interrupted',
     message: 'a switch was found that was not committed',
   })
 }
@@ -118,7 +118,7 @@ export function recover(entry: JournalEntry | undefined, slots: SlotsView): Mach
   if (found.state === 'committed') {
     if (isActive) return found
     return rollingBack(found.deployment!, {
-      code: 'deployment.interrupted',
+      code: 'deployment.run_interrupted',
       message: 'the model that was to be committed is not the active one: its record is lost',
     })
   }

@@ -36,7 +36,7 @@ const watchPeriodMs = 100
 const lastWordsLength = 300
 
 export async function runTrialProcess(order: TrialOrder, run: TrialRun): Promise<TrialOutcome> {
-  if (run.signal.aborted) return failed('deployment.interrupted', 'the trial was ended before it began')
+  if (run.signal.aborted) return failed('deployment.run_interrupted', 'the trial was ended before it began')
   const child = fork(processFile, [], {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -94,7 +94,7 @@ class TrialWatch {
       this.#settle(failed('inference.worker_died', `the model ended its trial process ${how}${said}`))
     })
     const abort = (): void => {
-      this.#settle(failed('deployment.interrupted', 'the trial was ended before its end'))
+      this.#settle(failed('deployment.run_interrupted', 'the trial was ended before its end'))
     }
     run.signal.addEventListener('abort', abort, { once: true })
     this.#stops.push(

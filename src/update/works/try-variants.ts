@@ -68,7 +68,8 @@ async function measure(
   const known = asMeasured(await ports.measurements.get(key))
   if (known !== undefined) return known
   const result = await ports.trials.measure({ manifest, variant, signal, onProgress })
-  if (signal.aborted) throw new AgentError('deployment.interrupted', `the trial of ${variant.id} was ended`)
+  if (signal.aborted)
+    throw new AgentError('deployment.run_interrupted', `the trial of ${variant.id} was ended`)
   if (result.state === 'measured') await ports.measurements.set(key, result)
   return result
 }

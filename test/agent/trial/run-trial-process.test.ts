@@ -173,6 +173,6 @@ t.test('a trial that is not wanted any more ends at once', async (t) => {
   const outcome = run(tiny(t, { burden: { side: 3_000, products: 200 } }), { signal: wanted.signal })
   await until(() => trialProcesses().length === 1)
   wanted.abort()
-  t.match(await outcome, { state: 'failed', error: { code: 'deployment.interrupted' } })
-  t.match(await run(tiny(t), { signal: wanted.signal }), { error: { code: 'deployment.interrupted' } })
+  t.match(await outcome, { state: 'failed', error: { code: 'deployment.run_interrupted' } })
+  t.match(await run(tiny(t), { signal: wanted.signal }), { error: { code: 'deployment.run_interrupted' } })
 })
