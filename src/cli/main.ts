@@ -9,6 +9,7 @@ import { checkConfigCommand } from './commands/check-config.js'
 import { compressCommand } from './commands/compress.js'
 import { demoCommand } from './commands/demo.js'
 import { detectCommand } from './commands/detect.js'
+import { doctorCommand } from './commands/doctor.js'
 import { inspectCommand } from './commands/inspect.js'
 import { keygenCommand } from './commands/keygen.js'
 import { publishCommand } from './commands/publish.js'
@@ -27,6 +28,7 @@ Start here:
   yolo-edge keygen fleet                        the keys that sign models
   yolo-edge publish MODEL.onnx --sign fleet.key a model to every device of a channel
   yolo-edge run --config device.yaml            the agent of a device
+  yolo-edge doctor                              what this device can do, and what is wrong with it
 
 Exit status: 0 done, 2 usage or settings, 3 bad input, 4 not trusted, 5 disk or files or tools, 6 network,
 7 camera, 8 inference, 70 a fault of the program itself.`
@@ -52,6 +54,7 @@ function program(): Command {
     runCommand(),
     keygenCommand(),
     checkConfigCommand(),
+    doctorCommand(),
   ]
   for (const command of commands) root.addCommand(command.exitOverride())
   return root

@@ -1,0 +1,190 @@
+/**
+ * What stands around the agent: providers, cameras, tools, broker, clock, disk, keys.
+ * Invariant: looking changes nothing, and a look that fails is a finding, not an exception.
+ */
+
+import { constants } from 'node:fs'
+import { access, readdir, statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { connectionOptionsOf } from '../../agent/broker-connection.js'
+import { probeProviders } from '../../agent/probe-providers.js'
+import { trustPolicyOf } from '../../agent/trusted-keys.js'
+import { systemClock } from '../../base/clock.js'
+import { AgentError, messageOf } from '../../base/errors.js'
+import { silentLogger } from '../../base/logger.js'
+import { openSource } from '../../camera/open-source.js'
+import { probeFfmpeg } from '../../camera/probe-video.js'
+import type { CameraConfig, Config } from '../../config/config.js'
+import { MqttConnection } from '../../transport/mqtt-connection.js'
+import type { Finding } from './finding.js'
+
+export interface SiteOptions {
+  /** Whether the broker and the cameras may be contacted. */
+  readonly contact: boolean
+}
+
+const brokerLimitMs = 5_000
+const cameraLimitMs = 8_000
+
+/** Looks at everything that `config` names. */
+export async function siteFindings(config: Config, { contact }: SiteOptions): Promise<readonly Finding[]> {
+  return [
+    ...(await providers(config.inference.providers)),
+    ...(await cameras(config.cameras, contact)),
+    await decodingTool(),
+    ...(contact ? [await broker(config.broker)] : []),
+    clock(),
+    await disk(config.state),
+    await keys(config.security),
+  ]
+}
+
+/** Proven by running on them, not by a list. */
+async function providers(names: readonly string[]): Promise<readonly Finding[]> {
+  return (await probeProviders(names)).map(({ name, works, reason = 'it does not work' }): Finding => {
+    const subject = `provider ${name}`
+    if (works) return { state: 'ok', subject, detail: 'computes right' }
+    return {
+      state: 'warning',
+      subject,
+      detail: reason,
+      remedy: `install what it needs, or take ${name} out of inference.providers`,
+    }
+  })
+}
+
+async function cameras(list: readonly CameraConfig[], contact: boolean): Promise<readonly Finding[]> {
+  const devices = (await readdir('/dev').catch((): string[] => [])).filter((name) => /^video\d+$/.test(name))
+  const present: Finding = {
+    state: 'note',
+    subject: 'video devices',
+    detail: devices.length === 0 ? 'none in /dev' : devices.map((name) => `/dev/${name}`).join(', '),
+  }
+  if (list.length === 0) {
+    const remedy = 'name one: --set cameras=front=/dev/video0, or cameras in the file of settings'
+    return [present, { state: 'warning', subject: 'cameras', detail: 'no camera is configured', remedy }]
+  }
+  if (!contact) return [present]
+  return [present, ...(await Promise.all(list.map(camera)))]
+}
+
+async function camera({ name, source }: CameraConfig): Promise<Finding> {
+  const subject = `camera ${name}`
+  try {
+    const supply = await openSource({
+      uri: source,
+      inputWidth: 64,
+      inputHeight: 64,
+      mode: 'live',
+      faultsMax: 1,
+    })
+    try {
+      const lease = await supply.next(AbortSignal.timeout(cameraLimitMs))
+      if (lease === undefined)
+        throw new AgentError('camera.stream_stalled', `no frame in ${cameraLimitMs / 1000} s`)
+      const { sourceWidth, sourceHeight } = lease.letterbox
+      lease.release()
+      return { state: 'ok', subject, detail: `${sourceWidth}x${sourceHeight} from ${source}` }
+    } finally {
+      await supply.stop()
+    }
+  } catch (thrown) {
+    return fault(
+      subject,
+      thrown,
+      'check the address, the cable and that the user of the service is in the group video',
+    )
+  }
+}
+
+async function decodingTool(): Promise<Finding> {
+  try {
+    await probeFfmpeg(systemClock)
+    return { state: 'ok', subject: 'ffmpeg', detail: 'found' }
+  } catch (thrown) {
+    return fault('ffmpeg', thrown, 'install it: sudo apt-get install ffmpeg')
+  }
+}
+
+async function broker(settings: Config['broker']): Promise<Finding> {
+  const subject = 'broker'
+  let connection: MqttConnection | undefined
+  try {
+    const options = await connectionOptionsOf(settings, `yolo-edge-doctor-${process.pid}`)
+    connection = new MqttConnection(options, { logger: silentLogger })
+    await connection.start()
+    await connection.requireOnline(brokerLimitMs)
+    return { state: 'ok', subject, detail: `${settings.url} answers` }
+  } catch (thrown) {
+    return fault(
+      subject,
+      thrown,
+      'check broker.url, the credentials and the network; the agent works offline until then',
+    )
+  } finally {
+    await connection?.stop()
+  }
+}
+
+/** No device was made before this program: a clock without a battery starts far behind. */
+const earliestYear = 2025
+
+function clock(): Finding {
+  const now = new Date(systemClock.wallMs())
+  const detail = now.toISOString()
+  if (now.getUTCFullYear() >= earliestYear) return { state: 'ok', subject: 'clock', detail }
+  const remedy =
+    'let the system set its clock: sudo timedatectl set-ntp true; certificates are refused until then'
+  return { state: 'fault', subject: 'clock', detail: `${detail} lies in the past`, remedy }
+}
+
+async function disk({ directory, quotaMb }: Config['state']): Promise<Finding> {
+  const subject = 'state folder'
+  try {
+    const folder = await nearestFolder(directory)
+    await access(folder, constants.W_OK)
+    const { bavail, bsize } = await statfs(folder)
+    const freeMb = (bavail * bsize) / 1e6
+    const detail = `${directory}: ${freeMb.toFixed(0)} MB free, may take ${quotaMb} MB`
+    if (freeMb > quotaMb) return { state: 'ok', subject, detail }
+    return { state: 'warning', subject, detail, remedy: 'free disk space, or lower state.quota_mb' }
+  } catch (thrown) {
+    return fault(
+      subject,
+      thrown,
+      `make ${directory} and give it to the user of the service, or set state.directory`,
+    )
+  }
+}
+
+/** The folder itself, or the one in which it would be made. */
+async function nearestFolder(path: string): Promise<string> {
+  try {
+    await access(path)
+    return path
+  } catch (thrown) {
+    if (dirname(path) === path) throw thrown
+    return nearestFolder(dirname(path))
+  }
+}
+
+async function keys({ trustedKeys, allowUnsigned }: Config['security']): Promise<Finding> {
+  const subject = 'trusted keys'
+  try {
+    const { keys: trusted } = await trustPolicyOf(trustedKeys, allowUnsigned)
+    if (allowUnsigned) {
+      const remedy = 'sign models (yolo-edge keygen, publish --sign) and unset security.allow_unsigned'
+      return { state: 'warning', subject, detail: 'models that nobody signed are accepted', remedy }
+    }
+    if (trusted.length > 0) return { state: 'ok', subject, detail: `${trusted.length} in ${trustedKeys}` }
+    const remedy = `copy the public key of your fleet (*.pub, made by yolo-edge keygen) into ${trustedKeys}`
+    return { state: 'fault', subject, detail: `none in ${trustedKeys}: every model is refused`, remedy }
+  } catch (thrown) {
+    return fault(subject, thrown, 'replace or remove the file that cannot be read')
+  }
+}
+
+function fault(subject: string, thrown: unknown, remedy: string): Finding {
+  const hint = thrown instanceof AgentError ? thrown.hint : undefined
+  return { state: 'fault', subject, detail: messageOf(thrown), remedy: hint ?? remedy }
+}
