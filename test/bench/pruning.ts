@@ -2,16 +2,21 @@
  * What each pruning criterion costs and gives, on the reference model: a row for each criterion, part of the MACs and
  * restoration; with the milliseconds of the float model, taken in turns with those of the unpruned one.
  * Run: node dist/test/bench/pruning.js --out FOLDER [--criteria l1,random] [--macs 0.9,0.8] [--restore none,bias,lsq]
- *      [--images 64] [--pictures 250]
+ *      [--images 64] [--pictures 250] [--int8]
+ * All models are in edge form. With --int8 a row with least squares is quantised too, after pruning.
  * Rows that FOLDER/rows.json holds already are not measured again, so the table may be made in parts.
  */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { brotliCompressSync } from 'node:zlib'
 import { parseArgs } from 'node:util'
 import { readLetterboxed } from '../../src/camera/read-image.js'
 import type { CalibrationImages } from '../../src/compress/ports.js'
 import { criterionNames } from '../../src/compress/pruning/criteria/criterion.js'
+import { toEdgeForm } from '../../src/compress/passes/edge-form.js'
+import { calibrate, quantize } from '../../src/compress/quantization/quantize.js'
+import { int8Target } from '../../src/compress/quantization/targets.js'
 import { type Measurements, prune } from '../../src/compress/pruning/prune.js'
 import type { PrunePlanInput } from '../../src/compress/pruning/prune-plan.js'
 import type { Probe } from '../../src/compress/pruning/sensitivity.js'
@@ -37,6 +42,16 @@ interface Row {
   /** Difference of mAP to the unpruned model with its 95 % interval. */
   readonly difference: { readonly low: number; readonly high: number }
   readonly seconds: number
+  readonly int8?: Int8Row
+}
+
+/** The same model on 8-bit integers. */
+interface Int8Row {
+  readonly ms: number
+  readonly unprunedMs: number
+  readonly bytes: number
+  readonly brotliBytes: number
+  readonly map: number
 }
 
 const { values } = parseArgs({
@@ -47,6 +62,7 @@ const { values } = parseArgs({
     restore: { type: 'string', default: 'none,bias,lsq' },
     schedule: { type: 'string', default: 'sensitivity' },
     images: { type: 'string', default: '64' },
+    int8: { type: 'boolean', default: false },
     pictures: { type: 'string', default: '250' },
   },
 })
@@ -56,7 +72,7 @@ mkdirSync(folder, { recursive: true })
 const rowsFile = join(folder, 'rows.json')
 const sensitivityFile = join(folder, 'sensitivity.json')
 const rows = (readJson(rowsFile) ?? []) as Row[]
-const graph = importModel(readFileSync(shared('models', 'yolov8n.onnx')))
+const graph = toEdgeForm(importModel(readFileSync(shared('models', 'yolov8n.onnx'))))
 const original = exportModel(graph)
 const validation = new ValidationPictures(Number(values.pictures))
 const ports = { runner: graphRunner(), images: calibrationImages(Number(values.images)) }
@@ -64,6 +80,7 @@ const measured: Measurements = { scores: new Map() }
 const probes = readJson(sensitivityFile) as [string, Probe[]][] | undefined
 if (probes !== undefined) measured.sensitivity = new Map(probes)
 let reference: Accuracy | undefined
+let unprunedInt8: Graph | undefined
 
 for (const macs of values.macs.split(',').map(Number)) {
   for (const criterion of values.criteria.split(',')) {
@@ -101,6 +118,7 @@ async function addRow(macs: number, criterion: string, restore: string): Promise
     map50: accuracy.map50,
     difference: { low, high },
     seconds,
+    ...(values.int8 && restore === 'lsq' ? { int8: await int8Of(pruned) } : {}),
   }
   rows.push(row)
   writeFileSync(rowsFile, JSON.stringify(rows, undefined, 1))
@@ -108,8 +126,28 @@ async function addRow(macs: number, criterion: string, restore: string): Promise
   console.log(JSON.stringify(row))
 }
 
+async function int8Of(pruned: Graph): Promise<Int8Row> {
+  unprunedInt8 ??= await quantized(graph)
+  const model = await quantized(pruned)
+  const [unprunedMs, ms] = await ratioInTurns(unprunedInt8, model, { rounds: 30, intraOpThreads: 1 })
+  const bytes = exportModel(model)
+  return {
+    ms,
+    unprunedMs,
+    bytes: bytes.length,
+    brotliBytes: brotliCompressSync(bytes).length,
+    map: (await validation.accuracyOf(bytes)).map,
+  }
+}
+
+async function quantized(float: Graph): Promise<Graph> {
+  const target = int8Target('x64-vnni')
+  const observations = await calibrate(float, target, ports.runner, ports.images)
+  return quantize(float, observations, { target, method: 'silu', biasCorrection: true }).graph
+}
+
 function speedOf(pruned: Graph): Promise<readonly [number, number]> {
-  return ratioInTurns(graph, pruned, { rounds: 12 })
+  return ratioInTurns(graph, pruned, { rounds: 30, intraOpThreads: 1 })
 }
 
 function calibrationImages(limit: number): CalibrationImages {
@@ -134,8 +172,8 @@ function readJson(path: string): unknown {
 
 function markdown(list: readonly Row[]): string {
   const lines = [
-    '| criterion | MACs | parameters | bytes | float ms (unpruned) | speed-up | mAP, none | mAP, bias | mAP, least squares |',
-    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+    '| criterion | MACs | parameters | bytes | float ms (unpruned) | speed-up | int8 ms (unpruned) | int8 bytes, brotli | mAP, none | mAP, bias | mAP, least squares | mAP, int8 |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
   ]
   const groups = new Map<string, Row[]>()
   for (const row of list) {
@@ -144,6 +182,7 @@ function markdown(list: readonly Row[]): string {
   }
   for (const [, group] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const row = group[0]!
+    const int8 = group.find((entry) => entry.int8 !== undefined)?.int8
     const map = (restore: string): string => {
       const found = group.find((entry) => entry.restore === restore)
       if (found === undefined) return ''
@@ -153,7 +192,8 @@ function markdown(list: readonly Row[]): string {
     lines.push(
       `| ${row.criterion} | ${row.macsKept.toFixed(3)} | ${row.parameters} | ${row.bytes} | ` +
         `${row.floatMs.toFixed(1)} (${row.unprunedMs.toFixed(1)}) | ${(row.unprunedMs / row.floatMs).toFixed(2)} | ` +
-        `${map('none')} | ${map('bias')} | ${map('lsq')} |`,
+        `${int8 === undefined ? ' | ' : `${int8.ms.toFixed(1)} (${int8.unprunedMs.toFixed(1)}) | ${int8.bytes}, ${int8.brotliBytes}`} | ` +
+        `${map('none')} | ${map('bias')} | ${map('lsq')} | ${int8?.map.toFixed(4) ?? ''} |`,
     )
   }
   return (
