@@ -3,13 +3,12 @@
  * Invariant: nothing is used before everything was checked, and all problems are told at once.
  */
 
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import convict from 'convict'
-import { parse as parseYaml } from 'yaml'
-import { AgentError, messageOf } from '../base/errors.js'
+import { AgentError } from '../base/errors.js'
 import type { Config } from './config.js'
 import { type CameraConfig, isPlainName } from './formats.js'
+import { readYamlMap } from './yaml-file.js'
 import { camerasSetting, type Setting, settings } from './schema.js'
 
 export interface ConfigSources {
@@ -32,7 +31,7 @@ export function loadConfig(sources: ConfigSources): Config {
     args: [],
   })
   const where = sources.file ?? 'the configuration'
-  if (sources.file !== undefined) loaded.load(readConfigFile(sources.file))
+  if (sources.file !== undefined) loaded.load(readYamlMap(sources.file, 'the configuration', 'broker:'))
   const problems: string[] = []
   for (const [path, value] of sources.overrides ?? []) {
     if (!isKnownPath(path)) problems.push(`${path}: no such setting`)
@@ -56,26 +55,6 @@ export function loadConfig(sources: ConfigSources): Config {
     )
   }
   return deepFreeze(config)
-}
-
-function readConfigFile(file: string): Record<string, unknown> {
-  let content: unknown
-  try {
-    content = parseYaml(readFileSync(file, 'utf8')) ?? {}
-  } catch (thrown) {
-    throw new AgentError(
-      'config.file_unreadable',
-      `cannot read the configuration ${file}: ${messageOf(thrown)}`,
-      { cause: thrown },
-    )
-  }
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    throw new AgentError(
-      'config.file_unreadable',
-      `the configuration ${file} should be a map of sections, for example "broker:"`,
-    )
-  }
-  return content as Record<string, unknown>
 }
 
 function convictSchema(): convict.Schema<Record<string, unknown>> {

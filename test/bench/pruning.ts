@@ -25,7 +25,7 @@ import type { Graph } from '../../src/onnx/graph.js'
 import { importModel } from '../../src/onnx/import-model.js'
 import { graphRunner } from '../helpers/graph-runner.js'
 import { shared } from '../helpers/paths.js'
-import { ratioInTurns } from '../helpers/ratio-in-turns.js'
+import { ratioInTurns, type SpeedComparison } from '../helpers/ratio-in-turns.js'
 import { type Accuracy, differenceTo, ValidationPictures } from '../helpers/validation.js'
 
 interface Row {
@@ -35,8 +35,7 @@ interface Row {
   readonly macsKept: number
   readonly parameters: number
   readonly bytes: number
-  readonly floatMs: number
-  readonly unprunedMs: number
+  readonly speed: SpeedComparison
   readonly map: number
   readonly map50: number
   /** Difference of mAP to the unpruned model with its 95 % interval. */
@@ -47,8 +46,7 @@ interface Row {
 
 /** The same model on 8-bit integers. */
 interface Int8Row {
-  readonly ms: number
-  readonly unprunedMs: number
+  readonly speed: SpeedComparison
   readonly bytes: number
   readonly brotliBytes: number
   readonly map: number
@@ -100,8 +98,7 @@ async function addRow(macs: number, criterion: string, restore: string): Promise
     writeFileSync(sensitivityFile, JSON.stringify([...measured.sensitivity]))
   const bytes = exportModel(pruned)
   const [known] = same
-  const [unprunedMs, floatMs] =
-    known === undefined ? await speedOf(pruned) : [known.unprunedMs, known.floatMs]
+  const speed = known?.speed ?? (await speedOf(pruned))
   reference ??= await validation.accuracyOf(original)
   const accuracy = await validation.accuracyOf(bytes)
   const { low, high } = differenceTo(reference, accuracy)
@@ -112,8 +109,7 @@ async function addRow(macs: number, criterion: string, restore: string): Promise
     macsKept: report.after.macs / report.before.macs,
     parameters: report.after.parameters,
     bytes: bytes.length,
-    floatMs,
-    unprunedMs,
+    speed,
     map: accuracy.map,
     map50: accuracy.map50,
     difference: { low, high },
@@ -129,11 +125,10 @@ async function addRow(macs: number, criterion: string, restore: string): Promise
 async function int8Of(pruned: Graph): Promise<Int8Row> {
   unprunedInt8 ??= await quantized(graph)
   const model = await quantized(pruned)
-  const [unprunedMs, ms] = await ratioInTurns(unprunedInt8, model, { rounds: 30, intraOpThreads: 1 })
+  const speed = await ratioInTurns(unprunedInt8, model, { rounds: 30, intraOpThreads: 1 })
   const bytes = exportModel(model)
   return {
-    ms,
-    unprunedMs,
+    speed,
     bytes: bytes.length,
     brotliBytes: brotliCompressSync(bytes).length,
     map: (await validation.accuracyOf(bytes)).map,
@@ -146,8 +141,12 @@ async function quantized(float: Graph): Promise<Graph> {
   return quantize(float, observations, { target, method: 'silu', biasCorrection: true }).graph
 }
 
-function speedOf(pruned: Graph): Promise<readonly [number, number]> {
+function speedOf(pruned: Graph): Promise<SpeedComparison> {
   return ratioInTurns(graph, pruned, { rounds: 30, intraOpThreads: 1 })
+}
+
+function speedText({ leftMs, rightMs, speedUp }: SpeedComparison): string {
+  return `${rightMs.toFixed(1)} (${leftMs.toFixed(1)}), ${speedUp.toFixed(2)}`
 }
 
 function calibrationImages(limit: number): CalibrationImages {
@@ -172,8 +171,8 @@ function readJson(path: string): unknown {
 
 function markdown(list: readonly Row[]): string {
   const lines = [
-    '| criterion | MACs | parameters | bytes | float ms (unpruned) | speed-up | int8 ms (unpruned) | int8 bytes, brotli | mAP, none | mAP, bias | mAP, least squares | mAP, int8 |',
-    '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+    '| criterion | MACs | parameters | bytes | float ms (unpruned), speed-up | int8 ms (unpruned), speed-up | int8 bytes, brotli | mAP, none | mAP, bias | mAP, least squares | mAP, int8 |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
   ]
   const groups = new Map<string, Row[]>()
   for (const row of list) {
@@ -191,8 +190,8 @@ function markdown(list: readonly Row[]): string {
     }
     lines.push(
       `| ${row.criterion} | ${row.macsKept.toFixed(3)} | ${row.parameters} | ${row.bytes} | ` +
-        `${row.floatMs.toFixed(1)} (${row.unprunedMs.toFixed(1)}) | ${(row.unprunedMs / row.floatMs).toFixed(2)} | ` +
-        `${int8 === undefined ? ' | ' : `${int8.ms.toFixed(1)} (${int8.unprunedMs.toFixed(1)}) | ${int8.bytes}, ${int8.brotliBytes}`} | ` +
+        `${speedText(row.speed)} | ` +
+        `${int8 === undefined ? ' | ' : `${speedText(int8.speed)} | ${int8.bytes}, ${int8.brotliBytes}`} | ` +
         `${map('none')} | ${map('bias')} | ${map('lsq')} | ${int8?.map.toFixed(4) ?? ''} |`,
     )
   }

@@ -2,6 +2,7 @@
 
 import { Command } from 'commander'
 import { AgentError } from '../../base/errors.js'
+import { criterionNames } from '../../compress/pruning/criteria/criterion.js'
 import { calibrationMethods } from '../../compress/quantization/calibration/range-methods.js'
 import { requireFloat } from '../../compress/quantization/quantize.js'
 import { int8Target, int8Targets } from '../../compress/quantization/targets.js'
@@ -10,15 +11,34 @@ import { openCalibrationFolder } from '../compress/calibration-folder.js'
 import { compressModel, requireFreeFolder } from '../compress/compress-model.js'
 import { graphRunner } from '../compress/graph-runner.js'
 import { int8Step } from '../compress/int8-step.js'
+import {
+  type PlanSection,
+  type PlanSections,
+  pruneOption,
+  prunePlanOf,
+  readPlanFile,
+  sparsityPlanOf,
+} from '../compress/plan-file.js'
+import { pruneStep } from '../compress/prune-step.js'
+import { sparsityStep } from '../compress/sparsity-step.js'
 import type { CompressStep } from '../compress/step.js'
 import { readDetectorFile } from '../model-file.js'
-import { choiceOption, integerOption } from '../options.js'
+import { choiceOption, integerOption, numberOption } from '../options.js'
 import { type Output, processOutput } from '../output.js'
 
 const targetNames = Object.keys(int8Targets) as readonly (keyof typeof int8Targets)[]
 
 interface Options {
   readonly out: string
+  readonly plan?: string
+  readonly prune?: PlanSection
+  readonly criterion?: string
+  readonly schedule?: string
+  readonly restore?: string
+  readonly sparsity?: number
+  readonly threshold?: number
+  readonly pattern?: string
+  readonly sparseBy?: string
   readonly int8?: boolean
   readonly target: keyof typeof int8Targets
   readonly calib?: string
@@ -35,6 +55,19 @@ export function compressCommand(): Command {
     .description('Make a smaller, faster model of a YOLOv8 export: bytes in, raw heads out, int8 inside.')
     .argument('<model>', 'a YOLOv8 detector as .onnx, in float')
     .requiredOption('-o, --out <folder>', 'a new folder for the model and its report.json')
+    .option('--plan <file>', 'what to do, as YAML; options win over it (examples in config/compress)')
+    .option(
+      '--prune <what>',
+      'remove channels: macs=0.8 keeps that part of the multiply-accumulates; more keys of a plan after commas',
+      pruneOption,
+    )
+    .option('--criterion <name>', `which channels go: ${criterionNames.join(', ')}`)
+    .option('--schedule <name>', 'how many of each layer: sensitivity, global, uniform')
+    .option('--restore <name>', 'how the rest is re-fitted: lsq, bias, mean, none')
+    .option('--sparsity <part>', 'make this part of the weights zero', numberOption('sparsity', 0, 0.99))
+    .option('--threshold <value>', 'make weights below it zero', numberOption('threshold', 0, 1e6))
+    .option('--pattern <name>', 'where zeros lie: unstructured, kernel, channel, or n:m such as 2:4')
+    .option('--sparse-by <name>', 'which weights become zero: l1, l2, gradient, reconstruction, random')
     .option('--int8', 'compute on 8-bit integers; needs --calib')
     .option(
       '--target <name>',
@@ -57,12 +90,14 @@ export function compressCommand(): Command {
     .action(compress)
 }
 
-async function compress(path: string, options: Options): Promise<void> {
+async function compress(path: string, given: Options, command: Command): Promise<void> {
+  const plan = given.plan === undefined ? {} : readPlanFile(given.plan)
+  const options = { ...given, ...int8Options(plan.int8, command) }
   const output = processOutput(options.json ?? false)
   await requireFreeFolder(options.out)
   const { bytes, graph } = await readDetectorFile(path)
   requireFloat(graph)
-  const steps = stepsOf(options)
+  const steps = stepsOf(plan, options)
   const images = await calibrationImages(options, output)
   const context = { runner: graphRunner(), images, seed: options.seed }
   const request = { modelPath: path, bytes, graph, steps, context, outFolder: options.out }
@@ -74,17 +109,59 @@ async function compress(path: string, options: Options): Promise<void> {
   )
 }
 
-function stepsOf(options: Options): readonly CompressStep[] {
-  const { target, method, bits, biasCorrection } = options
-  if (options.int8 !== true) return []
+/** Channels first, then weights, integers last: each step needs the float weights that the one before leaves. */
+function stepsOf(plan: PlanSections, options: Options): readonly CompressStep[] {
+  const { criterion, schedule, restore, sparsity, threshold, pattern, sparseBy } = options
+  const prunePlan = prunePlanOf(plan.prune, {
+    ...options.prune,
+    ...present({ criterion, schedule, restore }),
+  })
+  const zeros = present({ sparsity, threshold, pattern, criterion: sparseBy })
+  const sparsityPlan = sparsityPlanOf(plan.sparsity, zeros)
   return [
-    int8Step({
-      target: int8Target(target),
-      method,
-      biasCorrection,
-      ...(bits === undefined ? {} : { weightBits: bits }),
-    }),
+    ...(prunePlan === undefined ? [] : [pruneStep(prunePlan)]),
+    ...(sparsityPlan === undefined ? [] : [sparsityStep(sparsityPlan)]),
+    ...(options.int8 === true ? [int8StepOf(options)] : []),
   ]
+}
+
+function int8StepOf({ target, method, bits, biasCorrection }: Options): CompressStep {
+  return int8Step({
+    target: int8Target(target),
+    method,
+    biasCorrection,
+    ...(bits === undefined ? {} : { weightBits: bits }),
+  })
+}
+
+/** Parsers of the keys that the section `int8` of a plan file may have. */
+const int8Keys: Readonly<Record<string, (text: string) => unknown>> = {
+  target: choiceOption('int8.target', targetNames),
+  method: choiceOption('int8.method', calibrationMethods),
+  bits: integerOption('int8.bits', 2, 8),
+}
+
+/** What the section `int8` of a plan file says and the command line does not. */
+function int8Options(section: PlanSection | undefined, command: Command): Partial<Options> {
+  if (section === undefined) return {}
+  const options: Record<string, unknown> = { int8: true }
+  for (const [key, value] of Object.entries(section)) {
+    const parse = int8Keys[key]
+    if (parse === undefined) {
+      const known = Object.keys(int8Keys).join(', ')
+      throw new AgentError(
+        'compress.plan_invalid',
+        `the section int8 has a key ${key}, expected some of ${known}`,
+      )
+    }
+    if (command.getOptionValueSource(key) !== 'cli') options[key] = parse(String(value))
+  }
+  return options
+}
+
+/** Only the keys that have a value. */
+function present(values: PlanSection): PlanSection {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }
 
 async function calibrationImages(options: Options, output: Output): Promise<CalibrationImages> {

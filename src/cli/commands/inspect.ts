@@ -7,11 +7,14 @@ import { importModel } from '../../onnx/import-model.js'
 import { printGraph } from '../../onnx/print-graph.js'
 import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
 import { isAgentError } from '../../base/errors.js'
+import { findChannelGroups } from '../../compress/pruning/channel-groups.js'
+import { groupsSummary, groupsText } from '../compress/groups-text.js'
 import { naming, readModelFile } from '../model-file.js'
 import { type Output, processOutput, table } from '../output.js'
 
 interface Options {
   readonly nodes?: boolean
+  readonly groups?: boolean
   readonly text?: boolean
   readonly json?: boolean
 }
@@ -23,6 +26,7 @@ export function inspectCommand(): Command {
     )
     .argument('<model>', 'an .onnx file')
     .option('--nodes', 'the cost of every node')
+    .option('--groups', 'which channels can be pruned, and which have to stay and why')
     .option('--text', 'the graph as text, one line a node')
     .option('--json', 'print JSON')
     .action(inspect)
@@ -35,10 +39,12 @@ async function inspect(path: string, options: Options): Promise<void> {
   const cost = costOf(graph)
   const detector = detectorOf(graph)
   const model = { bytes, graph, cost, detector }
-  output.result(summaryOf(model))
+  const groups = options.groups === true ? findChannelGroups(graph) : undefined
+  output.result({ ...summaryOf(model), ...(groups === undefined ? {} : { groups: groupsSummary(groups) }) })
   if (options.text === true) output.line(printGraph(graph))
   else printSummary(output, path, model)
   if (options.nodes === true) output.line(nodeTable(cost))
+  if (groups !== undefined) output.line(groupsText(groups))
 }
 
 /** A model file and what was found out about it. */

@@ -75,6 +75,7 @@ export async function compressModel(request: CompressRequest, output: Output): P
       },
     })
     progress.done()
+    if (result.summary !== undefined) output.note(`${step.name}: ${result.summary}`)
     graph = result.graph
     requireValidGraph(graph)
     reports[step.name] = result.report

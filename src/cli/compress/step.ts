@@ -21,6 +21,8 @@ export interface StepResult {
   readonly graph: Graph
   /** For report.json, snake_case. */
   readonly report: object
+  /** What was achieved, for people: one line. */
+  readonly summary?: string
 }
 
 export interface CompressStep {

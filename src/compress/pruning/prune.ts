@@ -81,6 +81,8 @@ export interface PruneReport {
   readonly restored: readonly RestoredLayer[]
 }
 
+/** Restoration holds the feature maps of all samples at once: about 25 MB each for YOLOv8n at 640. */
+const calibrationSamples = 64
 const calibration = { factor: 6, seed: 1 }
 const probedParts = [0.75, 0.5, 0.25]
 /** Probing takes three runs of each layer: few samples are enough for an order of layers. */
@@ -167,8 +169,14 @@ function calibrationRun({ graph, plan, ports }: Work): {
   return {
     graph,
     runner: needed(ports.runner, 'a runtime', plan),
-    samples: samplesOf(graph, needed(ports.images, 'calibration images', plan)),
+    samples: evenly(samplesOf(graph, needed(ports.images, 'calibration images', plan)), calibrationSamples),
   }
+}
+
+/** At most `limit` samples, evenly chosen. */
+function evenly(samples: CalibrationSamples, limit: number): CalibrationSamples {
+  const count = Math.min(limit, samples.count)
+  return { count, read: (index) => samples.read(Math.floor((index * samples.count) / count)) }
 }
 
 async function activationsOf(work: Work): Promise<ActivationStatistics> {
@@ -253,11 +261,7 @@ async function sensitivityOf(work: Work, scores: Float64Array): Promise<Sensitiv
   const { graph, groups, plan, measured } = work
   if (measured.sensitivity !== undefined) return measured.sensitivity
   const { runner, samples } = calibrationRun(work)
-  const few: CalibrationSamples = {
-    count: Math.min(probeSamples, samples.count),
-    read: (index) =>
-      samples.read(Math.floor((index * samples.count) / Math.min(probeSamples, samples.count))),
-  }
+  const few = evenly(samples, probeSamples)
   const sensitivity = await measureSensitivity(
     { graph, groups, scores, moments: await momentsOf(work), ridge: plan.ridge },
     { runner, samples: few },

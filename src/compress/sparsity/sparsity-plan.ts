@@ -33,7 +33,10 @@ export type SparsityPlanInput = v.InferInput<typeof planSchema>
 /** Checks a plan and fills in the defaults. Throws `compress.plan_invalid` naming the first field that is wrong. */
 export function parseSparsityPlan(plan: unknown): SparsityPlan {
   const result = v.safeParse(planSchema, plan)
-  if (result.success) return result.output
+  if (result.success) {
+    patternRatio(result.output.pattern)
+    return result.output
+  }
   const [issue] = result.issues
   throw new AgentError(
     'compress.plan_invalid',
