@@ -1,5 +1,5 @@
 /**
- * The execution providers that the Node binding of ONNX Runtime can address, and what each needs to work.
+ * The execution providers that ONNX Runtime can be asked for, by its Node binding or by a library of its own, and what each needs to work.
  * Invariant: a provider is used only when a session really opened with it; being listed here promises nothing.
  */
 
@@ -25,6 +25,9 @@ export const executionProviders = {
   },
   coreml: { needs: 'macOS on Apple silicon', isAccelerator: true },
   webgpu: { needs: 'a GPU with a Vulkan, Metal or Direct3D 12 driver', isAccelerator: true },
+  xnnpack: { needs: 'an ONNX Runtime library that was built with XNNPACK', isAccelerator: true },
+  qnn: { needs: 'a Qualcomm NPU and an ONNX Runtime library that was built with QNN', isAccelerator: true },
+  openvino: { needs: 'an ONNX Runtime library that was built with OpenVINO', isAccelerator: true },
   cpu: { needs: 'nothing', isAccelerator: false },
 } as const satisfies Readonly<Record<string, ExecutionProviderRow>>
 

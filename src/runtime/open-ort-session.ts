@@ -7,6 +7,7 @@ import { access, constants } from 'node:fs/promises'
 import { env, InferenceSession, listSupportedBackends } from 'onnxruntime-node'
 import { AgentError, messageOf } from '../base/errors.js'
 import { type ExecutionProvider, executionProviders, providerUnavailable } from './execution-providers.js'
+import type { BackendSession } from './backend.js'
 import type { ModelSource } from './messages.js'
 import { providersOf, type SessionOptions, toOrtOptions } from './session-options.js'
 import { elementTypeOf, type TensorInfo } from './tensor.js'
@@ -25,10 +26,17 @@ export function reasonOf(thrown: unknown): string {
  * Opens `source`. Throws `model.file_unreadable`, `inference.load_failed` (the model is at fault) or
  * `inference.provider_unavailable` (the model would load without that provider).
  */
-export async function openOrtSession(
-  source: ModelSource,
-  options: SessionOptions,
-): Promise<InferenceSession> {
+export async function openOrtSession(source: ModelSource, options: SessionOptions): Promise<BackendSession> {
+  const session = await open(source, options)
+  return {
+    inputs: tensorInfosOf(session.inputMetadata),
+    outputs: tensorInfosOf(session.outputMetadata),
+    run: (feeds, fetches) => session.run(feeds, fetches),
+    release: () => session.release(),
+  }
+}
+
+async function open(source: ModelSource, options: SessionOptions): Promise<InferenceSession> {
   env.logLevel = 'fatal'
   const providers = providersOf(options)
   const compiledIn = new Set(listSupportedBackends().map((backend) => backend.name))
@@ -87,7 +95,7 @@ async function requireReadable(path: string): Promise<void> {
 }
 
 /** Names, element types and shapes of a session's inputs or outputs. Throws `inference.load_failed` for other values than tensors. */
-export function tensorInfosOf(metadata: readonly InferenceSession.ValueMetadata[]): readonly TensorInfo[] {
+function tensorInfosOf(metadata: readonly InferenceSession.ValueMetadata[]): readonly TensorInfo[] {
   return metadata.map((value) => {
     if (!value.isTensor) {
       throw new AgentError('inference.load_failed', `the model has ${value.name}, which is not a tensor`)

@@ -18,6 +18,13 @@ export interface SessionOptions {
    * Each has to work: there is no silent fallback. Default: `['cpu']`.
    */
   readonly providers?: readonly string[]
+  /**
+   * A shared library of ONNX Runtime to use instead of the one that came with this program; absolute path.
+   * It brings its own execution providers.
+   */
+  readonly library?: string
+  /** Options of execution providers by name, as strings: `{ tensorrt: { trt_fp16_enable: '1' } }`. Only with `library`. */
+  readonly providerOptions?: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** Threads that compute one operator together. Default: every core. */
   readonly intraOpThreads?: number
   /**

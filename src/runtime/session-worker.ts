@@ -5,19 +5,28 @@
 
 import { setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
-import { type InferenceSession, Tensor } from 'onnxruntime-node'
+import { Tensor } from 'onnxruntime-node'
 import { present } from '../base/assert.js'
 import { systemClock } from '../base/clock.js'
 import { AgentError, wrapError } from '../base/errors.js'
+import type { BackendSession } from './backend.js'
 import { FrameInference } from './frame-inference.js'
-import type { DetectRequest, OpenRequest, PackedError, Reply, Request, RunRequest } from './messages.js'
-import { openOrtSession, reasonOf, tensorInfosOf } from './open-ort-session.js'
-import { defaultNiceness, defaultWarmUpRuns, providersOf } from './session-options.js'
+import type {
+  DetectRequest,
+  ModelSource,
+  OpenRequest,
+  PackedError,
+  Reply,
+  Request,
+  RunRequest,
+} from './messages.js'
+import { openOrtSession, reasonOf } from './open-ort-session.js'
+import { defaultNiceness, defaultWarmUpRuns, providersOf, type SessionOptions } from './session-options.js'
 import { elementTypeOf, type PackedTensor, unpackTensor } from './tensor.js'
 import { warmUp } from './warm-up.js'
 
 interface OpenSession {
-  readonly session: InferenceSession
+  readonly session: BackendSession
   /** Present when the session was opened for a detector. */
   readonly frames: FrameInference | undefined
 }
@@ -77,10 +86,9 @@ async function openSession(request: OpenRequest): Promise<void> {
   const niceness = options.niceness ?? defaultNiceness
   if (process.platform === 'linux' && niceness > 0) setPriority(0, niceness)
   const startMs = systemClock.monotonicMs()
-  const session = await openOrtSession(source, options)
+  const session = await openBackend(source, options)
   const loadMs = systemClock.monotonicMs() - startMs
-  const inputs = tensorInfosOf(session.inputMetadata)
-  const outputs = tensorInfosOf(session.outputMetadata)
+  const { inputs, outputs } = session
   const frames =
     description === undefined
       ? undefined
@@ -107,6 +115,13 @@ async function openSession(request: OpenRequest): Promise<void> {
   })
 }
 
+/** A library of its own is loaded only by who asks for it: a fault in it must not reach other sessions. */
+async function openBackend(source: ModelSource, options: SessionOptions): Promise<BackendSession> {
+  if (options.library === undefined) return openOrtSession(source, options)
+  const { openNativeSession } = await import('./native/native-session.js')
+  return openNativeSession(source, options)
+}
+
 async function runTensors(request: RunRequest): Promise<void> {
   const { session } = present(open, 'run comes after open')
   const feeds: Record<string, Tensor> = {}
@@ -114,10 +129,11 @@ async function runTensors(request: RunRequest): Promise<void> {
     const { type, dims, data } = unpackTensor(packed)
     feeds[packed.name] = new Tensor(type, data, dims)
   }
-  const names = request.fetches ?? session.outputNames
-  const unknown = names.find((name) => !session.outputNames.includes(name))
+  const outputNames = session.outputs.map(({ name }) => name)
+  const names = request.fetches ?? outputNames
+  const unknown = names.find((name) => !outputNames.includes(name))
   if (unknown !== undefined) {
-    const known = session.outputNames.join(', ')
+    const known = outputNames.join(', ')
     throw new AgentError(
       'inference.run_failed',
       `the model has no output ${unknown}, expected one of ${known}`,
@@ -140,7 +156,7 @@ async function detect(request: DetectRequest): Promise<void> {
 }
 
 async function runSession(
-  session: InferenceSession,
+  session: BackendSession,
   feeds: Readonly<Record<string, Tensor>>,
   fetches: Readonly<Record<string, Tensor | null>>,
 ): Promise<Readonly<Record<string, Tensor>>> {
