@@ -36,6 +36,9 @@ export const errorTable = {
   'compress.budget_unreachable': { retry: 'never', exit: 3 },
   'compress.pass_failed': { retry: 'never', exit: 70 },
 
+  'training.diverged': { retry: 'never', exit: 3 },
+  'training.checkpoint_unusable': { retry: 'never', exit: 3 },
+
   'protocol.payload_malformed': { retry: 'never', exit: 3 },
   'protocol.payload_oversized': { retry: 'never', exit: 3 },
   'protocol.version_unsupported': { retry: 'never', exit: 3 },

@@ -38,25 +38,19 @@ export function completeIou(box: BoxCorners, truth: BoxCorners, slope?: Float64A
     const meet = overlapX > 0 && overlapY > 0
     const byWidth = ((-8 / Math.PI ** 2) * angle * height) / (width * width + height * height)
     const byHeight = ((8 / Math.PI ** 2) * angle * width) / (width * width + height * height)
-    // For each corner: change of intersection, area, diagonal, squared centre distance and shape.
-    const along = (
-      at: number,
-      dIntersection: number,
-      dArea: number,
-      dDiagonal: number,
-      dDistance: number,
-      dShape: number,
-    ): void => {
+    const changes: readonly (readonly [number, number, number, number, number])[] = [
+      [meet && x1 > tx1 ? -overlapY : 0, -height, x1 < tx1 ? -2 * hullX : 0, -offX / 2, -byWidth],
+      [meet && y1 > ty1 ? -overlapX : 0, -width, y1 < ty1 ? -2 * hullY : 0, -offY / 2, -byHeight],
+      [meet && x2 < tx2 ? overlapY : 0, height, x2 > tx2 ? 2 * hullX : 0, -offX / 2, byWidth],
+      [meet && y2 < ty2 ? overlapX : 0, width, y2 > ty2 ? 2 * hullY : 0, -offY / 2, byHeight],
+    ]
+    for (const [at, [dIntersection, dArea, dDiagonal, dDistance, dShape]] of changes.entries()) {
       const dUnion = dArea - dIntersection
       slope[at] =
         (dIntersection * union - intersection * dUnion) / (union * union) -
         (dDistance * diagonal - distance * dDiagonal) / (diagonal * diagonal) -
         weight * dShape
     }
-    along(0, meet && x1 > tx1 ? -overlapY : 0, -height, x1 < tx1 ? -2 * hullX : 0, -offX / 2, -byWidth)
-    along(1, meet && y1 > ty1 ? -overlapX : 0, -width, y1 < ty1 ? -2 * hullY : 0, -offY / 2, -byHeight)
-    along(2, meet && x2 < tx2 ? overlapY : 0, height, x2 > tx2 ? 2 * hullX : 0, -offX / 2, byWidth)
-    along(3, meet && y2 < ty2 ? overlapX : 0, width, y2 > ty2 ? 2 * hullY : 0, -offY / 2, byHeight)
   }
   return iou - distance / diagonal - weight * shape
 }

@@ -1,0 +1,42 @@
+/** What training needs from outside: somebody who runs graphs, and labelled pictures. */
+
+import type { Graph, ValueName } from '../onnx/graph.js'
+import type { Tensor } from '../onnx/tensor.js'
+import type { TargetBox } from './loss/assign-targets.js'
+
+/** Values by name. */
+export type Feeds = ReadonlyMap<ValueName, Tensor>
+
+/** A graph that is ready to run. */
+export interface OpenGraph {
+  /** Computes the outputs of the graph. The caller owns the result; `feeds` may be read until this returns. */
+  run(feeds: Feeds): Promise<Feeds>
+  close(): Promise<void>
+}
+
+/** Runs graphs: an inference runtime. */
+export interface GraphRunner {
+  open(graph: Graph): Promise<OpenGraph>
+}
+
+/** A picture of the size of the network's input, with what it shows. */
+export interface Sample {
+  /** RGB bytes `[height, width, 3]`; borrowed, never written. */
+  readonly pixels: Uint8Array
+  /** In input pixels. */
+  readonly targets: readonly TargetBox[]
+}
+
+/** The pictures to learn from; the same index gives the same sample each time. */
+export interface SampleSource {
+  readonly count: number
+  read(index: number): Promise<Sample>
+}
+
+/** What one step learns from. */
+export interface Batch {
+  /** `[N, 3, H, W]`, RGB, 0..1. */
+  readonly images: Float32Array
+  /** By picture. */
+  readonly targets: readonly (readonly TargetBox[])[]
+}
