@@ -10,10 +10,12 @@ import { compressCommand } from './commands/compress.js'
 import { demoCommand } from './commands/demo.js'
 import { detectCommand } from './commands/detect.js'
 import { doctorCommand } from './commands/doctor.js'
+import { generateCommand } from './commands/generate.js'
 import { inspectCommand } from './commands/inspect.js'
 import { keygenCommand } from './commands/keygen.js'
 import { publishCommand } from './commands/publish.js'
 import { runCommand } from './commands/run.js'
+import { trainCommand } from './commands/train.js'
 import { valCommand } from './commands/val.js'
 import { reportError } from './output.js'
 import { packageVersion } from './package-version.js'
@@ -24,6 +26,7 @@ Start here:
   yolo-edge detect PICTURE --model MODEL.onnx   one picture, a folder, or a video
   yolo-edge inspect MODEL.onnx                  what a model is and costs
   yolo-edge val MODEL.onnx --data DIR           how accurate it is
+  yolo-edge train DATA --out MODEL.onnx         a model of your own
   yolo-edge bench MODEL.onnx OTHER.onnx         how fast it is here
   yolo-edge keygen fleet                        the keys that sign models
   yolo-edge publish MODEL.onnx --sign fleet.key a model to every device of a channel
@@ -49,6 +52,8 @@ function program(): Command {
     inspectCommand(),
     compressCommand(),
     valCommand(),
+    generateCommand(),
+    trainCommand(),
     benchCommand(),
     publishCommand(),
     runCommand(),

@@ -66,17 +66,39 @@ async function openFolder(folder: string, classNames: readonly string[]): Promis
   return openYolo({ name: basename(folder), images, labels }, classNames)
 }
 
-async function openYaml(path: string, classNames: readonly string[]): Promise<Dataset> {
+/** A data set to learn from. */
+export interface TrainingDataset {
+  readonly classNames: readonly string[]
+  readonly train: Dataset
+  readonly val: Dataset
+}
+
+/** Opens both splits of a data.yaml, or of the one in a folder. Throws `dataset.*`. */
+export async function openTrainingDataset(path: string): Promise<TrainingDataset> {
+  const file = (await isFolder(path)) ? join(path, 'data.yaml') : path
+  const { classNames } = parseDataYaml(await readText(file), file)
+  return {
+    classNames,
+    train: await openYaml(file, classNames, 'train'),
+    val: await openYaml(file, classNames, 'val'),
+  }
+}
+
+async function openYaml(
+  path: string,
+  classNames: readonly string[],
+  split: 'train' | 'val' = 'val',
+): Promise<Dataset> {
   const description = parseDataYaml(await readText(path), path)
-  const [val] = description.val
-  if (val === undefined) throw unusable(path, 'it names no val folder')
+  const [folder] = description[split]
+  if (folder === undefined) throw unusable(path, `it names no ${split} folder`)
   if (description.classNames.length !== classNames.length) {
     throw unusable(
       path,
       `it has ${description.classNames.length} classes, the model has ${classNames.length}`,
     )
   }
-  const images = join(dirname(path), description.path, val)
+  const images = join(dirname(path), description.path, folder)
   // Ultralytics keeps labels beside images/, in a folder of the same name below labels/.
   const labels = images.replace(/(^|\/)images(?=\/|$)(?!.*\/images(?=\/|$))/, '$1labels')
   return openYolo({ name: basename(path, extname(path)), images, labels }, classNames)

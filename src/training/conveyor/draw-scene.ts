@@ -73,33 +73,36 @@ class Canvas {
   /** The mean over a square of 2 `radius` + 1 pixels, first along rows, then along columns. */
   blurred(radius: number): Float32Array {
     if (radius === 0) return this.colors
-    const along = this.#boxMean(this.colors, radius, 3, this.width, 3 * this.width, this.height)
-    return this.#boxMean(along, radius, 3 * this.width, this.height, 3, this.width)
+    const row = 3 * this.width
+    const along = boxMean(this.colors, radius, { step: 3, length: this.width, next: row, lines: this.height })
+    return boxMean(along, radius, { step: row, length: this.height, next: 3, lines: this.width })
   }
+}
 
-  #boxMean(
-    from: Float32Array,
-    radius: number,
-    step: number,
-    length: number,
-    lineStep: number,
-    lines: number,
-  ): Float32Array {
-    const into = new Float32Array(from.length)
-    for (let line = 0; line < lines; line++) {
-      for (let channel = 0; channel < 3; channel++) {
-        const start = line * lineStep + channel
-        const read = (at: number): number => from[start + Math.min(length - 1, Math.max(0, at)) * step]!
-        let sum = 0
-        for (let at = -radius; at <= radius; at++) sum += read(at)
-        for (let at = 0; at < length; at++) {
-          into[start + at * step] = sum / (2 * radius + 1)
-          sum += read(at + radius + 1) - read(at - radius)
-        }
+/** How lines lie in an array: elements `step` apart, lines `next` apart. */
+interface Lines {
+  readonly step: number
+  readonly length: number
+  readonly next: number
+  readonly lines: number
+}
+
+/** The running mean along lines of three channels; borders repeat. */
+function boxMean(from: Float32Array, radius: number, { step, length, next, lines }: Lines): Float32Array {
+  const into = new Float32Array(from.length)
+  for (let line = 0; line < lines; line++) {
+    for (let channel = 0; channel < 3; channel++) {
+      const start = line * next + channel
+      const read = (at: number): number => from[start + Math.min(length - 1, Math.max(0, at)) * step]!
+      let sum = 0
+      for (let at = -radius; at <= radius; at++) sum += read(at)
+      for (let at = 0; at < length; at++) {
+        into[start + at * step] = sum / (2 * radius + 1)
+        sum += read(at + radius + 1) - read(at - radius)
       }
     }
-    return into
   }
+  return into
 }
 
 /** Smooth noise: random values on a grid, linear between them. */

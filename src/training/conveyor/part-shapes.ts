@@ -105,7 +105,7 @@ const spring: ShapeOf = ({ count, slimness, bore }) => {
   const turns = Math.PI * Math.round(between(7, 13, count))
   const amplitude = between(0.26, 0.4, slimness)
   const wire = between(0.045, 0.07, bore)
-  const length = 0.92
+  const length = 0.9
   return {
     distance: (u, v) => {
       const along = Math.max(-length, Math.min(length, u))

@@ -1,0 +1,185 @@
+/** `yolo-edge train`: a YOLOv8 detector from random weights, on labelled pictures, with the inference runtime alone. */
+
+import { Command } from 'commander'
+import { writeFileAtomic } from '../../base/atomic-file.js'
+import { exportModel } from '../../onnx/export-model.js'
+import type { Graph } from '../../onnx/graph.js'
+import { deployNetwork } from '../../training/deploy-network.js'
+import type { HeadShape } from '../../training/loss/head-batch.js'
+import { buildNetwork, type NetworkOptions } from '../../yolo/build-network.js'
+import { describeModel } from '../../yolo/model-description.js'
+import { networkScales, type NetworkScaleName } from '../../yolo/network-scale.js'
+import { graphRunner } from '../compress/graph-runner.js'
+import { openTrainingDataset, type Dataset } from '../dataset/open-dataset.js'
+import { measureAccuracy } from '../measure/measure-accuracy.js'
+import { choiceOption, integerOption, numberOption } from '../options.js'
+import { type Output, processOutput } from '../output.js'
+import { loadSamples } from '../training/load-samples.js'
+import { type StepLog, trainNetwork } from '../training/train-network.js'
+
+interface Options {
+  readonly out: string
+  readonly scale: NetworkScaleName
+  readonly size: number
+  readonly epochs: number
+  readonly batch: number
+  readonly rate: number
+  readonly seed: number
+  readonly threads?: number
+  readonly measureEvery: number
+  readonly json?: boolean
+}
+
+const scaleNames = Object.keys(networkScales) as NetworkScaleName[]
+
+export function trainCommand(): Command {
+  return new Command('train')
+    .description(
+      'Train a YOLOv8 detector from random weights. An interrupted run goes on when it is started again.',
+    )
+    .argument('<data>', 'a data.yaml, or the folder that has one')
+    .requiredOption('-o, --out <file>', 'the model to write; beside it FILE.checkpoint while the run lasts')
+    .option(
+      '--scale <name>',
+      `size of the network: ${scaleNames.join(', ')}`,
+      choiceOption('scale', scaleNames),
+      'n',
+    )
+    .option('--size <pixels>', 'side of the input, a multiple of 32', integerOption('size', 32, 2048), 320)
+    .option(
+      '--epochs <count>',
+      'how often each picture is learned from',
+      numberOption('epochs', 0.01, 10_000),
+      100,
+    )
+    .option('--batch <count>', 'pictures in a step', integerOption('batch', 1, 256), 16)
+    .option('--rate <number>', 'largest learning rate (AdamW)', numberOption('rate', 1e-7, 1), 0.002)
+    .option('--seed <number>', 'of first weights and order', integerOption('seed', 0, 2 ** 31 - 1), 1)
+    .option(
+      '--threads <count>',
+      'threads that compute (default: every core)',
+      integerOption('threads', 1, 256),
+    )
+    .option(
+      '--measure-every <epochs>',
+      'epochs between two measurements',
+      numberOption('measure-every', 0.01, 1e6),
+      10,
+    )
+    .option('--json', 'print JSON')
+    .action(train)
+}
+
+async function train(data: string, options: Options): Promise<void> {
+  const output = processOutput(options.json ?? false)
+  const dataset = await openTrainingDataset(data)
+  const { classNames } = dataset
+  const { size, batch, seed } = options
+  const network: NetworkOptions = {
+    scale: networkScales[options.scale],
+    classNames,
+    inputWidth: size,
+    inputHeight: size,
+    seed,
+  }
+  const template = buildNetwork(network)
+  const stepsPerEpoch = dataset.train.images.length / batch
+  const steps = Math.max(1, Math.round(options.epochs * stepsPerEpoch))
+  const session = options.threads === undefined ? {} : { intraOpThreads: options.threads }
+  const loading = output.progress('reading')
+  const samples = await loadSamples(dataset.train, { width: size, height: size }, (done, total) => {
+    loading.update(done / total, `${done} of ${total} pictures`)
+  })
+  loading.done()
+  const measurements: object[] = []
+  const log = new ConsoleLog(output, stepsPerEpoch)
+  const trained = await trainNetwork(
+    {
+      network: buildNetwork({ ...network, batch, batchNorm: true, output: 'heads' }),
+      shape: shapeOf(template, batch),
+      samples,
+      batches: {
+        batch,
+        size: { width: size, height: size },
+        seed,
+        augmentation: {},
+        // The last fifth shows whole pictures, as the model will see them.
+        mosaicUntil: Math.round(0.8 * steps),
+      },
+      trainer: { schedule: { steps, rate: options.rate }, optimizer: { kind: 'adamw' } },
+      runner: graphRunner(session),
+      checkpoint: `${options.out}.checkpoint`,
+      checkpointSteps: Math.max(1, Math.round(stepsPerEpoch)),
+      measureSteps: Math.max(1, Math.round(options.measureEvery * stepsPerEpoch)),
+    },
+    {
+      resumed: (step) => {
+        output.note(`going on after step ${step} of ${steps}`)
+      },
+      step: (report) => {
+        log.step(report)
+      },
+      measure: async (step, latest) => {
+        const { map, map50 } = await accuracyOf(deployNetwork(latest, template), dataset.val, session)
+        measurements.push({ step, map, map50 })
+        output.note(
+          `epoch ${(step / stepsPerEpoch).toFixed(1)}: mAP50-95 ${map.toFixed(4)}, mAP50 ${map50.toFixed(4)}`,
+        )
+      },
+    },
+  )
+  await writeFileAtomic(options.out, exportModel(deployNetwork(trained, template)))
+  output.result({ model: options.out, steps, measurements })
+  output.line(`wrote ${options.out}`)
+}
+
+function shapeOf(template: Graph, batch: number): HeadShape {
+  const { classNames, inputWidth, inputHeight } = describeModel(template)
+  const levels = [8, 16, 32].map((stride, index) => ({
+    stride,
+    box: `p${index + 3}_box`,
+    cls: `p${index + 3}_cls`,
+  }))
+  return { batch, classCount: classNames.length, inputWidth, inputHeight, levels }
+}
+
+async function accuracyOf(
+  network: Graph,
+  val: Dataset,
+  session: { readonly intraOpThreads?: number },
+): Promise<{ readonly map: number; readonly map50: number }> {
+  const model = { bytes: exportModel(network), description: describeModel(network) }
+  const { metrics } = await measureAccuracy(model, val, session, () => undefined)
+  return metrics
+}
+
+/** One line each tenth of an epoch, at the least each ten steps. */
+class ConsoleLog {
+  readonly #output: Output
+  readonly #stepsPerEpoch: number
+  readonly #every: number
+
+  constructor(output: Output, stepsPerEpoch: number) {
+    this.#output = output
+    this.#stepsPerEpoch = stepsPerEpoch
+    this.#every = Math.max(1, Math.round(stepsPerEpoch / 4))
+  }
+
+  step({ step, steps, loss, rate, stepMs }: StepLog): void {
+    if (step % this.#every !== 0 && step !== 1 && step !== steps) return
+    const epoch = (step / this.#stepsPerEpoch).toFixed(2)
+    const left = durationText((steps - step) * stepMs)
+    const parts = `box ${loss.box.toFixed(3)}, cls ${loss.cls.toFixed(3)}, dfl ${loss.dfl.toFixed(3)}`
+    this.#output.note(
+      `step ${step} of ${steps}, epoch ${epoch}: ${parts}, rate ${rate.toExponential(1)}, ${Math.round(stepMs)} ms a step, ${left} left`,
+    )
+  }
+}
+
+/** `1 h 12 min`, `4 min`, `20 s`. */
+function durationText(ms: number): string {
+  const seconds = Math.round(ms / 1000)
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.round(seconds / 60)
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}
