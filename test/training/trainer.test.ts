@@ -68,25 +68,17 @@ function weightsOf(graph: Graph): string {
     .join('\n')
 }
 
-t.test('on one batch the loss falls, with either optimiser', async (t) => {
+t.test('on one batch the loss falls', async (t) => {
   const made = makeBatch(samples, 1, batches)
-  for (const [kind, rate] of [
-    ['adamw', 4e-3],
-    ['sgd', 5e-4],
-  ] as const) {
-    const trainer = await Trainer.open(
-      trainable(),
-      runner,
-      options({ optimizer: { kind }, schedule: { steps: 12, rate, warmUpSteps: 2 } }),
-    )
-    const losses: number[] = []
-    for (let step = 1; step <= 8; step++) {
-      const { loss } = await trainer.step(made, ({ targets }, heads) => detectionLoss(shape, heads, targets))
-      losses.push(loss.total)
-    }
-    await trainer.close()
-    t.ok(losses.at(-1)! < 0.9 * losses[0]!, `${kind}: ${losses.map((loss) => loss.toFixed(1)).join(' ')}`)
+  const schedule = { steps: 12, rate: 4e-3, warmUpSteps: 2 }
+  const trainer = await Trainer.open(trainable(), runner, options({ schedule }))
+  const losses: number[] = []
+  for (let step = 1; step <= 8; step++) {
+    const { loss } = await trainer.step(made, ({ targets }, heads) => detectionLoss(shape, heads, targets))
+    losses.push(loss.total)
   }
+  await trainer.close()
+  t.ok(losses.at(-1)! < 0.7 * losses[0]!, losses.map((loss) => loss.toFixed(1)).join(' '))
 })
 
 t.test('a run that goes on from a checkpoint ends with the same weights, bit by bit', async (t) => {
