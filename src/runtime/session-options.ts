@@ -28,15 +28,19 @@ export interface SessionOptions {
   /** Threads that compute one operator together. Default: every core. */
   readonly intraOpThreads?: number
   /**
-   * Threads that wait for work spin instead of sleeping: lower latency for a fully loaded session, at the price of
-   * the cores' time between two operators. Default: false.
+   * Threads that wait for work spin instead of sleeping. On an idle machine a frame is 5 to 10 % faster; beside other
+   * busy processes it takes several times as long, because the spinning thread keeps its partner from its core.
+   * test/bench/event-loop measures both. Default: false.
    */
   readonly allowSpinning?: boolean
   /** How far ONNX Runtime rewrites the graph. Default: `all`. */
   readonly graphOptimization?: 'disabled' | 'basic' | 'extended' | 'layout' | 'all'
   /** Gives memory back after each run instead of keeping it for the next: smaller, a little slower. Default: false. */
   readonly lowMemory?: boolean
-  /** Scheduling priority of the worker and of its threads, 0 (as the process) to 19 (last); Linux only. Default: 5. */
+  /**
+   * Scheduling priority of the worker and of its threads, 0 (as the process) to 19 (last); Linux only. Where the kernel
+   * groups sessions (sched_autogroup_enabled), it counts among the threads of one service only. Default: 5.
+   */
   readonly niceness?: number
   /** Runs before the session counts as open; only where the input has a fixed size. Default: 2. */
   readonly warmUpRuns?: number

@@ -120,7 +120,9 @@ class NativeSession implements BackendSession {
     try {
       return Promise.resolve(this.#run(Object.entries(feeds), Object.entries(fetches)))
     } catch (thrown) {
-      return Promise.reject(thrown)
+      return Promise.reject(
+        thrown instanceof Error ? thrown : new AgentError('inference.run_failed', reasonOf(thrown)),
+      )
     }
   }
 
