@@ -89,6 +89,31 @@ export const pooling: ShapeRule = (context) => {
   ]
 }
 
+/** The rule for data `[N, D1, D2, ..., C]`: ONNX Runtime's own forms with the channels last. */
+export function channelsLast(rule: ShapeRule): ShapeRule {
+  return (context) =>
+    rule({
+      ...context,
+      input: (index) => {
+        const value = context.input(index)
+        return index === 0 && value?.shape !== undefined
+          ? { ...value, shape: channelsSecond(value.shape) }
+          : value
+      },
+    }).map(
+      (value) =>
+        value && (value.shape === undefined ? value : { ...value, shape: channelsAtEnd(value.shape) }),
+    )
+}
+
+function channelsSecond(shape: Shape): Shape {
+  return [...shape.slice(0, 1), ...shape.slice(-1), ...shape.slice(1, -1)]
+}
+
+function channelsAtEnd(shape: Shape): Shape {
+  return [...shape.slice(0, 1), ...shape.slice(2), ...shape.slice(1, 2)]
+}
+
 /** GlobalAveragePool, GlobalMaxPool: every spatial dimension becomes 1. */
 export const globalPooling: ShapeRule = (context) => {
   const data = context.input(0)

@@ -3,9 +3,10 @@
  * Invariant: an operator without a row has outputs of unknown shape; nothing guesses.
  */
 
+import { intOf } from '../attributes.js'
 import { microsoftDomain } from '../opset.js'
 import type { ElementType } from '../tensor.js'
-import { convolution, globalPooling, pooling, transposedConvolution } from './convolution.js'
+import { channelsLast, convolution, globalPooling, pooling, transposedConvolution } from './convolution.js'
 import {
   broadcasting,
   cast,
@@ -52,6 +53,8 @@ const typeOfInput =
   (context: RuleContext): ElementType | undefined =>
     context.input(index)?.type
 const always = (type: ElementType) => (): ElementType => type
+
+const quantizedConvolution = convolution(3, (context) => context.input(7)?.type ?? 'uint8')
 
 /** The output type of a Q operator is the type of its zero point. */
 const quantized =
@@ -160,7 +163,7 @@ const standard = new Map<string, ShapeRule>([
   ['NonMaxSuppression', nonMaxSuppression],
   ['NonZero', nonZero],
   ['Pad', pad],
-  ['QLinearConv', convolution(3, quantized(7))],
+  ['QLinearConv', quantizedConvolution],
   ['QLinearMatMul', matrixProduct(0, 3, quantized(7))],
   ['QuantizeLinear', likeInputs(0, 2, 'uint8')],
   ['Range', range],
@@ -185,8 +188,16 @@ const microsoft = new Map<string, ShapeRule>([
   ['FusedConv', convolution(1, typeOfInput(0))],
   ['Gelu', likeFirst],
   ['QLinearAdd', quantizedBinary],
+  ['NhwcMaxPool', channelsLast(pooling)],
   ['QLinearAveragePool', pooling],
   ['QLinearConcat', concatenation(2, 3)],
+  [
+    'QLinearConv',
+    (context) =>
+      intOf(context.node, 'channels_last', 0) === 1
+        ? channelsLast(quantizedConvolution)(context)
+        : quantizedConvolution(context),
+  ],
   ['QLinearGlobalAveragePool', globalPooling],
   ['QLinearLeakyRelu', likeFirst],
   ['QLinearMul', quantizedBinary],

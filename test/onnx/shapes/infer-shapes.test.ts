@@ -1,7 +1,7 @@
 import t from 'tap'
 import { isAgentError } from '../../../src/base/errors.js'
 import { exportModel } from '../../../src/onnx/export-model.js'
-import type { Graph, ValueInfo } from '../../../src/onnx/graph.js'
+import { type Graph, makeNode, type ValueInfo } from '../../../src/onnx/graph.js'
 import { importModel } from '../../../src/onnx/import-model.js'
 import { shapesOf } from '../../../src/onnx/shapes/infer-shapes.js'
 import { elementCount, floatTensor, int64Tensor, type Tensor } from '../../../src/onnx/tensor.js'
@@ -127,6 +127,46 @@ t.test('rules agree with ONNX Runtime on single operators', async (t) => {
       )
     }
   }
+})
+
+t.test("rules of ONNX Runtime's own operators with the channels last agree with it", async (t) => {
+  const ints = (value: readonly number[]) => ({ kind: 'ints' as const, value })
+  const pixels: Tensor = { type: 'uint8', dims: [2, 6, 8, 3], data: new Uint8Array(2 * 6 * 8 * 3).fill(9) }
+  const convolution = makeNode('QLinearConv', 'conv', ['x', 's', 'z', 'w', 's', 'zw', 's', 'z'], ['y'], {
+    domain: 'com.microsoft',
+    attributes: {
+      channels_last: { kind: 'int', value: 1 },
+      kernel_shape: ints([3, 3]),
+      strides: ints([2, 2]),
+      pads: ints([1, 1, 1, 1]),
+    },
+  })
+  const pool = makeNode('NhwcMaxPool', 'pool', ['y'], ['p'], {
+    domain: 'com.microsoft',
+    attributes: { kernel_shape: ints([2, 2]), pads: ints([0, 0, 1, 1]) },
+  })
+  const graph: Graph = {
+    ...tinyGraph({
+      inputs: [{ name: 'x', type: 'uint8', shape: [2, 6, 8, 3] }],
+      nodes: [op('Identity', ['x'], ['same'])],
+      outputs: [{ name: 'same', type: 'uint8', shape: [2, 6, 8, 3] }],
+      initializers: {
+        s: floatTensor([], [0.1]),
+        z: { type: 'uint8', dims: [], data: Uint8Array.of(3) },
+        zw: { type: 'int8', dims: [], data: Int8Array.of(0) },
+        w: { type: 'int8', dims: [5, 3, 3, 3], data: new Int8Array(135).fill(2) },
+      },
+    }),
+    nodes: [convolution, pool],
+    outputs: [],
+    opsets: new Map([
+      ['', 17],
+      ['com.microsoft', 1],
+    ]),
+  }
+  const results = await runOnnx(exportModel(withAllOutputs(graph)), { x: pixels })
+  for (const [name, result] of results)
+    t.strictSame(shapesOf(graph).typeOf(name), { type: result.type, shape: result.dims }, name)
 })
 
 t.test('inputs that contradict each other are refused with the name of the node', (t) => {
