@@ -14,6 +14,7 @@ import { cutBlob } from '../../protocol/cut-blob.js'
 import type { ExpectedAccuracy, Manifest, Pruning, Variant } from '../../protocol/manifest.js'
 import type { ModelDescription } from '../../yolo/model-description.js'
 import type { BundleContent } from './bundle-folder.js'
+import type { GoldenFile } from './golden-file.js'
 
 /** One model file, and what cannot be read from it. */
 export interface VariantFile {
@@ -38,6 +39,8 @@ export interface BundleOptions {
   /** Instead of the names in the model; as many as it has classes. */
   readonly classNames?: readonly string[]
   readonly plan?: string
+  /** Pictures with labels on which every device tries the model. */
+  readonly golden?: GoldenFile
 }
 
 /** Below this share of the original a compressed blob is worth unpacking on the device. */
@@ -60,6 +63,8 @@ export function makeBundle(files: readonly VariantFile[], options: BundleOptions
   if (lead === undefined || first === undefined) {
     throw new AgentError('cli.argument_invalid', 'a bundle needs at least one model file')
   }
+  const golden = options.golden === undefined ? undefined : packFile(options.golden.bytes)
+  if (golden !== undefined) blobs.set(golden.artefact.blob.sha256, golden.blobBytes)
   const manifest: Manifest = {
     model: options.model,
     version: options.version,
@@ -69,6 +74,9 @@ export function makeBundle(files: readonly VariantFile[], options: BundleOptions
     classNames: chosenNames(lead, options.classNames),
     input: { width: lead.inputWidth, height: lead.inputHeight },
     variants,
+    ...(golden !== undefined && {
+      golden: { artefact: golden.artefact, images: options.golden!.images },
+    }),
     source: {
       sha256: sha256Of(first.bytes),
       toolVersion: options.toolVersion,

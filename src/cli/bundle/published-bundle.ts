@@ -10,7 +10,11 @@ import type { PublishedBundle } from '../../transport/publish-bundle.js'
 import { readDetectorFile } from '../model-file.js'
 import { packageVersion } from '../package-version.js'
 import { type BundleContent, readBundle } from './bundle-folder.js'
+import { goldenFileFrom } from './golden-file.js'
 import { makeBundle } from './make-bundle.js'
+
+/** Enough to tell a broken model from a good one in seconds on a small board. */
+export const defaultGoldenImages = 24
 
 /** What a person may say of model files; everything has a default. */
 export interface BundleWishes {
@@ -18,6 +22,9 @@ export interface BundleWishes {
   readonly version?: string
   readonly sequence?: number
   readonly classNames?: readonly string[]
+  /** A data set whose pictures go out as the golden set, and how many at the most. */
+  readonly golden?: string
+  readonly goldenImages?: number
 }
 
 /** Whether `paths` is one bundle folder. */
@@ -47,6 +54,11 @@ export async function bundleFrom(
     return readBundle(paths[0]!)
   }
   const files = await Promise.all(paths.map(readDetectorFile))
+  const classNames = wishes.classNames ?? files[0]!.description.classNames
+  const golden =
+    wishes.golden === undefined
+      ? undefined
+      : await goldenFileFrom(wishes.golden, classNames, wishes.goldenImages ?? defaultGoldenImages)
   const content = makeBundle(
     files.map((file, index) => ({ path: paths[index]!, ...file })),
     {
@@ -56,6 +68,7 @@ export async function bundleFrom(
       createdAt: new Date(nowMs).toISOString(),
       toolVersion: packageVersion(),
       ...(wishes.classNames !== undefined && { classNames: wishes.classNames }),
+      ...(golden !== undefined && { golden }),
     },
   )
   return inMemory(content, keys)

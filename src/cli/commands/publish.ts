@@ -10,7 +10,7 @@ import { AgentError, messageOf } from '../../base/errors.js'
 import type { DesiredTarget } from '../../protocol/desired.js'
 import type { SigningKey } from '../../protocol/keys.js'
 import { publishBundle, publishRetained } from '../../transport/publish-bundle.js'
-import { bundleFrom } from '../bundle/published-bundle.js'
+import { bundleFrom, defaultGoldenImages } from '../bundle/published-bundle.js'
 import { type BrokerOptions, withBrokerOptions, withFleet } from '../fleet-connection.js'
 import { integerOption } from '../options.js'
 import { processOutput } from '../output.js'
@@ -24,6 +24,8 @@ interface Options extends BrokerOptions {
   readonly modelVersion?: string
   readonly sequence?: number
   readonly names?: string
+  readonly golden?: string
+  readonly goldenImages?: number
   readonly channel: string
   readonly device?: string
   readonly wish: boolean
@@ -51,6 +53,12 @@ export function publishCommand(): Command {
       integerOption('sequence', 1, Number.MAX_SAFE_INTEGER),
     )
     .option('--names <file>', 'class names, one a line, instead of those in the model')
+    .option('--golden <data>', 'labelled pictures that go out with the model; every device tries it on them')
+    .option(
+      '--golden-images <count>',
+      `how many of them at the most (default: ${defaultGoldenImages})`,
+      integerOption('golden-images', 1, 100_000),
+    )
     .option('--channel <name>', 'the channel that should run it', 'stable')
     .option('--device <id>', 'one device instead of a channel')
     .option('--no-wish', 'only put it on the broker; tell nobody to run it')
@@ -69,6 +77,8 @@ async function publish(paths: string[], options: Options): Promise<void> {
       ...(options.name !== undefined && { name: options.name }),
       ...(options.modelVersion !== undefined && { version: options.modelVersion }),
       ...(options.sequence !== undefined && { sequence: options.sequence }),
+      ...(options.golden !== undefined && { golden: options.golden }),
+      ...(options.goldenImages !== undefined && { goldenImages: options.goldenImages }),
       ...(options.names !== undefined && { classNames: await readNames(options.names) }),
     },
     keys,

@@ -5,12 +5,16 @@ import t from 'tap'
 import { sha256Of } from '../../../src/base/digest.js'
 import { readBundle, writeBundle } from '../../../src/cli/bundle/bundle-folder.js'
 import { type BundleOptions, makeBundle } from '../../../src/cli/bundle/make-bundle.js'
+import { goldenFileFrom } from '../../../src/cli/bundle/golden-file.js'
 import { bundleFrom } from '../../../src/cli/bundle/published-bundle.js'
 import { importModel } from '../../../src/onnx/import-model.js'
 import { openEnvelope } from '../../../src/protocol/envelope.js'
 import { generateKeys, parseSigningKey, trustedKeyOf } from '../../../src/protocol/keys.js'
+import { readDetectorFile } from '../../../src/cli/model-file.js'
+import { parseGolden } from '../../../src/protocol/golden.js'
 import { manifestPayloadType, parseManifest } from '../../../src/protocol/manifest.js'
 import { describeModel } from '../../../src/yolo/model-description.js'
+import { shared, skipWithout } from '../../helpers/paths.js'
 import { exportNames, readExport } from '../../helpers/exports.js'
 
 const name = exportNames.find((each) => each === 'opset17-slim')!
@@ -79,4 +83,23 @@ t.test('publish takes a folder as it is, or makes a bundle of model files', asyn
   await writeBundle(signed, makeBundle([file], options), [key])
   t.equal((await bundleFrom([signed], {}, [key], 0)).manifest.version, '1.2.3')
   await t.rejects(bundleFrom([signed], { version: '9.0.0' }, [key], 0), { code: 'cli.argument_invalid' })
+})
+
+t.test('a golden set goes out with the model', { skip: skipWithout('coco', 'val') }, async (t) => {
+  const data = shared('coco', 'val')
+  const cocoNames = (await readDetectorFile(shared('models', 'yolov8n.onnx'))).description.classNames
+  const golden = await goldenFileFrom(data, cocoNames, 5)
+  const again = await goldenFileFrom(data, cocoNames, 5)
+  t.equal(golden.images, 5)
+  t.same(sha256Of(golden.bytes), sha256Of(again.bytes), 'the same bytes each time')
+  const set = parseGolden(golden.bytes)
+  t.equal(set.dataset, 'val (5 of 250)')
+  t.ok(
+    set.pictures.every(({ bytes: picture }) => picture[0] === 0xff && picture[1] === 0xd8),
+    'JPEG files',
+  )
+  const { manifest, blobs } = makeBundle([file], { ...options, golden })
+  t.match(manifest.golden, { images: 5, artefact: { sha256: sha256Of(golden.bytes) } })
+  t.ok(blobs.has(manifest.golden!.artefact.blob.sha256))
+  await t.rejects(goldenFileFrom(t.testdir(), cocoNames, 5), { code: 'dataset.folder_unusable' })
 })
