@@ -12,6 +12,7 @@ import type { Matrix, ProductSum } from './matrix-products.js'
 export class Elimination {
   readonly #n: number
   readonly #outputs: number
+  /** Symmetric: only the lower triangle is kept up to date. */
   readonly #inverse: Float64Array
   /** [unknowns, outputs]. */
   readonly #weights: Float64Array
@@ -53,7 +54,7 @@ export class Elimination {
   remove(places: readonly number[]): void {
     const [n, outputs, size] = [this.#n, this.#outputs, places.length]
     const { solved, block } = this.#solve(places)
-    const rows = places.map((place) => this.#inverse.slice(place * n, (place + 1) * n))
+    const rows = places.map((place) => this.#row(place))
     for (const place of places) this.#left[place] = 0
     const scaled = new Float64Array(size)
     for (let row = 0; row < n; row++) {
@@ -70,19 +71,27 @@ export class Elimination {
         const source = rows[q]!
         const scale = scaled[q]!
         const base = row * n
-        for (let column = 0; column < n; column++) this.#inverse[base + column]! -= scale * source[column]!
+        for (let column = 0; column <= row; column++) this.#inverse[base + column]! -= scale * source[column]!
       }
     }
   }
 
+  #at(row: number, column: number): number {
+    return this.#inverse[Math.max(row, column) * this.#n + Math.min(row, column)]!
+  }
+
+  #row(place: number): Float64Array {
+    return Float64Array.from({ length: this.#n }, (_, at) => this.#at(place, at))
+  }
+
   /** W_q and (H^-1_qq)^-1 W_q, both [places, outputs], and the factor of H^-1_qq. */
   #solve(places: readonly number[]): { solved: Float64Array; own: Float64Array; block: Float64Array } {
-    const [n, outputs, size] = [this.#n, this.#outputs, places.length]
+    const [outputs, size] = [this.#outputs, places.length]
     const block = new Float64Array(size * size)
     const own = new Float64Array(size * outputs)
     places.forEach((place, row) => {
       for (let column = 0; column < size; column++)
-        block[row * size + column] = this.#inverse[place * n + places[column]!]!
+        block[row * size + column] = this.#at(place, places[column]!)
       own.set(this.#weights.subarray(place * outputs, (place + 1) * outputs), row * outputs)
     })
     factorInPlace(block, size)

@@ -1,0 +1,81 @@
+import t from 'tap'
+
+import { seededRandom } from '../../../src/base/random.js'
+import { factorInPlace, invertFactor } from '../../../src/compress/restoration/cholesky.js'
+import { answerVariance } from '../../../src/compress/restoration/compensate.js'
+import { Elimination } from '../../../src/compress/restoration/elimination.js'
+import { ProductSum } from '../../../src/compress/restoration/matrix-products.js'
+
+/** Second moments of correlated unknowns; the last is the constant 1. */
+function moments(n: number, seed: number): ProductSum {
+  const random = seededRandom(seed)
+  const sum = new ProductSum(n, n)
+  for (let sample = 0; sample < 40 * n; sample++) {
+    const common = random.normal()
+    const x = Array.from({ length: n }, (_, at) =>
+      at === n - 1 ? 1 : common + random.normal() * (1 + at / n),
+    )
+    for (let row = 0; row < n; row++)
+      for (let column = 0; column < n; column++)
+        sum.data[row * n + column]! += (x[row]! * x[column]!) / (40 * n)
+  }
+  return sum
+}
+
+t.test('an inverted factor times its matrix is one', (t) => {
+  for (const n of [1, 2, 5, 16, 17]) {
+    const { data } = moments(n, n)
+    const factor = data.slice()
+    t.ok(factorInPlace(factor, n))
+    const inverse = invertFactor(factor, n)
+    let worst = 0
+    for (let row = 0; row < n; row++) {
+      for (let column = 0; column < n; column++) {
+        let sum = 0
+        for (let at = 0; at < n; at++) sum += inverse[row * n + at]! * data[at * n + column]!
+        worst = Math.max(worst, Math.abs(sum - (row === column ? 1 : 0)))
+      }
+    }
+    t.ok(worst < 1e-9, `${n}: ${worst}`)
+  }
+  t.notOk(factorInPlace(Float64Array.of(1, 2, 2, 1), 2), 'not positive definite')
+  t.end()
+})
+
+/** The least error that weights over `kept` leave: y M y - b M_KK^-1 b, solved anew. */
+function leastError(weights: Float32Array, { data, rows: n }: ProductSum, kept: readonly number[]): number {
+  const size = kept.length
+  const system = Float64Array.from({ length: size * size }, (_, at) => {
+    return data[kept[Math.floor(at / size)]! * n + kept[at % size]!]!
+  })
+  const right = kept.map((row) => weights.reduce((sum, weight, at) => sum + weight * data[row * n + at]!, 0))
+  factorInPlace(system, size)
+  const inverse = invertFactor(system, size)
+  let energy = 0
+  weights.forEach((left, row) => {
+    weights.forEach((other, column) => (energy += left * other * data[row * n + column]!))
+  })
+  right.forEach((left, row) => {
+    right.forEach((other, column) => (energy -= left * other * inverse[row * size + column]!))
+  })
+  return energy
+}
+
+t.test('costs add up to the least error that the kept places leave, whatever goes', (t) => {
+  const n = 13
+  const random = seededRandom(8)
+  const sums = moments(n, 8)
+  const weights = { rows: 1, columns: n, data: Float32Array.from({ length: n }, () => random.normal()) }
+  const variance = answerVariance(weights, sums)
+  const elimination = new Elimination(weights, sums, 1e-9)
+  const kept = new Set(Array.from({ length: n }, (_, at) => at))
+  let total = 0
+  for (const places of [[3], [7, 8, 9], [0], [11, 1]]) {
+    total += elimination.cost(places)
+    elimination.remove(places)
+    for (const place of places) kept.delete(place)
+    const expected = leastError(weights.data, sums, [...kept]) / variance
+    t.ok(Math.abs(total - expected) < 1e-5 * (1 + expected), `${total} against ${expected}`)
+  }
+  t.end()
+})
