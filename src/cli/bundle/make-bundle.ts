@@ -43,6 +43,8 @@ export interface BundleOptions {
   readonly golden?: GoldenFile
 }
 
+/** Above this the better quality of brotli takes many seconds for less than one per cent. */
+const slowAboveBytes = 8_000_000
 /** Below this share of the original a compressed blob is worth unpacking on the device. */
 const worthwhileShare = 0.97
 
@@ -101,7 +103,10 @@ function requireSameClasses(lead: ModelDescription, other: ModelDescription, pat
 
 function packFile(bytes: Uint8Array): { readonly artefact: Artefact; readonly blobBytes: Uint8Array } {
   const packed = brotliCompressSync(bytes, {
-    params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.byteLength },
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: bytes.byteLength > slowAboveBytes ? 5 : 9,
+      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.byteLength,
+    },
   })
   const isWorthwhile = packed.byteLength < bytes.byteLength * worthwhileShare
   const blobBytes = isWorthwhile ? packed : bytes
