@@ -34,12 +34,12 @@ import { listenToWishes } from './delivery/wishes.js'
 import { serviceNotifier } from './notify-systemd.js'
 import { deviceInfoOf } from './reporting/device-info.js'
 import { DeviceStatus } from './reporting/device-status.js'
-import { probeProviders } from './probe-providers.js'
+import { probeProviders } from './probe/probe-providers.js'
 import { ReportOutbox } from './reporting/report-outbox.js'
 import { telemetryPortsOf } from './reporting/telemetry-ports.js'
 import { CameraHost } from './serving/camera-host.js'
 import { detectionsSink } from './serving/detections-sink.js'
-import { openServedModel } from './serving/open-served-model.js'
+import { libraryOptionsOf, openServedModel } from './serving/open-served-model.js'
 import { ServingWatch } from './serving/serving-watch.js'
 import { trustPolicyOf } from './trusted-keys.js'
 import { updaterOptionsOf } from './updater-options.js'
@@ -107,7 +107,7 @@ const diskReserveBytes = 64 * 1024 * 1024
 
 async function openParts(config: Config, { logger, onCamerasEnded }: AgentOptions): Promise<Parts> {
   const hardware = await detectHardware()
-  const providers = await probeProviders(config.inference.providers)
+  const providers = await probeProviders(config.inference.providers, libraryOptionsOf(config.inference))
   const inference = { ...config.inference, providers: workingOf(providers) }
   for (const { name, works, reason } of providers)
     if (!works) logger.warn({ provider: name, reason }, 'execution provider does not work here')

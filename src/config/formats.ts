@@ -99,6 +99,15 @@ export const nameList: Format<readonly string[]> = define(
   (text) => text.split(',').map((item) => item.trim()),
 )
 
+/** `tensorrt.trt_fp16_enable=1`: an option of an execution provider. */
+export const providerOptionList: Format<readonly string[]> = define(
+  'a list of provider.option=value',
+  (value) =>
+    Array.isArray(value) &&
+    value.every((item) => typeof item === 'string' && /^[a-z]+\.[^=\s]+=.*$/.test(item)),
+  (text) => text.split(',').map((item) => item.trim()),
+)
+
 /** One camera of the list. */
 export interface CameraConfig {
   readonly name: string

@@ -13,6 +13,7 @@ import {
   numberBetween,
   oneOf,
   plainName,
+  providerOptionList,
   text,
   textOrEmpty,
   topicRoot,
@@ -137,10 +138,16 @@ export const settings = {
   },
   inference: {
     providers: setting('Execution providers that may be used, best first.', nameList, ['cpu']),
-    threads: setting(
-      'Threads of one inference; 0: one per physical core, less one.',
-      integerBetween(0, 256),
-      0,
+    threads: setting('Threads of one inference; 0: every core.', integerBetween(0, 256), 0),
+    library: setting(
+      'A shared library of ONNX Runtime to use instead of the one that came along, as an absolute path; it brings its own execution providers. Empty: the one that came along.',
+      textOrEmpty,
+      '',
+    ),
+    provider_options: setting(
+      'Options of execution providers, such as tensorrt.trt_fp16_enable=1; with inference.library only.',
+      providerOptionList,
+      [],
     ),
     conf: setting('Smallest score of a detection that is reported, 0..1.', numberBetween(0, 1), 0.25),
     iou: setting(

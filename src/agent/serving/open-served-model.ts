@@ -41,9 +41,24 @@ export async function openServedModel(
 export function sessionOptionsOf(inference: Config['inference'], variant: Variant): SessionOptions {
   const meant = inference.providers.filter((name) => variant.providers.includes(name))
   return {
+    ...libraryOptionsOf(inference),
     providers: meant.length > 0 ? meant : inference.providers,
     intraOpThreads: inference.threads > 0 ? inference.threads : Math.max(1, availableParallelism()),
   }
+}
+
+/** The library that is used instead of the one that came along, and the options of its providers. */
+export function libraryOptionsOf({
+  library,
+  providerOptions,
+}: Config['inference']): Pick<SessionOptions, 'library' | 'providerOptions'> {
+  if (library === '') return {}
+  const byProvider: Record<string, Record<string, string>> = {}
+  for (const entry of providerOptions) {
+    const [, provider = '', key = '', value = ''] = /^([^.]+)\.([^=]+)=(.*)$/.exec(entry) ?? []
+    byProvider[provider] = { ...byProvider[provider], [key]: value }
+  }
+  return { library, providerOptions: byProvider }
 }
 
 async function readManifest(store: Store, served: ServedModel): Promise<Manifest> {

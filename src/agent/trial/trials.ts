@@ -3,6 +3,7 @@
  * Invariant: a variant that cannot be measured is a result with a code, not an exception; the serving model is not touched.
  */
 
+import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { Clock } from '../../base/clock.js'
 import type { Config } from '../../config/config.js'
@@ -70,17 +71,24 @@ async function profileOf(options: TrialsOptions): Promise<DeviceProfile> {
 async function conditionsOf(options: TrialsOptions, variant: Variant): Promise<string> {
   const { board, cpu, condition } = await hardwareOf(options)
   const { providers, intraOpThreads } = sessionOptionsOf(options.inference, variant)
-  const { conf, iou, maxDet } = options.inference
+  const { conf, iou, maxDet, library, providerOptions } = options.inference
   return JSON.stringify({
     providers,
+    providerOptions,
     threads: intraOpThreads,
     detection: [conf, iou, maxDet],
     runs: options.selection.trialRuns,
-    runtime: `onnxruntime-node ${ortVersion}`,
+    runtime: library === '' ? `onnxruntime-node ${ortVersion}` : await nameOfLibrary(library),
     board: board.name,
     cpu: `${cpu.model} x ${cpu.cores}`,
     power: condition.powerMode ?? 'unknown',
   })
+}
+
+/** A library that is replaced by another of the same name is another one. */
+async function nameOfLibrary(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined)
+  return `${path} ${found?.size} ${found?.mtimeMs}`
 }
 
 async function measure(options: TrialsOptions, request: TrialRequest): Promise<TrialResult> {

@@ -7,7 +7,8 @@ import { constants } from 'node:fs'
 import { access, readdir, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { connectionOptionsOf } from '../../agent/broker-connection.js'
-import { probeProviders } from '../../agent/probe-providers.js'
+import { probeProviders } from '../../agent/probe/probe-providers.js'
+import { libraryOptionsOf } from '../../agent/serving/open-served-model.js'
 import { trustPolicyOf } from '../../agent/trusted-keys.js'
 import { systemClock } from '../../base/clock.js'
 import { AgentError, messageOf } from '../../base/errors.js'
@@ -29,7 +30,7 @@ const cameraLimitMs = 8_000
 /** Looks at everything that `config` names. */
 export async function siteFindings(config: Config, { contact }: SiteOptions): Promise<readonly Finding[]> {
   return [
-    ...(await providers(config.inference.providers)),
+    ...(await providers(config.inference)),
     ...(await cameras(config.cameras, contact)),
     await decodingTool(),
     ...(contact ? [await broker(config.broker)] : []),
@@ -40,8 +41,9 @@ export async function siteFindings(config: Config, { contact }: SiteOptions): Pr
 }
 
 /** Proven by running on them, not by a list. */
-async function providers(names: readonly string[]): Promise<readonly Finding[]> {
-  return (await probeProviders(names)).map(({ name, works, reason = 'it does not work' }): Finding => {
+async function providers(inference: Config['inference']): Promise<readonly Finding[]> {
+  const found = await probeProviders(inference.providers, libraryOptionsOf(inference))
+  return found.map(({ name, works, reason = 'it does not work' }): Finding => {
     const subject = `provider ${name}`
     if (works) return { state: 'ok', subject, detail: 'computes right' }
     return {

@@ -1,14 +1,23 @@
 /**
- * Which execution providers work here: proven by running a graph on each, because being listed promises nothing.
+ * Whether one execution provider computes right here.
  * Invariant: a provider that does not work is a row with its reason, never an exception.
  */
 
-import { messageOf } from '../base/errors.js'
-import { exportModel } from '../onnx/export-model.js'
-import { makeNode } from '../onnx/graph.js'
-import { floatTensor } from '../onnx/tensor.js'
-import type { ProviderInfo } from '../protocol/info.js'
-import { openTensorSession } from '../runtime/tensor-session.js'
+import { messageOf } from '../../base/errors.js'
+import { exportModel } from '../../onnx/export-model.js'
+import { makeNode } from '../../onnx/graph.js'
+import { floatTensor } from '../../onnx/tensor.js'
+import type { ProviderInfo } from '../../protocol/info.js'
+import type { SessionOptions } from '../../runtime/session-options.js'
+import { openTensorSession } from '../../runtime/tensor-session.js'
+
+/** What decides whether a provider works. */
+export type ProbeOptions = Pick<SessionOptions, 'library' | 'providerOptions'>
+
+export interface ProbeOrder {
+  readonly name: string
+  readonly options: ProbeOptions
+}
 
 /** The smallest graph that says something: one convolution, opset 17, as every provider has it. */
 function probeModel(): Uint8Array {
@@ -25,17 +34,14 @@ function probeModel(): Uint8Array {
   })
 }
 
-/** Tries each provider of `names`, in order. */
-export async function probeProviders(names: readonly string[]): Promise<readonly ProviderInfo[]> {
-  const model = probeModel()
-  const found: ProviderInfo[] = []
-  for (const name of names) found.push(await probe(model, name))
-  return found
-}
-
-async function probe(model: Uint8Array, name: string): Promise<ProviderInfo> {
+/** Runs on the provider, in this process. */
+export async function probeProvider({ name, options }: ProbeOrder): Promise<ProviderInfo> {
   try {
-    const session = await openTensorSession(model, { providers: [name], intraOpThreads: 1 })
+    const session = await openTensorSession(probeModel(), {
+      ...options,
+      providers: [name],
+      intraOpThreads: 1,
+    })
     try {
       const input = floatTensor([1, 1, 4, 4], new Array<number>(16).fill(3))
       const output = (await session.run(new Map([['x', input]]))).get('y')

@@ -1,0 +1,64 @@
+/**
+ * Which execution providers work here: proven by running a graph on each, because being listed promises nothing.
+ * Invariant: the libraries of accelerators, and libraries that are named by the settings, are first loaded in a process that
+ * may crash or hang; the agent loads them only after that went well.
+ */
+
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { systemClock } from '../../base/clock.js'
+import type { ProviderInfo } from '../../protocol/info.js'
+import { type ProbeOptions, type ProbeOrder, probeProvider } from './probe-provider.js'
+
+const processFile = fileURLToPath(new URL('./probe-process.js', import.meta.url))
+/** Loading CUDA and TensorRT from a slow card for the first time takes tens of seconds. */
+const limitMs = 120_000
+
+/** Tries each provider of `names`, in order. */
+export async function probeProviders(
+  names: readonly string[],
+  options: ProbeOptions = {},
+): Promise<readonly ProviderInfo[]> {
+  const found: ProviderInfo[] = []
+  for (const name of names) {
+    // What came along is what the agent runs on anyway.
+    const isOwn = name === 'cpu' && options.library === undefined
+    found.push(await (isOwn ? probeProvider({ name, options }) : probeInProcess({ name, options })))
+  }
+  return found
+}
+
+async function probeInProcess(order: ProbeOrder): Promise<ProviderInfo> {
+  const { name } = order
+  const child = fork(processFile, [], {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    execArgv: [],
+  })
+  const exited = once(child, 'exit')
+  const done = new AbortController()
+  try {
+    return await Promise.race([
+      new Promise<ProviderInfo>((resolve) => {
+        child.once('message', (info: ProviderInfo) => {
+          resolve(info)
+        })
+        child.send(order, () => {
+          // A process that died before it could take its order is told by its exit.
+        })
+      }),
+      exited.then(([status, signal]): ProviderInfo => {
+        const how = signal === null ? `with status ${String(status)}` : `by ${String(signal)}`
+        return { name, works: false, reason: `its libraries ended the process that tried them, ${how}` }
+      }),
+      systemClock.sleep(limitMs, done.signal).then((): ProviderInfo => {
+        return { name, works: false, reason: `it did not answer within ${limitMs / 1000} s` }
+      }),
+    ])
+  } finally {
+    done.abort()
+    child.kill('SIGKILL')
+    await exited
+  }
+}
