@@ -17,6 +17,7 @@ import { publishCommand } from './commands/publish.js'
 import { runCommand } from './commands/run.js'
 import { trainCommand } from './commands/train.js'
 import { valCommand } from './commands/val.js'
+import { whyCommand } from './commands/why.js'
 import { reportError } from './output.js'
 import { packageVersion } from './package-version.js'
 
@@ -31,6 +32,7 @@ Start here:
   yolo-edge keygen fleet                        the keys that sign models
   yolo-edge publish MODEL.onnx --sign fleet.key a model to every device of a channel
   yolo-edge run --config device.yaml            the agent of a device
+  yolo-edge why DEVICE                          why a device serves the variant it serves
   yolo-edge doctor                              what this device can do, and what is wrong with it
 
 Exit status: 0 done, 2 usage or settings, 3 bad input, 4 not trusted, 5 disk or files or tools, 6 network,
@@ -60,6 +62,7 @@ function program(): Command {
     keygenCommand(),
     checkConfigCommand(),
     doctorCommand(),
+    whyCommand(),
   ]
   for (const command of commands) root.addCommand(command.exitOverride())
   return root

@@ -84,7 +84,7 @@ const usesOf: readonly (readonly [name: RegExp, detail: string, remedy: string])
   [
     /Tegra|Orin|Xavier|Thor|Pascal/,
     'ONNX Runtime from npm computes on the CPU only on arm64',
-    'serve on the CPU: the GPU needs an ONNX Runtime built with CUDA or TensorRT for this very JetPack',
+    'set inference.library to an ONNX Runtime that was built with CUDA or TensorRT for this very JetPack',
   ],
   [
     /NVIDIA/,

@@ -1,0 +1,114 @@
+/**
+ * `yolo-edge why DEVICE`: what a device serves, why this variant and no other, and how its last deployment went.
+ * Invariant: says only what the device itself has said in its retained topics.
+ */
+
+import { Command } from 'commander'
+import { systemClock } from '../../base/clock.js'
+import { AgentError } from '../../base/errors.js'
+import { type Deployment, parseDeployment } from '../../protocol/deployment.js'
+import { type DeviceInfo, parseInfo } from '../../protocol/info.js'
+import { parseReported, type Reported } from '../../protocol/reported.js'
+import {
+  type BrokerOptions,
+  type FleetConnection,
+  withBrokerOptions,
+  withFleet,
+} from '../fleet-connection.js'
+import { processOutput } from '../output.js'
+
+interface Options extends BrokerOptions {
+  readonly json?: boolean
+}
+
+/** What a device has said of itself. */
+export interface DeviceWords {
+  readonly reported?: Reported
+  readonly deployment?: Deployment
+  readonly info?: DeviceInfo
+}
+
+/** A broker sends what is retained right after it has agreed to the subscription. */
+const listenMs = 3_000
+
+export function whyCommand(): Command {
+  const command = new Command('why')
+    .description('Why a device serves the variant it serves, and why not another.')
+    .argument('<device>', 'name of the device')
+    .option('--json', 'print JSON')
+  return withBrokerOptions(command).action(why)
+}
+
+async function why(device: string, options: Options): Promise<void> {
+  const output = processOutput(options.json ?? false)
+  const words = await withFleet(options, (fleet) => listenTo(fleet, device))
+  if (words.reported === undefined && words.deployment === undefined && words.info === undefined) {
+    throw new AgentError('network.request_timeout', `device ${device} has said nothing to this broker`, {
+      hint: 'check the name and broker.topic_root; yolo-edge doctor on the device checks its connection',
+    })
+  }
+  output.result({ device, ...words })
+  for (const line of decisionLines(device, words)) output.line(line)
+}
+
+async function listenTo({ connection, topics }: FleetConnection, device: string): Promise<DeviceWords> {
+  const kinds = ['reported', 'deployment', 'info'] as const
+  const topicOf = (kind: keyof DeviceWords): string => topics.deviceState(device, kind)
+  const received = new Map<string, Uint8Array>()
+  const complete = new AbortController()
+  const subscription = connection.subscribe(kinds.map(topicOf), 1, ({ topic, payload }) => {
+    // An empty message clears what was retained.
+    if (payload.byteLength > 0) received.set(topic, Uint8Array.from(payload))
+    if (received.size === kinds.length) complete.abort()
+  })
+  try {
+    await systemClock.sleep(listenMs, complete.signal)
+  } finally {
+    await subscription.close()
+  }
+  const [reported, deployment, info] = kinds.map((kind) => received.get(topicOf(kind)))
+  return {
+    ...(reported !== undefined && { reported: parseReported(reported) }),
+    ...(deployment !== undefined && { deployment: parseDeployment(deployment) }),
+    ...(info !== undefined && { info: parseInfo(info) }),
+  }
+}
+
+/** The whole decision, on one page. */
+export function decisionLines(
+  device: string,
+  { reported, deployment, info }: DeviceWords,
+): readonly string[] {
+  const { active, previous } = reported ?? {}
+  const machine =
+    info === undefined
+      ? []
+      : [
+          `  on ${info.board}: ${info.cpuModel}, ${info.cpuFeatures.join(' ')}`,
+          ...info.providers.map(({ name, works, reason }) =>
+            works
+              ? `  provider ${name} works`
+              : `  provider ${name} does not work: ${reason ?? 'no reason given'}`,
+          ),
+        ]
+  const serving =
+    active === undefined
+      ? [`${device} serves no model`]
+      : [
+          `${device} serves ${active.model} ${active.version}, variant ${active.variant}, on ${active.provider} since ${active.since}`,
+          `  because ${active.why ?? 'nothing was said of it'}`,
+        ]
+  const before =
+    previous === undefined ? [] : [`a rollback would bring back ${previous.model} ${previous.version}`]
+  return [...serving, ...machine, ...deploymentLines(deployment), ...before]
+}
+
+function deploymentLines(deployment: Deployment | undefined): readonly string[] {
+  if (deployment === undefined) return []
+  const { model, version, state, attempt, error, discarded = [] } = deployment
+  return [
+    `last deployment: ${model} ${version}, ${state}, attempt ${attempt}`,
+    ...(error === undefined ? [] : [`  ${error.code}: ${error.message}`]),
+    ...discarded.map(({ variant, reason }) => `  not ${variant}: ${reason}`),
+  ]
+}
