@@ -185,6 +185,7 @@ async function activationsOf(work: Work): Promise<ActivationStatistics> {
 }
 
 async function momentsOf(work: Work): Promise<InputMoments> {
+  if (work.measured.moments === undefined) work.ports.onProgress?.('observing inputs', 0, 1)
   return (work.measured.moments ??= await collectInputMoments(calibrationRun(work), await samplingOf(work)))
 }
 
@@ -198,6 +199,7 @@ async function scoresOf(work: Work): Promise<Float64Array> {
   const key = scoreKey(plan)
   const known = measured.scores.get(key)
   if (known !== undefined) return known
+  ports.onProgress?.(`scoring by ${plan.criterion}`, 0, 1)
   const weights = groups.axes.filter(isFilterAxis).map((axis) => axis.initializer)
   const places = criterionOf(plan)({
     graph,
@@ -294,6 +296,7 @@ async function cutAndRestore(
   const cut = applyPatch(prepared, removeChannels(prepared, groups, removed))
   if (plan.restore !== 'bias' && plan.restore !== 'lsq') return { graph: cut, restored: [] }
   const run = calibrationRun(work)
+  if (measured.targets === undefined) ports.onProgress?.('observing answers', 0, 1)
   measured.targets ??= await collectTargets(
     { ...run, graph: original },
     await samplingOf({ ...work, graph: original }),
