@@ -35,3 +35,4 @@ run('compiling', process.execPath, [
   '-p',
   'tsconfig.json',
 ])
+run('building the page of the dashboard', process.execPath, [join(root, 'deploy', 'build-page.mjs')])

@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander'
 import { benchCommand } from './commands/bench.js'
 import { checkConfigCommand } from './commands/check-config.js'
 import { compressCommand } from './commands/compress.js'
+import { dashboardCommand } from './commands/dashboard.js'
 import { demoCommand } from './commands/demo.js'
 import { detectCommand } from './commands/detect.js'
 import { doctorCommand } from './commands/doctor.js'
@@ -31,6 +32,7 @@ Start here:
   yolo-edge bench MODEL.onnx OTHER.onnx         how fast it is here
   yolo-edge keygen fleet                        the keys that sign models
   yolo-edge publish MODEL.onnx --sign fleet.key a model to every device of a channel
+  yolo-edge dashboard --broker ws://broker:9001 the fleet in a browser
   yolo-edge run --config device.yaml            the agent of a device
   yolo-edge why DEVICE                          why a device serves the variant it serves
   yolo-edge doctor                              what this device can do, and what is wrong with it
@@ -50,6 +52,7 @@ function program(): Command {
     .addHelpText('after', epilogue)
   const commands = [
     demoCommand(),
+    dashboardCommand(),
     detectCommand(),
     inspectCommand(),
     compressCommand(),

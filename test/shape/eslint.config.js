@@ -9,7 +9,10 @@ export default tseslint.config(
   ...tseslint.configs.stylisticTypeChecked,
   {
     languageOptions: {
-      parserOptions: { project: './tsconfig.json', tsconfigRootDir: process.cwd() },
+      parserOptions: {
+        project: ['./tsconfig.json', './src/dashboard/page/tsconfig.json'],
+        tsconfigRootDir: process.cwd(),
+      },
     },
     rules: {
       '@typescript-eslint/switch-exhaustiveness-check': [
@@ -53,7 +56,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/base/clock.ts'],
+    files: ['src/base/clock.ts', 'src/dashboard/page/browser-clock.ts'],
     rules: { 'no-restricted-syntax': 'off' },
   },
   {

@@ -30,7 +30,7 @@ const allowed = {
 const vendors = {
   'onnxruntime-node': ['runtime'],
   koffi: ['runtime', 'agent'],
-  mqtt: ['transport'],
+  mqtt: ['transport', 'dashboard'],
   aedes: ['transport'],
   sharp: ['camera'],
   'node-webcam': ['camera'],
@@ -40,6 +40,9 @@ const vendors = {
   commander: ['cli'],
   pino: ['agent', 'cli'],
   '@bufbuild/protobuf': ['onnx'],
+  preact: ['dashboard'],
+  '@preact/signals': ['dashboard'],
+  uplot: ['dashboard'],
   valibot: ['protocol', 'compress', 'evaluation', 'store'],
 }
 

@@ -1,0 +1,95 @@
+/** One line of the fleet table. Invariant: computed from a record and the time alone; absent figures are undefined. */
+
+import type { DeploymentState } from '../../protocol/deployment.js'
+import { type DeviceRecord, deploymentOf } from './device-record.js'
+
+/** Whether a device can be counted on: `silent` is online but has sent no metrics for a while. */
+export type DeviceStatus = 'online' | 'silent' | 'offline' | 'stopped' | 'unknown'
+
+/** A device as the table shows it. */
+export interface FleetRow {
+  readonly name: string
+  readonly status: DeviceStatus
+  readonly board: string
+  readonly model: string
+  readonly version: string
+  readonly variant: string
+  readonly provider: string
+  readonly why: string
+  readonly fps: number | undefined
+  readonly p95Ms: number | undefined
+  readonly temperatureC: number | undefined
+  readonly isThrottled: boolean
+  /** mAP50-95 of the newest report that has one, 0..1. */
+  readonly map: number | undefined
+  /** Population stability index of the scores; above `driftShift` it counts as a shift. */
+  readonly drift: number | undefined
+  readonly deployment: DeploymentState
+  readonly deploymentVersion: string
+  readonly progress: number | undefined
+  /** Code of the last refusal or rollback, unless a later deployment went well. */
+  readonly failure: string | undefined
+  readonly refused: number
+  /** Something a person should look at. */
+  readonly needsLook: boolean
+}
+
+/** A population stability index above this is commonly called a shift. */
+export const driftShift = 0.25
+
+const silentAfterMs = 45_000
+
+/** Whether a deployment is under way in this state. */
+export function isDeploying(state: DeploymentState): boolean {
+  return state !== 'idle' && state !== 'committed' && state !== 'refused'
+}
+
+/** Whether the device is online and talks. */
+export function statusOf({ availability, metrics, metricsAtMs }: DeviceRecord, nowMs: number): DeviceStatus {
+  if (availability === undefined) return 'unknown'
+  if (availability !== 'online') return availability
+  if (metrics === undefined || metricsAtMs === undefined) return 'online'
+  return nowMs - metricsAtMs > Math.max(silentAfterMs, 3 * metrics.windowMs) ? 'silent' : 'online'
+}
+
+/** The row of `device` at the monotonic time `nowMs`. */
+export function rowOf(device: DeviceRecord, nowMs: number): FleetRow {
+  const { name, info, reported, metrics, courses, refused } = device
+  const status = statusOf(device, nowMs)
+  const isLive = status === 'online'
+  const deployment = deploymentOf(device)
+  const active = reported?.active
+  const p95s = (metrics?.cameras ?? []).flatMap(({ inference }) => inference?.p95Ms ?? [])
+  const measured = device.reports.findLast(({ accuracy }) => accuracy !== undefined)
+  const drift = device.reports.findLast((report) => report.drift?.scorePsi !== undefined)?.drift?.scorePsi
+  const failure = courses[0]?.error?.code
+  const isThrottled = isLive && metrics?.throttled === true
+  return {
+    name,
+    status,
+    board: info?.board ?? '',
+    model: active?.model ?? '',
+    version: active?.version ?? '',
+    variant: active?.variant ?? '',
+    provider: active?.provider ?? '',
+    why: active?.why ?? '',
+    fps: isLive ? metrics?.cameras.reduce((sum, camera) => sum + camera.processedFps, 0) : undefined,
+    p95Ms: isLive && p95s.length > 0 ? Math.max(...p95s) : undefined,
+    temperatureC: isLive ? metrics?.temperatureC : undefined,
+    isThrottled,
+    map: measured?.accuracy?.map,
+    drift,
+    deployment: deployment?.state ?? 'idle',
+    deploymentVersion: deployment?.version ?? '',
+    progress: deployment?.progress,
+    failure,
+    refused,
+    needsLook:
+      status === 'offline' ||
+      status === 'silent' ||
+      failure !== undefined ||
+      isThrottled ||
+      refused > 0 ||
+      (drift ?? 0) > driftShift,
+  }
+}

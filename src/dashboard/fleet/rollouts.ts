@@ -1,0 +1,103 @@
+/**
+ * Where each version of each model stands in the fleet, from what devices say of their deployments.
+ * Invariant: a device counts once in each model: at the version that it is moving to, or else serves.
+ */
+
+import type { DeploymentState } from '../../protocol/deployment.js'
+import type { Desired } from '../../protocol/desired.js'
+import { type DeviceRecord, deploymentOf } from './device-record.js'
+import { isDeploying } from './fleet-row.js'
+
+/** How far a device is with a version. */
+export type Stage = 'serving' | 'soaking' | 'trying' | 'fetching' | 'failed'
+
+/** The order in which stages are drawn. */
+export const stages: readonly Stage[] = ['serving', 'soaking', 'trying', 'fetching', 'failed']
+
+/** A device that did not take a version, and why. */
+export interface Failure {
+  readonly device: string
+  readonly code: string
+  readonly message: string
+}
+
+/** One version in the fleet. */
+export interface VersionRollout {
+  readonly model: string
+  readonly version: string
+  readonly counts: Readonly<Record<Stage, number>>
+  readonly devices: number
+  readonly failures: readonly Failure[]
+  /** The channels that ask for it. */
+  readonly channels: readonly Desired[]
+}
+
+const stageOfState: Readonly<Record<DeploymentState, Stage | undefined>> = {
+  idle: undefined,
+  offered: 'fetching',
+  downloading: 'fetching',
+  verifying: 'fetching',
+  staged: 'trying',
+  trial: 'trying',
+  switching: 'trying',
+  soaking: 'soaking',
+  committed: 'serving',
+  refused: 'failed',
+  rollingBack: 'failed',
+}
+
+interface Growing {
+  readonly model: string
+  readonly version: string
+  readonly counts: Record<Stage, number>
+  readonly failures: Failure[]
+  devices: number
+}
+
+/** All versions that are served, moved to, refused or asked for; models by name, newest version first. */
+export function rolloutsOf(
+  devices: Iterable<DeviceRecord>,
+  channels: Iterable<Desired>,
+): readonly VersionRollout[] {
+  const versions = new Map<string, Growing>()
+  const at = (model: string, version: string): Growing => {
+    const key = `${model} ${version}`
+    const known = versions.get(key)
+    if (known !== undefined) return known
+    const counts = { serving: 0, soaking: 0, trying: 0, fetching: 0, failed: 0 }
+    const fresh: Growing = { model, version, counts, failures: [], devices: 0 }
+    versions.set(key, fresh)
+    return fresh
+  }
+  for (const device of devices) countDevice(device, at)
+  const wishes = [...channels]
+  for (const { model, version } of wishes) at(model, version)
+  const byVersion = new Intl.Collator('en', { numeric: true })
+  return [...versions.values()]
+    .map((growing) => ({
+      ...growing,
+      channels: wishes.filter(({ model, version }) => model === growing.model && version === growing.version),
+    }))
+    .sort(
+      (one, other) => one.model.localeCompare(other.model) || byVersion.compare(other.version, one.version),
+    )
+}
+
+function countDevice(device: DeviceRecord, at: (model: string, version: string) => Growing): void {
+  const deployment = deploymentOf(device)
+  const active = device.reported?.active
+  const error = device.courses[0]?.error
+  const moving = deployment !== undefined && isDeploying(deployment.state) ? deployment : undefined
+  if (moving === undefined && active !== undefined) {
+    const serving = at(active.model, active.version)
+    serving.counts.serving++
+    serving.devices++
+  }
+  if (deployment === undefined) return
+  const stage = error !== undefined ? 'failed' : stageOfState[deployment.state]
+  if (stage === undefined || (moving === undefined && stage !== 'failed')) return
+  const target = at(deployment.model, deployment.version)
+  target.counts[stage]++
+  target.devices++
+  if (error !== undefined) target.failures.push({ device: device.name, ...error })
+}

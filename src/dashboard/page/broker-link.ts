@@ -1,0 +1,175 @@
+/**
+ * The page's connection to the broker: opens it, opens it again, and says what it is doing in words.
+ *
+ *     idle -> connecting -> online -> lost -> connecting ...
+ *                  \-> refused (credentials: waits for a person)
+ *                  \-> unreachable -> connecting ...
+ *
+ * Invariant: at most one client exists; subscriptions are told again after every connect. All subscriptions have QoS 0:
+ * brokers drop QoS 1 messages beyond a queue, and a large fleet's retained state is longer than that.
+ */
+
+import mqtt, { type MqttClient } from 'mqtt'
+import { signal } from '@preact/signals'
+import { backoffDelayMs } from '../../base/backoff.js'
+import { seededRandom } from '../../base/random.js'
+import type { Incoming } from '../fleet/inbox.js'
+import { after, wallMs } from './browser-clock.js'
+
+/** Where the page connects to. */
+export interface BrokerSettings {
+  readonly url: string
+  readonly root: string
+  readonly username: string
+  readonly password: string
+}
+
+/** What the connection is doing. */
+export type LinkState =
+  | { readonly kind: 'idle' | 'connecting' | 'online' }
+  | { readonly kind: 'lost' | 'unreachable'; readonly retryAtMs: number }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+const backoff = { firstMs: 1000, capMs: 15_000 }
+const connectTimeoutMs = 10_000
+
+/** CONNACK codes that only a person can change: bad credentials, not authorised, banned; MQTT 3.1.1 and 5. */
+const lastingCodes = new Set([4, 5, 0x86, 0x87, 0x8a])
+/** CONNACK codes of a broker that does not speak MQTT 5. */
+const versionCodes = new Set([1, 0x84])
+
+export class BrokerLink {
+  readonly state = signal<LinkState>({ kind: 'idle' })
+  readonly #onMessage: (message: Incoming) => void
+  readonly #filters = new Map<string, number>()
+  readonly #random = seededRandom(wallMs())
+  #client: MqttClient | undefined
+  #settings: BrokerSettings | undefined
+  #cancelRetry: (() => void) | undefined
+  #attempt = 0
+  #version: 4 | 5 = 5
+  #wasOnline = false
+
+  constructor(onMessage: (message: Incoming) => void) {
+    this.#onMessage = onMessage
+  }
+
+  /** Connects to another broker, or to the same again at once. */
+  open(settings: BrokerSettings): void {
+    this.close()
+    this.#settings = settings
+    this.#version = 5
+    this.#connect()
+  }
+
+  close(): void {
+    this.#cancelRetry?.()
+    this.#dropClient()
+    this.#attempt = 0
+    this.#wasOnline = false
+    this.state.value = { kind: 'idle' }
+  }
+
+  /** Listens to `filters` until the returned function is called. */
+  listen(filters: readonly string[]): () => void {
+    for (const filter of filters) {
+      const listeners = this.#filters.get(filter) ?? 0
+      this.#filters.set(filter, listeners + 1)
+      if (listeners === 0) this.#subscribe([filter])
+    }
+    return () => {
+      for (const filter of filters) {
+        const left = (this.#filters.get(filter) ?? 1) - 1
+        if (left > 0) this.#filters.set(filter, left)
+        else {
+          this.#filters.delete(filter)
+          if (this.#client?.connected === true) this.#client.unsubscribe(filter)
+        }
+      }
+    }
+  }
+
+  /** Sends one message now; drops it while offline. */
+  send(topic: string, payload: Uint8Array): void {
+    if (this.#client?.connected === true) this.#client.publish(topic, payload as Buffer, { qos: 1 })
+  }
+
+  #connect(): void {
+    const settings = this.#settings
+    if (settings === undefined) return
+    this.state.value = { kind: 'connecting' }
+    let client: MqttClient
+    try {
+      client = mqtt.connect(settings.url, {
+        protocolVersion: this.#version,
+        clean: true,
+        reconnectPeriod: 0,
+        connectTimeout: connectTimeoutMs,
+        keepalive: 60,
+        resubscribe: false,
+        timerVariant: 'native',
+        ...(settings.username !== '' && { username: settings.username, password: settings.password }),
+      })
+    } catch {
+      // An address that the browser refuses, such as ws: on an https: page.
+      this.state.value = { kind: 'refused', reason: 'This browser may not open that address from this page.' }
+      return
+    }
+    this.#client = client
+    let refusedCode: number | undefined
+    client.on('connect', () => {
+      this.#attempt = 0
+      this.#wasOnline = true
+      this.state.value = { kind: 'online' }
+      this.#subscribe([...this.#filters.keys()])
+    })
+    client.on('message', (topic, payload, packet) => {
+      this.#onMessage({
+        topic,
+        payload: payload as unknown as Uint8Array<ArrayBuffer>,
+        isRetained: packet.retain,
+      })
+    })
+    client.on('error', (thrown) => {
+      if ('code' in thrown && typeof thrown.code === 'number') refusedCode = thrown.code
+    })
+    client.on('close', () => {
+      if (this.#client !== client) return
+      this.#dropClient()
+      this.#afterClose(refusedCode)
+    })
+  }
+
+  #afterClose(code: number | undefined): void {
+    if (code !== undefined && lastingCodes.has(code)) {
+      const reason = 'The broker refused the name or the password.'
+      this.state.value = { kind: 'refused', reason }
+      return
+    }
+    if (code !== undefined && versionCodes.has(code) && this.#version === 5) {
+      this.#version = 4
+      this.#connect()
+      return
+    }
+    const delayMs = backoffDelayMs(this.#attempt++, backoff, this.#random)
+    this.state.value = {
+      kind: this.#wasOnline ? 'lost' : 'unreachable',
+      retryAtMs: wallMs() + delayMs,
+    }
+    this.#cancelRetry = after(delayMs, () => {
+      this.#connect()
+    })
+  }
+
+  #subscribe(filters: string[]): void {
+    if (this.#client?.connected === true && filters.length > 0) this.#client.subscribe(filters, { qos: 0 })
+  }
+
+  #dropClient(): void {
+    const client = this.#client
+    this.#client = undefined
+    if (client === undefined) return
+    client.removeAllListeners('message')
+    client.end(true)
+  }
+}

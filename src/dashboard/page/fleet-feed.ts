@@ -1,0 +1,127 @@
+/**
+ * Joins the broker, the inbox and the store, and tells the views when to look again.
+ * Invariant: reading messages takes a bounded share of the main thread; views look at most a few times a second.
+ */
+
+import { signal } from '@preact/signals'
+import { rowOf, type FleetRow } from '../fleet/fleet-row.js'
+import { FleetStore } from '../fleet/fleet-store.js'
+import { Inbox, type Incoming } from '../fleet/inbox.js'
+import { type Topic, parseTopic, topicsBelow, type Topics } from '../../protocol/topics.js'
+import { BrokerLink, type BrokerSettings } from './broker-link.js'
+import { every, monotonicMs, wallMs } from './browser-clock.js'
+
+const slicePeriodMs = 40
+const sliceMs = 10
+const lookPeriodMs = 400
+
+/** Hears the messages of an opened device that are not part of the fleet's state. */
+export type CloseUpListener = (topic: Topic, payload: Uint8Array<ArrayBuffer>) => void
+
+export class FleetFeed {
+  readonly link: BrokerLink
+  /** Rises when views should look again. */
+  readonly tick = signal(0)
+  readonly settings = signal<BrokerSettings | undefined>(undefined)
+  store = new FleetStore('')
+  topics: Topics | undefined
+  readonly #inbox = new Inbox()
+  readonly #rows = new Map<string, { revision: number; atMs: number; row: FleetRow }>()
+  readonly #closeUps = new Set<CloseUpListener>()
+  #endListening: (() => void) | undefined
+  #shownRevision = -1
+  #looks = 0
+
+  constructor() {
+    this.link = new BrokerLink((message) => {
+      this.#receive(message)
+    })
+    every(slicePeriodMs, () => {
+      this.#readSlice()
+    })
+    every(lookPeriodMs, () => {
+      this.#look()
+    })
+  }
+
+  /** Connects and forgets what was known of another fleet. Throws `config.value_invalid` for a root that is not plain. */
+  open(settings: BrokerSettings): void {
+    const topics = topicsBelow(settings.root)
+    this.#endListening?.()
+    this.#inbox.clear()
+    this.#rows.clear()
+    this.store = new FleetStore(settings.root)
+    this.topics = topics
+    this.settings.value = settings
+    const kinds = ['availability', 'info', 'reported', 'deployment', 'report', 'metrics'] as const
+    this.link.open(settings)
+    this.#endListening = this.link.listen([
+      ...kinds.map((kind) => topics.stateOfAll(kind)),
+      topics.allChannelsDesired(),
+    ])
+    this.tick.value++
+  }
+
+  /** The rows of all devices; rows of silent devices are made again now and then. */
+  rows(): FleetRow[] {
+    const nowMs = monotonicMs()
+    const rows: FleetRow[] = []
+    for (const device of this.store.devices.values()) {
+      const known = this.#rows.get(device.name)
+      if (known?.revision === device.revision && nowMs - known.atMs < 5000) rows.push(known.row)
+      else {
+        const row = rowOf(device, nowMs)
+        this.#rows.set(device.name, { revision: device.revision, atMs: nowMs, row })
+        rows.push(row)
+      }
+    }
+    return rows
+  }
+
+  /** Hears messages of `filters` directly until the returned function is called. */
+  closeUp(filters: readonly string[], listener: CloseUpListener): () => void {
+    this.#closeUps.add(listener)
+    const end = this.link.listen(filters)
+    return () => {
+      this.#closeUps.delete(listener)
+      end()
+    }
+  }
+
+  #receive(message: Incoming): void {
+    const { root } = this.topics ?? {}
+    if (root === undefined) return
+    const topic = parseTopic(root, message.topic)
+    if (topic === undefined) return
+    switch (topic.kind) {
+      case 'detections':
+      case 'preview':
+      case 'response':
+      case 'manifest':
+        for (const listener of this.#closeUps) listener(topic, message.payload)
+        return
+      default:
+        this.#inbox.put(message, topic.kind !== 'report' && topic.kind !== 'deployment')
+    }
+  }
+
+  #readSlice(): void {
+    if (this.#inbox.size === 0) return
+    const endMs = monotonicMs() + sliceMs
+    const arrival = { wallMs: wallMs(), monotonicMs: monotonicMs() }
+    this.#inbox.drain(
+      (message) => {
+        this.store.receive(message, arrival)
+      },
+      () => monotonicMs() > endMs,
+    )
+  }
+
+  /** Also looks when nothing came for a while: time makes devices silent. */
+  #look(): void {
+    this.#looks++
+    if (this.store.revision === this.#shownRevision && this.#looks % 12 !== 0) return
+    this.#shownRevision = this.store.revision
+    this.tick.value++
+  }
+}
