@@ -80,6 +80,8 @@ export class Updater {
   #unsettledStarts: number
   /** Whether something has changed that no journal entry holds yet. */
   #isJournalStale = false
+  /** A closing state whose work was given up. */
+  #unended: MachineState | undefined
   #running: Promise<void> | undefined
   #takings: Promise<void> = Promise.resolve()
   /** The deployment whose wish was taken back. */
@@ -220,7 +222,7 @@ export class Updater {
 
   async #awaitWish(): Promise<void> {
     const { clock, slots } = this.#ports
-    if (slots.state.beforeSwitch !== undefined) {
+    if (this.#unended !== undefined || slots.state.beforeSwitch !== undefined) {
       await this.#endUnended()
       return
     }
@@ -236,11 +238,12 @@ export class Updater {
     await clock.sleep(next.waitMs, this.#wake.signal)
   }
 
-  /** Takes up a commit or a way back that was given up, as a start does. Nothing else is deployed before. */
+  /** Takes up a closing state that was given up. Nothing else is deployed before. */
   async #endUnended(): Promise<void> {
     await this.#ports.clock.sleep(unendedPauseMs, this.#stopping.signal)
     if (this.#isStopping()) return
-    this.#machine = recover(this.#entry(), this.#ports.slots.state)
+    this.#machine = this.#unended ?? recover(this.#entry(), this.#ports.slots.state)
+    this.#unended = undefined
     await this.#perform(effectsOf('idle', this.state))
   }
 
@@ -306,6 +309,7 @@ export class Updater {
     this.#progress = undefined
     if (event.kind === 'offered') this.#measured = []
     if (next.state !== before.state) this.#closingAttempts = 0
+    if (event.kind === 'abandoned') this.#unended = before
     this.#ports.logger.info(
       { from: before.state, to: next.state, event: event.kind, deployment: next.deployment?.id },
       'deployment',

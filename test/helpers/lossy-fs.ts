@@ -97,6 +97,11 @@ export class LossyFileSystem implements FileSystem {
   /** How many more changes succeed before the power goes off; undefined: it stays on. */
   cutAfter: number | undefined
   #isOff = false
+  /** Whether the power is off. */
+  get isOff(): boolean {
+    return this.#isOff
+  }
+
   readonly #folders = new Map<string, Folder>()
 
   /** The same disk after a power cut; everything that is not synced meets its fate. */
