@@ -1,8 +1,8 @@
 /** What a publisher makes, for tests of devices: small signed bundles and signed wishes. */
 
 import { brotliCompressSync } from 'node:zlib'
-import type { Sha256 } from '../../src/base/digest.js'
 import { sha256Of } from '../../src/base/digest.js'
+import type { Sha256 } from '../../src/base/sha256.js'
 import type { Artefact } from '../../src/protocol/blob.js'
 import { cutBlob } from '../../src/protocol/cut-blob.js'
 import { type Desired, desiredPayloadType, encodeDesired } from '../../src/protocol/desired.js'
