@@ -36,7 +36,7 @@ export const errorTable = {
   'compress.budget_unreachable': { retry: 'never', exit: 3 },
   'compress.pass_failed': { retry: 'never', exit: 70 },
 
-  'training.diverged': { retry: 'never', exit: 3 },
+  'training.loss_diverged': { retry: 'never', exit: 3 },
   'training.checkpoint_unusable': { retry: 'never', exit: 3 },
 
   'protocol.payload_malformed': { retry: 'never', exit: 3 },

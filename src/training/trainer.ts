@@ -93,7 +93,7 @@ export class Trainer {
 
   /**
    * Takes one step. `whileRunning` is called while the network computes: the place to make the next batch.
-   * Throws `training.diverged` when the loss or the gradient is not a number.
+   * Throws `training.loss_diverged` when the loss or the gradient is not a number.
    */
   async step(batch: Batch, objective: Objective, whileRunning?: () => void): Promise<StepReport> {
     const step = this.#step + 1
@@ -209,7 +209,7 @@ function blend(into: Float32Array, from: Float32Array, share: number, factor: nu
 
 function diverged(step: number, what: string): AgentError {
   return new AgentError(
-    'training.diverged',
+    'training.loss_diverged',
     `the ${what} of step ${step} is not a number: training has diverged`,
     {
       hint: 'Go on from the last checkpoint with a smaller learning rate.',

@@ -127,7 +127,7 @@ t.test('a loss that is no number ends the run and leaves the weights as they wer
   made.images.fill(Number.NaN)
   await t.rejects(
     trainer.step(made, ({ targets }, heads) => detectionLoss(shape, heads, targets)),
-    { code: 'training.diverged', message: /step 2/ },
+    { code: 'training.loss_diverged', message: /step 2/ },
   )
   t.equal(trainer.steps, 1)
   t.equal(weightsOf(trainer.network('latest')), before)

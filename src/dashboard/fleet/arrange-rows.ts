@@ -52,7 +52,12 @@ function valueOf(row: FleetRow, key: SortKey): number | string | undefined {
       return isDeploying(row.deployment) ? `0 ${row.deployment}` : `1 ${row.failure ?? row.deployment}`
     case 'version':
       return row.version === '' ? undefined : `${row.model} ${row.version} ${row.variant}`
-    default:
+    case 'name':
+    case 'board':
+    case 'fps':
+    case 'p95Ms':
+    case 'temperatureC':
+    case 'map':
       return row[key] === '' ? undefined : row[key]
   }
 }

@@ -52,44 +52,62 @@ export function statusOf({ availability, metrics, metricsAtMs }: DeviceRecord, n
   return nowMs - metricsAtMs > Math.max(silentAfterMs, 3 * metrics.windowMs) ? 'silent' : 'online'
 }
 
-/** The row of `device` at the monotonic time `nowMs`. */
-export function rowOf(device: DeviceRecord, nowMs: number): FleetRow {
-  const { name, info, reported, metrics, courses, refused } = device
-  const status = statusOf(device, nowMs)
-  const isLive = status === 'online'
-  const deployment = deploymentOf(device)
-  const active = reported?.active
-  const p95s = (metrics?.cameras ?? []).flatMap(({ inference }) => inference?.p95Ms ?? [])
-  const measured = device.reports.findLast(({ accuracy }) => accuracy !== undefined)
-  const drift = device.reports.findLast((report) => report.drift?.scorePsi !== undefined)?.drift?.scorePsi
-  const failure = courses[0]?.error?.code
-  const isThrottled = isLive && metrics?.throttled === true
+/** What is served: empty texts where the device has not said. */
+function servedBy({
+  info,
+  reported,
+}: DeviceRecord): Pick<FleetRow, 'board' | 'model' | 'version' | 'variant' | 'provider' | 'why'> {
+  const { model = '', version = '', variant = '', provider = '', why = '' } = reported?.active ?? {}
+  return { board: info?.board ?? '', model, version, variant, provider, why }
+}
+
+type Live = Pick<FleetRow, 'fps' | 'p95Ms' | 'temperatureC' | 'isThrottled'>
+
+const notLive: Live = { fps: undefined, p95Ms: undefined, temperatureC: undefined, isThrottled: false }
+
+/** What is true of a device only while it talks. */
+function liveOf({ metrics }: DeviceRecord): Live {
+  if (metrics === undefined) return notLive
+  const p95s = metrics.cameras.flatMap(({ inference }) => inference?.p95Ms ?? [])
   return {
-    name,
-    status,
-    board: info?.board ?? '',
-    model: active?.model ?? '',
-    version: active?.version ?? '',
-    variant: active?.variant ?? '',
-    provider: active?.provider ?? '',
-    why: active?.why ?? '',
-    fps: isLive ? metrics?.cameras.reduce((sum, camera) => sum + camera.processedFps, 0) : undefined,
-    p95Ms: isLive && p95s.length > 0 ? Math.max(...p95s) : undefined,
-    temperatureC: isLive ? metrics?.temperatureC : undefined,
-    isThrottled,
-    map: measured?.accuracy?.map,
-    drift,
+    fps: metrics.cameras.reduce((sum, camera) => sum + camera.processedFps, 0),
+    p95Ms: p95s.length > 0 ? Math.max(...p95s) : undefined,
+    temperatureC: metrics.temperatureC,
+    isThrottled: metrics.throttled === true,
+  }
+}
+
+function deploymentPart(
+  device: DeviceRecord,
+): Pick<FleetRow, 'deployment' | 'deploymentVersion' | 'progress'> {
+  const deployment = deploymentOf(device)
+  return {
     deployment: deployment?.state ?? 'idle',
     deploymentVersion: deployment?.version ?? '',
     progress: deployment?.progress,
+  }
+}
+
+/** The row of `device` at the monotonic time `nowMs`. */
+export function rowOf(device: DeviceRecord, nowMs: number): FleetRow {
+  const { name, reports, courses, refused } = device
+  const status = statusOf(device, nowMs)
+  const live = status === 'online' ? liveOf(device) : notLive
+  const measured = reports.findLast(({ accuracy }) => accuracy !== undefined)
+  const drift = reports.findLast((report) => report.drift?.scorePsi !== undefined)?.drift?.scorePsi
+  const failure = courses[0]?.error?.code
+  const isAbsent = status === 'offline' || status === 'silent'
+  const hasTrouble = failure !== undefined || live.isThrottled || refused > 0 || (drift ?? 0) > driftShift
+  return {
+    name,
+    status,
+    ...servedBy(device),
+    ...live,
+    map: measured?.accuracy?.map,
+    drift,
+    ...deploymentPart(device),
     failure,
     refused,
-    needsLook:
-      status === 'offline' ||
-      status === 'silent' ||
-      failure !== undefined ||
-      isThrottled ||
-      refused > 0 ||
-      (drift ?? 0) > driftShift,
+    needsLook: isAbsent || hasTrouble,
   }
 }

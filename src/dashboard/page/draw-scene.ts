@@ -27,19 +27,24 @@ export function drawScene(
   { hasBoxes, classNames }: Look,
 ): void {
   const { bitmap, frame, detections } = scene
-  const width = frame?.width ?? detections?.width ?? bitmap?.width ?? 16
-  const height = frame?.height ?? detections?.height ?? bitmap?.height ?? 9
+  const { width, height } = frame ?? detections ?? bitmap ?? { width: 16, height: 9 }
   fit(canvas, width / height)
   const context = canvas.getContext('2d')
   if (context === null) return
-  if (bitmap !== undefined) context.drawImage(bitmap, 0, 0, canvas.width, canvas.height)
-  else {
-    context.fillStyle = getComputedStyle(canvas).backgroundColor
-    context.fillRect(0, 0, canvas.width, canvas.height)
-  }
-  canvas.dataset['frame'] = String(frame?.frameId ?? detections?.frameId ?? '')
+  drawGround(context, bitmap)
+  canvas.dataset['frame'] = String((frame ?? detections)?.frameId ?? '')
   canvas.dataset['boxes'] = String(detections?.detections.length ?? 0)
   if (hasBoxes && detections !== undefined) drawBoxes(context, detections, classNames)
+}
+
+function drawGround(context: CanvasRenderingContext2D, bitmap: ImageBitmap | undefined): void {
+  const { canvas } = context
+  if (bitmap !== undefined) {
+    context.drawImage(bitmap, 0, 0, canvas.width, canvas.height)
+    return
+  }
+  context.fillStyle = getComputedStyle(canvas).backgroundColor
+  context.fillRect(0, 0, canvas.width, canvas.height)
 }
 
 /** Gives the canvas the shape of the picture and the pixels of the screen. */

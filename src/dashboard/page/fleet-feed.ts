@@ -18,6 +18,9 @@ const lookPeriodMs = 400
 /** Hears the messages of an opened device that are not part of the fleet's state. */
 export type CloseUpListener = (topic: Topic, payload: Uint8Array<ArrayBuffer>) => void
 
+/** What only an open view of one device reads; all else goes to the store of the fleet. */
+const closeUpKinds: ReadonlySet<string> = new Set(['detections', 'preview', 'response', 'manifest'])
+
 export class FleetFeed {
   readonly link: BrokerLink
   /** Rises when views should look again. */
@@ -93,16 +96,8 @@ export class FleetFeed {
     if (root === undefined) return
     const topic = parseTopic(root, message.topic)
     if (topic === undefined) return
-    switch (topic.kind) {
-      case 'detections':
-      case 'preview':
-      case 'response':
-      case 'manifest':
-        for (const listener of this.#closeUps) listener(topic, message.payload)
-        return
-      default:
-        this.#inbox.put(message, topic.kind !== 'report' && topic.kind !== 'deployment')
-    }
+    if (closeUpKinds.has(topic.kind)) for (const listener of this.#closeUps) listener(topic, message.payload)
+    else this.#inbox.put(message, topic.kind !== 'report' && topic.kind !== 'deployment')
   }
 
   #readSlice(): void {

@@ -25,7 +25,7 @@ const columns: readonly { readonly key: SortKey; readonly title: string; readonl
 
 export function FleetView({ feed }: { readonly feed: FleetFeed }): VNode {
   const rows = useComputed(() => {
-    void feed.tick.value
+    feed.tick.value
     return feed.rows()
   })
   const arranged = useComputed(() => arrangeRows(rows.value, arrangement.value))

@@ -12,7 +12,7 @@ const failuresShown = 6
 
 export function RolloutView({ feed }: { readonly feed: FleetFeed }): VNode {
   const rollouts = useComputed(() => {
-    void feed.tick.value
+    feed.tick.value
     return rolloutsOf(feed.store.devices.values(), feed.store.channels.values())
   })
   return (

@@ -7,9 +7,9 @@ import { buildNetwork } from '../../../src/yolo/build-network.js'
 import { type DoubleTensor, runDouble } from '../../helpers/double-graph.js'
 import { graphRunner } from '../../helpers/graph-runner.js'
 
-const side = 64
+const side = 32
 const batch = 2
-const checked = 40
+const checked = 20
 
 function network(batchNorm: boolean): Graph {
   return buildNetwork({
@@ -23,6 +23,8 @@ function network(batchNorm: boolean): Graph {
     seed: 3,
   })
 }
+
+t.setTimeout(600_000)
 
 for (const batchNorm of [true, false]) {
   const kind = batchNorm ? 'with batch norm' : 'folded'
@@ -67,7 +69,8 @@ for (const batchNorm of [true, false]) {
       const step = 1e-5
       const expected = (lossWith(name, at, step) - lossWith(name, at, -step)) / (2 * step)
       const largest = gradient.reduce((most, each) => Math.max(most, Math.abs(each)), 0)
-      errors.push(Math.abs(gradient[at]! - expected) / Math.max(Math.abs(expected), 1e-2 * largest))
+      // The difference itself is rounded to about 1e-9: gradients below that are not told apart from zero.
+      errors.push(Math.abs(gradient[at]! - expected) / Math.max(Math.abs(expected), 1e-2 * largest, 1e-6))
     }
     errors.sort((a, b) => a - b)
     const median = errors[checked / 2]!
