@@ -36,7 +36,11 @@ export function Chart({ title, unit, x, series, isTime = true, summary, yMin = 0
   useLayoutEffect(() => {
     const element = box.current!
     const style = getComputedStyle(element)
-    const color = (name: string): string => style.getPropertyValue(`--${name}`).trim()
+    const color = (name: string): string => {
+      // Resolved by the browser: a custom property itself still holds both themes.
+      element.style.color = `var(--${name})`
+      return style.color
+    }
     const axis: uPlot.Axis = {
       stroke: color('quiet'),
       grid: { stroke: color('line'), width: 1 },

@@ -22,7 +22,7 @@ interface Props {
 }
 
 export function DeviceView({ feed, name }: Props): VNode {
-  feed.tick.value
+  feed.followChanges()
   const device = feed.store.devices.get(name)
   if (device === undefined)
     return (
@@ -45,7 +45,7 @@ function OpenDevice({ feed, device }: { readonly feed: FleetFeed; readonly devic
   const lastFrame = useSignal<FrameDetections | undefined>(undefined)
   const classNames = useClassNames(feed, device)
   const shownFrame = useComputed(() => {
-    feed.tick.value
+    feed.followChanges()
     return lastFrame.peek()
   })
   const row = rowOf(device, monotonicMs())

@@ -24,7 +24,7 @@ const closeUpKinds: ReadonlySet<string> = new Set(['detections', 'preview', 'res
 export class FleetFeed {
   readonly link: BrokerLink
   /** Rises when views should look again. */
-  readonly tick = signal(0)
+  readonly #changes = signal(0)
   readonly settings = signal<BrokerSettings | undefined>(undefined)
   store = new FleetStore('')
   topics: Topics | undefined
@@ -62,7 +62,12 @@ export class FleetFeed {
       ...kinds.map((kind) => topics.stateOfAll(kind)),
       topics.allChannelsDesired(),
     ])
-    this.tick.value++
+    this.#changes.value++
+  }
+
+  /** Makes the view or computed value that calls this look again with every change. */
+  followChanges(): number {
+    return this.#changes.value
   }
 
   /** The rows of all devices; rows of silent devices are made again now and then. */
@@ -117,6 +122,6 @@ export class FleetFeed {
     this.#looks++
     if (this.store.revision === this.#shownRevision && this.#looks % 12 !== 0) return
     this.#shownRevision = this.store.revision
-    this.tick.value++
+    this.#changes.value++
   }
 }

@@ -25,7 +25,7 @@ const columns: readonly { readonly key: SortKey; readonly title: string; readonl
 
 export function FleetView({ feed }: { readonly feed: FleetFeed }): VNode {
   const rows = useComputed(() => {
-    feed.tick.value
+    feed.followChanges()
     return feed.rows()
   })
   const arranged = useComputed(() => arrangeRows(rows.value, arrangement.value))
@@ -188,7 +188,7 @@ function SortChoice(): VNode {
 const tiles: readonly {
   readonly filter: FleetFilter
   readonly title: string
-  readonly key: keyof FleetSummary
+  readonly key: 'devices' | 'online' | 'down' | 'deploying' | 'look'
 }[] = [
   { filter: 'all', title: 'devices', key: 'devices' },
   { filter: 'online', title: 'online', key: 'online' },
@@ -212,7 +212,7 @@ function Overview({ summary }: { readonly summary: FleetSummary }): VNode {
               arrangement.value = { ...arrangement.value, filter: tile.filter }
             }}
           >
-            <strong>{String(summary[tile.key])}</strong>
+            <strong>{summary[tile.key]}</strong>
             <span>{tile.title}</span>
           </button>
         ))}

@@ -61,7 +61,7 @@ export function LivePicture({ feed, device, camera, classNames, onFrame }: Props
             heardAtMs = nowMs
             onFrame(frame)
             scene = pairs.addDetections(frame, nowMs)
-          } else if (topic.kind === 'preview') {
+          } else {
             pictureAtMs = nowMs
             scene = pairs.addPicture(parsePreview(payload), nowMs)
           }
@@ -152,14 +152,17 @@ class PictureScreen {
     this.#waiting = undefined
     if (scene === undefined || this.#isClosed) return
     this.#isDecoding = true
-    let bitmap: ImageBitmap | undefined
-    try {
-      if (scene.picture !== undefined)
-        bitmap = await createImageBitmap(new Blob([scene.picture.jpeg], { type: 'image/jpeg' }))
-    } catch {
-      // Not a JPEG that this browser can decode: the boxes are drawn alone.
-    }
+    this.#put(scene, await decoded(scene))
     this.#isDecoding = false
+    if (this.#hasWork()) void this.#next()
+  }
+
+  #hasWork(): boolean {
+    return this.#waiting !== undefined && !this.#isClosed
+  }
+
+  /** Takes ownership of the bitmap. */
+  #put(scene: Scene, bitmap: ImageBitmap | undefined): void {
     if (this.#isClosed) {
       bitmap?.close()
       return
@@ -170,6 +173,15 @@ class PictureScreen {
     this.#request = requestAnimationFrame(() => {
       if (this.#drawn !== undefined) drawScene(this.#canvas, this.#drawn, this.#lookOf())
     })
-    if (this.#waiting !== undefined) void this.#next()
+  }
+}
+
+/** The picture of a scene; undefined when it has none, or none that this browser can decode: the boxes are drawn alone. */
+async function decoded(scene: Scene): Promise<ImageBitmap | undefined> {
+  if (scene.picture === undefined) return undefined
+  try {
+    return await createImageBitmap(new Blob([scene.picture.jpeg], { type: 'image/jpeg' }))
+  } catch {
+    return undefined
   }
 }

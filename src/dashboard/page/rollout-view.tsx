@@ -12,7 +12,7 @@ const failuresShown = 6
 
 export function RolloutView({ feed }: { readonly feed: FleetFeed }): VNode {
   const rollouts = useComputed(() => {
-    feed.tick.value
+    feed.followChanges()
     return rolloutsOf(feed.store.devices.values(), feed.store.channels.values())
   })
   return (
