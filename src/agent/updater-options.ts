@@ -11,6 +11,7 @@ export function updaterOptionsOf(config: Config): UpdaterOptions {
       policy: selection.policy,
       latencyTargetMs: selection.latencyTargetMs,
       mapFloor: selection.mapFloor,
+      hysteresis: selection.hysteresis,
       trialsMax: selection.maxTrials,
     },
     acceptance: {

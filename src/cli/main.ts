@@ -18,6 +18,7 @@ import { publishCommand } from './commands/publish.js'
 import { runCommand } from './commands/run.js'
 import { trainCommand } from './commands/train.js'
 import { valCommand } from './commands/val.js'
+import { variantsCommand } from './commands/variants.js'
 import { whyCommand } from './commands/why.js'
 import { reportError } from './output.js'
 import { packageVersion } from './package-version.js'
@@ -66,6 +67,7 @@ function program(): Command {
     checkConfigCommand(),
     doctorCommand(),
     whyCommand(),
+    variantsCommand(),
   ]
   for (const command of commands) root.addCommand(command.exitOverride())
   return root

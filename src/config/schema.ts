@@ -103,6 +103,16 @@ export const settings = {
       100,
     ),
     map_floor: setting('latency-first: the mAP50-95 a variant must keep, 0..1.', numberBetween(0, 1), 0),
+    hysteresis: setting(
+      'How much faster, as a share, another variant of equal accuracy has to measure before it replaces the one that serves.',
+      numberBetween(0, 1),
+      0.1,
+    ),
+    throttle_s: setting(
+      'Seconds that the machine must have been slowed down, or at full speed again, before variants are measured anew; 0: never.',
+      integerBetween(0, 86_400),
+      300,
+    ),
     max_trials: setting('How many variants are measured at the most.', integerBetween(1, 32), 3),
     trial_runs: setting('Timed runs per measured variant.', integerBetween(5, 1000), 30),
   },

@@ -22,6 +22,8 @@ export interface SelectionPolicy {
   readonly latencyTargetMs: number
   /** latency-first: the mAP50-95 to keep, 0..1. */
   readonly mapFloor: number
+  /** How much faster, as a share, another variant of equal accuracy has to be before it takes the place of one that serves. */
+  readonly hysteresis: number
 }
 
 export interface Choice {
@@ -38,16 +40,41 @@ export function accuracyOf({ accuracy, variant }: MeasuredVariant): number | und
 /** Points of mAP that one halving of the latency is worth to `balanced`, 0..1. */
 const mapPerHalving = 0.02
 
-/** Chooses among at least one measured variant. */
-export function chooseVariant(measured: readonly MeasuredVariant[], policy: SelectionPolicy): Choice {
+/**
+ * Chooses among at least one measured variant. `incumbent` is the id of the one that serves now, if it is of the same version:
+ * it keeps its place unless another is better by the policy's hysteresis, or unless it misses the policy's bound.
+ */
+export function chooseVariant(
+  measured: readonly MeasuredVariant[],
+  policy: SelectionPolicy,
+  incumbent?: string,
+): Choice {
   const { candidates, excluded } = admit(measured, policy)
   const ranked = [...candidates].sort((a, b) => scoreOf(b, policy) - scoreOf(a, policy))
-  const chosen = ranked[0]!
-  const others = ranked.slice(1).map((other) => ({
-    variant: other.variant.id,
-    reason: `${describe(other)}; ${chosen.variant.id} is better for ${policy.policy}: ${describe(chosen)}`,
-  }))
+  const best = ranked[0]!
+  const kept = ranked.find((each) => each.variant.id === incumbent && isCloseTo(best, each, policy))
+  const chosen = kept ?? best
+  const others = ranked
+    .filter((each) => each !== chosen)
+    .map((other) => ({ variant: other.variant.id, reason: reasonAgainst(other, chosen, policy) }))
   return { chosen, why: `${policy.policy}: ${describe(chosen)}`, discarded: [...excluded, ...others] }
+}
+
+/** Whether `other` serves nearly as well as `best`: the step between them is not worth a swap. */
+function isCloseTo(best: MeasuredVariant, other: MeasuredVariant, policy: SelectionPolicy): boolean {
+  const slower = {
+    ...best,
+    latency: { ...best.latency, p95Ms: best.latency.p95Ms * (1 + policy.hysteresis) },
+  }
+  return scoreOf(slower, policy) <= scoreOf(other, policy)
+}
+
+function reasonAgainst(other: MeasuredVariant, chosen: MeasuredVariant, policy: SelectionPolicy): string {
+  const isBetter = scoreOf(other, policy) > scoreOf(chosen, policy)
+  const comparison = isBetter
+    ? `better than ${chosen.variant.id} by less than the hysteresis of ${policy.hysteresis}`
+    : `${chosen.variant.id} is better for ${policy.policy}`
+  return `${describe(other)}; ${comparison}: ${describe(chosen)}`
 }
 
 interface Admission {

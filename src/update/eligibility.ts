@@ -31,8 +31,8 @@ const checks: readonly Check[] = [
     const missing = cpuNeeds.filter((name) => !cpuFeatures.includes(name))
     return missing.length === 0 ? undefined : `needs CPU features ${missing.join(', ')}`
   },
-  ({ int8Target }, { int8Targets }) =>
-    int8Target === undefined || int8Targets.includes(int8Target)
+  ({ kind, int8Target }, { int8Targets }) =>
+    kind !== 'onnx' || int8Target === undefined || int8Targets.includes(int8Target)
       ? undefined
       : `int8 for ${int8Target}; fitting here: ${int8Targets.join(', ') || 'none'}`,
   ({ artefact }, { memoryBytes }) => {
@@ -42,8 +42,8 @@ const checks: readonly Check[] = [
       : `needs about ${toMega(neededBytes)} MB of memory, ${toMega(memoryBytes)} MB are free`
   },
   ({ platform }, profile) => {
-    if (platform?.chip !== undefined && platform.chip !== profile.chip)
-      return `made for ${platform.chip}, this is ${profile.chip ?? 'another chip'}`
+    if (platform?.chip !== undefined && !profile.chips.includes(platform.chip))
+      return `made for ${platform.chip}, here is ${profile.chips.join(', ') || 'no chip of that name'}`
     if (platform?.runtime === undefined) return undefined
     const version = profile.platformRuntimes[platform.runtime]
     if (version === undefined) return `needs ${platform.runtime}`
@@ -89,11 +89,22 @@ function guessedScore(variant: Variant, profile: DeviceProfile, selection: Selec
  * that this machine computes fast.
  */
 function guessedCost(variant: Variant, profile: DeviceProfile): number {
-  const rank = variant.int8Target === undefined ? -1 : profile.int8Targets.indexOf(variant.int8Target)
-  const formatFactor = rank === 0 ? 0.4 : rank > 0 ? 0.7 : 1
   const prefers = variant.cpuPrefers
   const hasPreferred = prefers.length === 0 || prefers.some((name) => profile.cpuFeatures.includes(name))
-  return variant.macs * formatFactor * (hasPreferred ? 1 : 1.5) * (variant.form === 'edge' ? 0.95 : 1)
+  return (
+    variant.macs *
+    formatFactor(variant, profile) *
+    (hasPreferred ? 1 : 1.5) *
+    (variant.form === 'edge' ? 0.95 : 1)
+  )
+}
+
+/** An accelerator first, then the int8 layout that the CPU likes best, then any other int8 layout. */
+function formatFactor({ kind, providers, int8Target, precision }: Variant, profile: DeviceProfile): number {
+  if (kind !== 'onnx') return 0.1
+  if (providers.some((name) => name !== 'cpu' && profile.providers.includes(name))) return 0.2
+  if (int8Target !== undefined && int8Target === profile.int8Targets[0]) return 0.4
+  return precision === 'int8' || int8Target !== undefined ? 0.7 : 1
 }
 
 function toMega(bytes: number): string {

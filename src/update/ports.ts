@@ -104,7 +104,8 @@ export interface DeviceProfile {
   readonly encodings: readonly string[]
   /** Memory that a model may take. */
   readonly memoryBytes: number
-  readonly chip?: string
+  /** SoC and accelerators: `t234`, `hailo8`. */
+  readonly chips: readonly string[]
   /** Software for artefacts that are not ONNX: name to version. */
   readonly platformRuntimes: Readonly<Record<string, string>>
 }

@@ -36,7 +36,7 @@ export interface Behaviour {
 
 export const testOptions: UpdaterOptions = {
   device: fleetDevice,
-  selection: { policy: 'balanced', latencyTargetMs: 100, mapFloor: 0, trialsMax: 3 },
+  selection: { policy: 'balanced', latencyTargetMs: 100, mapFloor: 0, hysteresis: 0.1, trialsMax: 3 },
   acceptance: {
     expectedDropMax: 0.05,
     activeDropMax: 0.05,
@@ -206,6 +206,7 @@ export class TestDevice {
             int8Targets: [],
             encodings: ['none', 'br'],
             memoryBytes: 1e9,
+            chips: [],
             platformRuntimes: {},
           }),
         conditions: () => Promise.resolve('test'),

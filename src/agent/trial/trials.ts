@@ -15,6 +15,7 @@ import type { AccuracyFigures } from '../../protocol/measurement.js'
 import type { Store } from '../../store/store.js'
 import type { DeviceProfile, ServedModel, TrialRequest, TrialResult, Trials } from '../../update/ports.js'
 import { sessionOptionsOf } from '../serving/open-served-model.js'
+import { deviceProfileOf } from './device-profile.js'
 import { runTrialProcess, type TrialLimits } from './run-trial-process.js'
 
 export interface TrialsOptions {
@@ -54,18 +55,8 @@ function hardwareOf({ hardwareRoot }: TrialsOptions): ReturnType<typeof detectHa
 
 /** Read anew each time: free memory and power mode change. */
 async function profileOf(options: TrialsOptions): Promise<DeviceProfile> {
-  const { cpu, board, condition, int8Targets, platformRuntimes } = await hardwareOf(options)
   const { providers } = options.inference
-  return {
-    kinds: providers.length === 0 ? [] : ['onnx'],
-    providers,
-    cpuFeatures: cpu.features,
-    int8Targets,
-    encodings: ['none', 'br', 'gzip'],
-    memoryBytes: condition.memoryAvailableBytes,
-    ...(board.chip !== undefined && { chip: board.chip }),
-    platformRuntimes,
-  }
+  return deviceProfileOf(await hardwareOf(options), { providers, runners: [] })
 }
 
 async function conditionsOf(options: TrialsOptions, variant: Variant): Promise<string> {
@@ -82,6 +73,7 @@ async function conditionsOf(options: TrialsOptions, variant: Variant): Promise<s
     board: board.name,
     cpu: `${cpu.model} x ${cpu.cores}`,
     power: condition.powerMode ?? 'unknown',
+    throttled: condition.throttled ?? false,
   })
 }
 

@@ -75,7 +75,7 @@ export function makeBundle(files: readonly VariantFile[], options: BundleOptions
     task: 'detect',
     classNames: chosenNames(lead, options.classNames),
     input: { width: lead.inputWidth, height: lead.inputHeight },
-    variants,
+    variants: withOwnIds(variants, files),
     ...(golden !== undefined && {
       golden: { artefact: golden.artefact, images: options.golden!.images },
     }),
@@ -93,6 +93,17 @@ function chosenNames(lead: ModelDescription, given: readonly string[] | undefine
   if (given.length === lead.classNames.length) return given
   const problem = `the model has ${lead.classNames.length} classes, expected as many names, got ${given.length}`
   throw new AgentError('model.labels_invalid', problem)
+}
+
+/** Files that are alike in precision, target and size are told apart by their names. */
+function withOwnIds(variants: readonly Variant[], files: readonly VariantFile[]): readonly Variant[] {
+  const counts = new Map<string, number>()
+  for (const { id } of variants) counts.set(id, (counts.get(id) ?? 0) + 1)
+  return variants.map((variant, index) => {
+    if (counts.get(variant.id) === 1 || files[index]!.id !== undefined) return variant
+    const [name = ''] = files[index]!.path.split('/').slice(-1)
+    return { ...variant, id: name.replace(/\.onnx$/, '').replaceAll(/[^A-Za-z0-9._-]/g, '-') }
+  })
 }
 
 function requireSameClasses(lead: ModelDescription, other: ModelDescription, path: string): void {

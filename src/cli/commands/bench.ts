@@ -10,8 +10,9 @@ import { letterbox } from '../../yolo/letterbox.js'
 import type { MeasuredModel } from '../measure/measure-accuracy.js'
 import { measureSpeed, quantileOf, type SpeedFrame, type SpeedMeasurement } from '../measure/measure-speed.js'
 import { readDetectorFile } from '../model-file.js'
-import { integerOption } from '../options.js'
+import { integerOption, settingOption } from '../options.js'
 import { processOutput, table } from '../output.js'
+import { benchVariants } from '../selection/bench-variants.js'
 
 interface Options {
   readonly threads?: number
@@ -22,12 +23,17 @@ interface Options {
   readonly spin?: boolean
   readonly provider?: readonly string[]
   readonly json?: boolean
+  readonly allVariants?: boolean
+  readonly config?: string
+  readonly set: ReadonlyMap<string, unknown>
+  readonly golden?: string
+  readonly root?: string
 }
 
 export function benchCommand(): Command {
   return new Command('bench')
     .description('Measure models side by side on this machine: from a frame in memory to boxes.')
-    .argument('<model...>', 'YOLOv8 detectors as .onnx; each is compared with the first')
+    .argument('<model...>', 'YOLOv8 detectors as .onnx, each compared with the first; or a bundle folder')
     .option(
       '--threads <count>',
       'threads of one inference (default: every core)',
@@ -44,11 +50,22 @@ export function benchCommand(): Command {
     .option('--picture <file>', 'a picture to look at (default: noise in which nothing is found)')
     .option('--provider <name...>', 'execution providers, best first (default: cpu)')
     .option('--spin', 'threads of a session spin while they wait: faster alone, slower beside others')
+    .option('--all-variants', 'measure as the trial of a device does, each variant in a process, and choose')
+    .option('-c, --config <file>', 'with --all-variants: YAML or JSON file of settings')
+    .option(
+      '--set <section.key=value>',
+      'with --all-variants: one setting, such as selection.policy=latency-first; may be repeated',
+      settingOption,
+      new Map<string, unknown>(),
+    )
+    .option('--golden <data>', 'with --all-variants: labelled pictures, where the bundle brings none')
+    .option('--root <folder>', 'with --all-variants: take what is eligible from a copied file tree')
     .option('--json', 'print JSON')
     .action(bench)
 }
 
 async function bench(paths: string[], options: Options): Promise<void> {
+  if (options.allVariants === true) return benchVariants(paths, options)
   const output = processOutput(options.json ?? false)
   const files = await Promise.all(paths.map(readDetectorFile))
   const threads = options.threads ?? availableParallelism()

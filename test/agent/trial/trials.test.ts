@@ -153,8 +153,8 @@ t.test('the profile and the conditions are those of the board', async (t) => {
   t.match(await trials.profile(), {
     kinds: ['onnx'],
     providers: ['cpu'],
-    int8Targets: ['arm64'],
-    chip: 't234',
+    int8Targets: ['arm64', 'qdq'],
+    chips: ['t234', 'nvidiaampereorin'],
     cpuFeatures: ['asimd', 'asimdhp', 'asimddp'],
     platformRuntimes: { tensorrt: '10.3.0' },
   })

@@ -1,0 +1,59 @@
+/**
+ * What the update service has to know of a machine to tell which variants can run on it.
+ * Invariant: pure; a kind, a provider or a runner is listed only when it was proven by opening it.
+ */
+
+import type { HardwareProfile } from '../../hardware/hardware-profile.js'
+import type { DeviceProfile } from '../../update/ports.js'
+
+/** A runner command that answered: it loads artefacts of another kind than ONNX. */
+export interface ProvenRunner {
+  /** Of artefacts: `hef`, `rknn`, `engine`. */
+  readonly kind: string
+  /** The software behind it, and its version: `hailort`, `4.20.0`. */
+  readonly runtime: string
+  readonly version: string
+}
+
+export interface ProvenSoftware {
+  /** Execution providers that computed right, best first. */
+  readonly providers: readonly string[]
+  readonly runners: readonly ProvenRunner[]
+}
+
+/** Joins what the machine is with what was proven to work on it. */
+export function deviceProfileOf(hardware: HardwareProfile, software: ProvenSoftware): DeviceProfile {
+  const { cpu, board, condition, accelerators, platformRuntimes } = hardware
+  const { providers, runners } = software
+  return {
+    kinds: [...(providers.length === 0 ? [] : ['onnx']), ...runners.map(({ kind }) => kind)],
+    providers,
+    cpuFeatures: cpu.features,
+    int8Targets: int8TargetsOf(hardware.int8Targets, providers),
+    encodings: ['none', 'br', 'gzip'],
+    memoryBytes: condition.memoryAvailableBytes,
+    chips: [
+      ...(board.chip === undefined ? [] : [board.chip]),
+      ...accelerators.map(({ name }) => plain(name)),
+    ],
+    platformRuntimes: {
+      ...platformRuntimes,
+      ...Object.fromEntries(runners.map(({ runtime, version }) => [runtime, version])),
+    },
+  }
+}
+
+/** The portable form computes right wherever 8-bit weights do; TensorRT has a layout of its own. */
+function int8TargetsOf(ofCpu: readonly string[], providers: readonly string[]): readonly string[] {
+  const takesEightBits = ofCpu.some((target) => target === 'x64-vnni' || target === 'arm64')
+  return [
+    ...(providers.includes('tensorrt') ? ['tensorrt'] : []),
+    ...ofCpu,
+    ...(takesEightBits ? ['qdq'] : []),
+  ]
+}
+
+/** `Hailo-8` is `hailo8` wherever files and libraries are named after it. */
+function plain(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+}
