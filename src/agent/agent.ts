@@ -43,6 +43,7 @@ import { libraryOptionsOf, openServedModel } from './serving/open-served-model.j
 import { ServingWatch } from './serving/serving-watch.js'
 import { trustPolicyOf } from './trusted-keys.js'
 import { updaterOptionsOf } from './updater-options.js'
+import { conditionWatch } from './selection/condition-watch.js'
 import { createTrials, servedAccuracy } from './trial/trials.js'
 
 export interface AgentOptions {
@@ -102,6 +103,9 @@ interface Parts {
 }
 
 const clock = systemClock
+const conditionPeriodMs = 5_000
+/** A mode that is set for a moment is not worth a measurement. */
+const powerModeSettleMs = 15_000
 /** Kept free on the disk for everybody else. */
 const diskReserveBytes = 64 * 1024 * 1024
 
@@ -199,7 +203,7 @@ async function openParts(config: Config, { logger, onCamerasEnded }: AgentOption
 function sayReported({ status, cameras, updater }: Parts): void {
   status.sayReported({
     provider: cameras.model?.provider,
-    why: updater?.deployment?.why,
+    deployment: updater?.deployment,
     desiredSequence: updater?.desiredSequence,
   })
 }
@@ -268,6 +272,15 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
       },
       () => closeWishes(),
     ),
+    conditionWatch({
+      limits: { powerModeMs: powerModeSettleMs, throttleMs: config.selection.throttleS * 1000 },
+      periodMs: conditionPeriodMs,
+      clock,
+      onChange: (reason) => {
+        logger.info({ reason }, 'the variants are measured anew')
+        parts.updater?.reconsider(reason)
+      },
+    }),
     parts.telemetry,
     service(
       'systemd',

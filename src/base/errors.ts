@@ -68,6 +68,7 @@ export const errorTable = {
   'deployment.wish_superseded': { retry: 'later', exit: 8 },
   'deployment.run_interrupted': { retry: 'later', exit: 8 },
   'deployment.crash_loop': { retry: 'later', exit: 8 },
+  'deployment.variant_kept': { retry: 'later', exit: 8 },
   'deployment.trial_failed': { retry: 'never', exit: 8 },
   'deployment.accuracy_low': { retry: 'never', exit: 8 },
   'deployment.soak_failed': { retry: 'never', exit: 8 },

@@ -33,6 +33,8 @@ export interface DeploymentRecord {
   /** The variant chosen in the trial, and why. */
   readonly variantId?: string
   readonly why?: string
+  /** Why the variants of the serving version are measured anew; absent when a wish asked for the deployment. */
+  readonly reconsidered?: string
   /** Why it was refused or is rolled back. */
   readonly error?: WireError
 }

@@ -60,6 +60,7 @@ function isDeployment(value: unknown): value is DeploymentRecord {
     isOptionalText(value['manifestSha256']) &&
     isOptionalText(value['variantId']) &&
     isOptionalText(value['why']) &&
+    isOptionalText(value['reconsidered']) &&
     isError(value['error'])
   )
 }

@@ -22,6 +22,7 @@ import { type Effect, effectsOf, type MachineState, step } from './machine.js'
 import { nextStep } from './next-wish.js'
 import { type Outcome, outcomeOf, withOutcome } from './outcomes.js'
 import type { UpdatePorts } from './ports.js'
+import { reconsiderationOf } from './reconsideration.js'
 import { recover } from './recover.js'
 import { stateRow, type Work } from './states.js'
 import type { UpdaterOptions } from './updater-options.js'
@@ -86,6 +87,8 @@ export class Updater {
   #takings: Promise<void> = Promise.resolve()
   /** The deployment whose wish was taken back. */
   #withdrawnId: string | undefined
+  /** Why the variants of the serving version are to be measured anew. */
+  #reconsidered: string | undefined
 
   private constructor(ports: UpdatePorts, options: UpdaterOptions, entry: JournalEntry | undefined) {
     this.#ports = ports
@@ -137,6 +140,12 @@ export class Updater {
   /** Takes a signed wish for `target`, or that it was taken back. Never throws: a bad wish is logged and changes nothing. */
   wish(target: DesiredTarget, envelope: Uint8Array | undefined): void {
     this.#takings = this.#takings.then(() => this.#take(target, envelope))
+  }
+
+  /** Measures the variants of the serving version anew as soon as nothing else is to be done; `reason` is one sentence. */
+  reconsider(reason: string): void {
+    this.#reconsidered = reason
+    this.#wake.abort()
   }
 
   /** Ends the work under way; the next start goes on with it. */
@@ -233,9 +242,21 @@ export class Updater {
       await this.#advance({ kind: 'offered', deployment: recordOf(next.wish, next.attempt) })
       return
     }
+    const again = this.#takeReconsideration(nowMs)
+    if (again !== undefined) {
+      await this.#advance({ kind: 'offered', deployment: again })
+      return
+    }
     if (this.#isStopping() || this.#isJournalStale) return
     this.#wake = new AbortController()
     await clock.sleep(next.waitMs, this.#wake.signal)
+  }
+
+  #takeReconsideration(nowMs: number): DeploymentRecord | undefined {
+    const reason = this.#reconsidered
+    this.#reconsidered = undefined
+    if (reason === undefined) return undefined
+    return reconsiderationOf(this.#ports.slots.state, this.#options.device, reason, nowMs)
   }
 
   /** Takes up a closing state that was given up. Nothing else is deployed before. */
@@ -356,7 +377,7 @@ export class Updater {
 
   #recordOutcome(from: DeploymentState): void {
     const { deployment } = this.#machine
-    if (deployment === undefined) return
+    if (deployment === undefined || (deployment.reconsidered !== undefined && from !== 'committed')) return
     const outcome = outcomeOf(deployment, from, {
       attemptsMax: this.#options.attemptsMax,
       nowMs: this.#ports.clock.wallMs(),

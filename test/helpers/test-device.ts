@@ -30,6 +30,7 @@ export interface Behaviour {
   /** Called when the port that a state's work uses is used; what it throws the port throws. */
   onWork?: (state: DeploymentState, device: TestDevice) => Promise<void>
   measure?: (request: TrialRequest) => TrialResult
+  conditions?: () => string
   soak?: () => SoakWindow
   onJournal?: (from: DeploymentState | undefined, to: DeploymentState) => void
 }
@@ -209,7 +210,7 @@ export class TestDevice {
             chips: [],
             platformRuntimes: {},
           }),
-        conditions: () => Promise.resolve('test'),
+        conditions: () => Promise.resolve(behaviour.conditions?.() ?? 'test'),
         measure: async (request) => {
           await work()
           return behaviour.measure?.(request) ?? measuredAs(request.variant.id === 'small' ? 20 : 40, 0.5)

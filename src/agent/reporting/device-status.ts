@@ -27,12 +27,15 @@ export interface DeviceStatusPorts {
 export interface ServingFacts {
   /** The execution provider that the active model runs on; undefined while none serves. */
   readonly provider: string | undefined
-  readonly why: string | undefined
+  /** The deployment under way, or the last one; it knows why the variant was chosen that it brought. */
+  readonly deployment: { readonly id: string; readonly why?: string } | undefined
   readonly desiredSequence: number | undefined
 }
 
 export class DeviceStatus {
   readonly #ports: DeviceStatusPorts
+  /** Of the last deployment that chose a variant: a later one that was refused does not make it forgotten. */
+  #choice: { readonly id: string; readonly why: string } | undefined
 
   constructor(ports: DeviceStatusPorts) {
     this.#ports = ports
@@ -46,8 +49,10 @@ export class DeviceStatus {
     this.#say('deployment', () => encodeDeployment(deployment))
   }
 
-  sayReported({ provider, why, desiredSequence }: ServingFacts): void {
+  sayReported({ provider, deployment, desiredSequence }: ServingFacts): void {
     const { active, previous } = this.#ports.slots()
+    if (deployment?.why !== undefined) this.#choice = { id: deployment.id, why: deployment.why }
+    const why = active?.deploymentId === this.#choice?.id ? this.#choice?.why : undefined
     const reported: Reported = {
       at: new Date(this.#ports.clock.wallMs()).toISOString(),
       ...(active !== undefined && provider !== undefined && { active: runningModel(active, provider, why) }),

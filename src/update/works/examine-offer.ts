@@ -2,7 +2,7 @@
 
 import { AgentError } from '../../base/errors.js'
 import { openEnvelope } from '../../protocol/envelope.js'
-import { type Manifest, manifestPayloadType, parseManifest } from '../../protocol/manifest.js'
+import { type Manifest, manifestPayloadType, parseManifest, type Variant } from '../../protocol/manifest.js'
 import type { DeploymentRecord } from '../deployment-record.js'
 import { eligibleVariants } from '../eligibility.js'
 import type { SlotsView } from '../ports.js'
@@ -10,7 +10,11 @@ import type { WorkFunction } from './work.js'
 
 export const examineOffer: WorkFunction = async ({ ports, options, deployment, signal }) => {
   const { model, version } = deployment
-  const bytes = await ports.manifests.fetch(model, version, signal)
+  const { active } = ports.slots.state
+  const incumbent = active?.model === model && active.version === version ? active : undefined
+  // What serves was accepted once; its manifest is here, also while the broker is away.
+  const known = incumbent === undefined ? undefined : await ports.manifests.read(incumbent.manifestSha256)
+  const bytes = known ?? (await ports.manifests.fetch(model, version, signal))
   const manifest = parseManifest(openEnvelope(bytes, manifestPayloadType, await ports.trust()).payload)
   requireAsked(manifest, deployment)
   requireNewEnough(manifest, deployment, ports.slots.state)
@@ -20,22 +24,35 @@ export const examineOffer: WorkFunction = async ({ ports, options, deployment, s
     options.selection,
   )
   const { trialsMax } = options.selection
-  const shortlist = variants.slice(0, trialsMax)
+  const shortlist = shortlistOf(variants, trialsMax, incumbent?.variantId)
   if (shortlist.length === 0) {
     const reasons = discarded.map(({ variant, reason }) => `${variant}: ${reason}`).join('; ')
     throw new AgentError('variant.none_eligible', `no variant of ${model} ${version} runs here: ${reasons}`)
   }
   const manifestSha256 = await ports.manifests.write(bytes)
-  const untried = variants.slice(trialsMax).map(({ id }) => ({
-    variant: id,
-    reason: `not among the ${trialsMax} best guesses that are measured`,
-  }))
+  const untried = variants
+    .filter((variant) => !shortlist.includes(variant))
+    .map(({ id }) => ({
+      variant: id,
+      reason: `not among the ${trialsMax} best guesses that are measured`,
+    }))
   return {
     kind: 'accepted',
     manifestSha256,
     shortlist: shortlist.map(({ id }) => id),
     discarded: [...discarded, ...untried],
   }
+}
+
+/** The best guesses, with the variant that serves among them: another one is only better than it when both are measured. */
+function shortlistOf(
+  variants: readonly Variant[],
+  trialsMax: number,
+  incumbent: string | undefined,
+): readonly Variant[] {
+  const best = variants.slice(0, trialsMax)
+  const serving = variants.find(({ id }) => id === incumbent)
+  return serving === undefined || best.includes(serving) ? best : [...best.slice(0, trialsMax - 1), serving]
 }
 
 /** A manifest that was signed for another version must not be served under this one's name. */

@@ -48,10 +48,16 @@ export const tryVariants: WorkFunction = async (context) => {
     report(context, trials, undefined, refused)
     throw refusalOfAll(trials, refused)
   }
-  const choice = chooseVariant(passed, options.selection)
+  const isServing = active?.model === deployment.model && active.version === deployment.version
+  const incumbent = isServing ? active.variantId : undefined
+  const choice = chooseVariant(passed, options.selection, incumbent)
   context.measured.push(...passed)
   const discarded = [...refused, ...choice.discarded]
   report(context, trials, choice.chosen.variant.id, discarded)
+  if (choice.chosen.variant.id === incumbent) {
+    const problem = `${incumbent} stays after ${deployment.reconsidered ?? 'another measurement'}: ${choice.why}`
+    throw new AgentError('deployment.variant_kept', problem)
+  }
   return { kind: 'chosen', variantId: choice.chosen.variant.id, why: choice.why, discarded }
 }
 
