@@ -25,6 +25,8 @@ export interface SessionOptions {
   readonly library?: string
   /** Options of execution providers by name, as strings: `{ tensorrt: { trt_fp16_enable: '1' } }`. Only with `library`. */
   readonly providerOptions?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** A folder of this model's own in which its providers keep the engines that they build. Only with `library`. */
+  readonly engineFolder?: string
   /** Threads that compute one operator together. Default: every core. */
   readonly intraOpThreads?: number
   /**

@@ -12,6 +12,7 @@ import type { ModelSource } from '../messages.js'
 import { reasonOf } from '../open-ort-session.js'
 import { providersOf, type SessionOptions, toOrtOptions } from '../session-options.js'
 import type { ElementType, TensorInfo } from '../tensor.js'
+import { engineOptions } from '../engine-cache.js'
 import { providerUnavailable } from '../execution-providers.js'
 import { appendProvider } from './append-provider.js'
 import { addressOf, CStrings, loadOrtApi, memoryAt, type OrtApi, type Pointer, textAt } from './ort-api.js'
@@ -43,14 +44,18 @@ export async function openNativeSession(
   options: SessionOptions,
 ): Promise<BackendSession> {
   invariant(options.library !== undefined, 'a native session names its library')
-  const api = await loadOrtApi(options.library)
+  return openSessionIn(await loadOrtApi(options.library), source, options)
+}
+
+/** The same with a library that is loaded already. */
+export function openSessionIn(api: OrtApi, source: ModelSource, options: SessionOptions): BackendSession {
   const name = 'path' in source ? source.path : `of ${source.bytes.byteLength} bytes`
   const env = api.create('CreateEnv', FATAL, 'yolo-edge')
   const settings = api.create('CreateSessionOptions')
   try {
     for (const provider of providersOf(options)) {
       try {
-        appendProvider(api, settings, provider, options.providerOptions?.[provider] ?? {})
+        appendProvider(api, settings, provider, optionsOf(provider, options))
       } catch (thrown) {
         throw thrown instanceof AgentError && thrown.code === 'inference.provider_unavailable'
           ? thrown
@@ -72,6 +77,13 @@ export async function openNativeSession(
   } finally {
     api.release('sessionOptions', settings)
   }
+}
+
+/** Where engines are kept, unless the owner says otherwise. */
+function optionsOf(provider: string, options: SessionOptions): Readonly<Record<string, string>> {
+  const { engineFolder, providerOptions } = options
+  const kept = engineFolder === undefined ? {} : engineOptions(provider, engineFolder)
+  return { ...kept, ...providerOptions?.[provider] }
 }
 
 /** The same settings as those of the Node binding, so that both compute the same. */

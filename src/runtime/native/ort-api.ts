@@ -116,7 +116,7 @@ export async function loadOrtApi(path: string): Promise<OrtApi> {
   const version = koffi.call(getVersion, koffi.proto('str', [])) as string
   const api = koffi.call(getApi, koffi.proto('void *', ['uint32_t']), apiVersion) as Pointer | null
   if (isNull(api)) throw refuse(`it is release ${version}, expected ${oldestRelease} or later`)
-  const made = makeApi(api, version)
+  const made = ortApiAt(api, version)
   loaded.set(path, made)
   return made
 }
@@ -137,7 +137,8 @@ function baseOf(path: string, refuse: (problem: string, cause?: unknown) => Agen
 
 type NativeFunction = (...args: readonly unknown[]) => unknown
 
-function makeApi(start: Pointer, version: string): OrtApi {
+/** The API whose table of functions stands at `start`. */
+export function ortApiAt(start: Pointer, version: string): OrtApi {
   const functions = new Map<OrtFunction, NativeFunction>()
   const slots = pointersAt(start, Math.max(...Object.values(table).map(([position]) => position)) + 1)
   for (const [name, [position, args]] of Object.entries(table)) {
