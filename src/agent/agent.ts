@@ -11,6 +11,7 @@
 
 import { randomInt } from 'node:crypto'
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import { systemClock } from '../base/clock.js'
 import { messageOf } from '../base/errors.js'
 import { Lifecycle, type Service } from '../base/lifecycle.js'
@@ -35,15 +36,18 @@ import { serviceNotifier } from './notify-systemd.js'
 import { deviceInfoOf } from './reporting/device-info.js'
 import { DeviceStatus } from './reporting/device-status.js'
 import { probeProviders } from './probe/probe-providers.js'
+import { probeRunners, workingRunners } from './probe/probe-runners.js'
 import { ReportOutbox } from './reporting/report-outbox.js'
 import { telemetryPortsOf } from './reporting/telemetry-ports.js'
 import { CameraHost } from './serving/camera-host.js'
 import { detectionsSink } from './serving/detections-sink.js'
+import { Engines } from './serving/engines.js'
 import { libraryOptionsOf, openServedModel } from './serving/open-served-model.js'
 import { ServingWatch } from './serving/serving-watch.js'
 import { trustPolicyOf } from './trusted-keys.js'
 import { updaterOptionsOf } from './updater-options.js'
 import { conditionWatch } from './selection/condition-watch.js'
+import type { ProvenRunner } from './trial/device-profile.js'
 import { createTrials, servedAccuracy } from './trial/trials.js'
 
 export interface AgentOptions {
@@ -91,6 +95,8 @@ interface Parts {
   readonly providers: readonly ProviderInfo[]
   /** The configuration's, with the execution providers that work. */
   readonly inference: Config['inference']
+  readonly engines: Engines
+  readonly runners: readonly ProvenRunner[]
   readonly store: Store
   readonly connection: MqttConnection
   readonly status: DeviceStatus
@@ -109,20 +115,38 @@ const powerModeSettleMs = 15_000
 /** Kept free on the disk for everybody else. */
 const diskReserveBytes = 64 * 1024 * 1024
 
-async function openParts(config: Config, { logger, onCamerasEnded }: AgentOptions): Promise<Parts> {
-  const hardware = await detectHardware()
-  const providers = await probeProviders(config.inference.providers, libraryOptionsOf(config.inference))
-  const inference = { ...config.inference, providers: workingOf(providers) }
+/** Tries what the settings name; what does not work is logged and left out. */
+async function probeSoftware(
+  { inference }: Config,
+  logger: Logger,
+): Promise<Pick<Parts, 'providers' | 'runners'>> {
+  const providers = await probeProviders(inference.providers, libraryOptionsOf(inference))
   for (const { name, works, reason } of providers)
     if (!works) logger.warn({ provider: name, reason }, 'execution provider does not work here')
-  const device = config.device.id === '' ? hostname() : config.device.id
-  const topics = topicsBelow(config.broker.topicRoot)
+  const runners = await probeRunners(inference.runners)
+  for (const runner of runners)
+    if (!runner.works) logger.warn({ kind: runner.kind, reason: runner.reason }, 'runner does not work here')
+  return { providers, runners: workingRunners(runners) }
+}
+
+async function openDeviceStore({ state, telemetry }: Config, logger: Logger): Promise<Store> {
   const store = await openStore({
-    root: config.state.directory,
-    quota: { limitBytes: config.state.quotaMb * 1e6, reserveBytes: diskReserveBytes },
-    outboxLimitBytes: config.telemetry.outboxMb * 1e6,
+    root: state.directory,
+    quota: { limitBytes: state.quotaMb * 1e6, reserveBytes: diskReserveBytes },
+    outboxLimitBytes: telemetry.outboxMb * 1e6,
   })
   for (const problem of store.problems) logger.error({ code: problem.code, reason: problem.message }, 'store')
+  return store
+}
+
+async function openParts(config: Config, { logger, onCamerasEnded }: AgentOptions): Promise<Parts> {
+  const hardware = await detectHardware()
+  const { providers, runners } = await probeSoftware(config, logger)
+  const inference = { ...config.inference, providers: workingOf(providers) }
+  const engines = new Engines(join(config.state.directory, 'engines'), logger)
+  const device = config.device.id === '' ? hostname() : config.device.id
+  const topics = topicsBelow(config.broker.topicRoot)
+  const store = await openDeviceStore(config, logger)
   const connection = new MqttConnection(
     {
       ...(await connectionOptionsOf(config.broker, device)),
@@ -142,7 +166,7 @@ async function openParts(config: Config, { logger, onCamerasEnded }: AgentOption
   const cameras: CameraHost = new CameraHost({
     cameras: config.cameras,
     detection: config.inference,
-    openModel: (served) => openServedModel(store, inference, served),
+    openModel: (served) => openServedModel({ store, inference, hardware, engines, runners }, served),
     sinksOf: (camera) => [
       watch.sink,
       telemetry.sink,
@@ -170,7 +194,7 @@ async function openParts(config: Config, { logger, onCamerasEnded }: AgentOption
       folder: config.state.directory,
       accuracy: (signal) =>
         servedAccuracy(
-          { store, selection: config.selection, inference, clock },
+          { store, selection: config.selection, inference, engines, runners, clock },
           store.slots.state.active,
           signal,
         ),
@@ -184,6 +208,8 @@ async function openParts(config: Config, { logger, onCamerasEnded }: AgentOption
   )
   const parts: Parts = {
     device,
+    engines,
+    runners,
     topics,
     hardware,
     providers,
@@ -297,13 +323,22 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
 }
 
 function updatePortsOf(parts: Parts, config: Config, logger: Logger): UpdatePorts {
-  const { store, connection, topics, status, outbox, cameras, watch, inference } = parts
+  const { store, connection, topics, status, outbox, cameras, watch, inference, engines, runners } = parts
+  const artefacts = artefactsOf({ connection, topics, store, delivery: config.delivery, logger })
   return {
     journal: store.journal,
     slots: store.slots,
     manifests: manifestsOf(connection, topics, store.manifests, clock),
-    artefacts: artefactsOf({ connection, topics, store, delivery: config.delivery, logger }),
-    trials: createTrials({ store, selection: config.selection, inference, clock }),
+    artefacts: {
+      ...artefacts,
+      collectGarbage: async (alsoKeep) => {
+        const { active, previous } = store.slots.state
+        const kept = [active, previous].flatMap((model) => model?.blobSha256s ?? [])
+        await engines.collectGarbage([...kept, ...alsoKeep.blobSha256s])
+        return artefacts.collectGarbage(alsoKeep)
+      },
+    },
+    trials: createTrials({ store, selection: config.selection, inference, engines, runners, clock }),
     measurements: store.measurements,
     serving: cameras,
     soakWatch: watch,

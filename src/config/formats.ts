@@ -108,6 +108,15 @@ export const providerOptionList: Format<readonly string[]> = define(
   (text) => text.split(',').map((item) => item.trim()),
 )
 
+/** `hef=/usr/local/bin/hailo-runner --quiet`: a kind of artefact and the command that runs it. */
+export const runnerList: Format<readonly string[]> = define(
+  'a list of kind=command',
+  (value) =>
+    Array.isArray(value) &&
+    value.every((item) => typeof item === 'string' && /^(?!onnx=)[a-z][a-z0-9_]*=\S.*$/.test(item)),
+  (text) => text.split(',').map((item) => item.trim()),
+)
+
 /** One camera of the list. */
 export interface CameraConfig {
   readonly name: string

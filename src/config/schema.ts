@@ -14,6 +14,7 @@ import {
   oneOf,
   plainName,
   providerOptionList,
+  runnerList,
   text,
   textOrEmpty,
   topicRoot,
@@ -157,6 +158,11 @@ export const settings = {
     provider_options: setting(
       'Options of execution providers, such as tensorrt.trt_fp16_enable=1; with inference.library only.',
       providerOptionList,
+      [],
+    ),
+    runners: setting(
+      'Commands that run artefacts of other kinds than ONNX, such as hef=/usr/local/bin/hailo-runner; deploy/RUNNERS.md says what they must speak.',
+      runnerList,
       [],
     ),
     conf: setting('Smallest score of a detection that is reported, 0..1.', numberBetween(0, 1), 0.25),

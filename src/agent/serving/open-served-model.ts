@@ -8,12 +8,22 @@ import { AgentError } from '../../base/errors.js'
 import type { Config } from '../../config/config.js'
 import type { LoadedModel } from '../../pipeline/model-slot.js'
 import { openEnvelope } from '../../protocol/envelope.js'
-import { type Manifest, manifestPayloadType, parseManifest, type Variant } from '../../protocol/manifest.js'
-import { openDetector } from '../../runtime/detector.js'
+import {
+  inputSizeOf,
+  type Manifest,
+  manifestPayloadType,
+  parseManifest,
+  type Variant,
+} from '../../protocol/manifest.js'
+import type { HardwareProfile } from '../../hardware/hardware-profile.js'
+import { type Detector, openDetector } from '../../runtime/detector.js'
+import { openRunnerDetector, runnerDescription } from '../../runtime/runner/runner-detector.js'
 import type { SessionOptions } from '../../runtime/session-options.js'
 import type { Store } from '../../store/store.js'
 import type { ServedModel } from '../../update/ports.js'
+import type { ProvenRunner } from '../trial/device-profile.js'
 import { describeModelFile } from './describe-model.js'
+import type { Engines } from './engines.js'
 
 /** An opened model that knows its deployment. */
 export interface ServingModel extends LoadedModel {
@@ -21,20 +31,59 @@ export interface ServingModel extends LoadedModel {
   readonly provider: string
 }
 
+/** What models are opened with. */
+export interface ServingMeans {
+  readonly store: Store
+  readonly inference: Config['inference']
+  readonly hardware: HardwareProfile
+  readonly engines: Engines
+  readonly runners: readonly ProvenRunner[]
+}
+
 /** Opens `served` and warms it up. Throws `bundle.file_missing`, `model.*`, `inference.*`. */
-export async function openServedModel(
-  store: Store,
-  inference: Config['inference'],
-  served: ServedModel,
-): Promise<ServingModel> {
+export async function openServedModel(means: ServingMeans, served: ServedModel): Promise<ServingModel> {
+  const { store } = means
   const manifest = await readManifest(store, served)
   const variant = variantOf(manifest, served)
   const path = store.blobs.pathOf(variant.artefact.sha256)
-  const description = await describeModelFile(path)
-  const named = { ...description, classNames: [...manifest.classNames] }
-  const detector = await openDetector({ path, description: named }, sessionOptionsOf(inference, variant))
+  const detector =
+    variant.kind === 'onnx'
+      ? await openOnnx(means, path, manifest, variant)
+      : await openRunnerDetector(commandFor(variant, means.runners), {
+          path,
+          description: runnerDescription(inputSizeOf(manifest, variant), manifest.classNames),
+        })
   const { model, version, variantId } = served
   return { served, detector, provider: detector.provider, identity: { model, version, variant: variantId } }
+}
+
+async function openOnnx(
+  { inference, engines, hardware }: ServingMeans,
+  path: string,
+  manifest: Manifest,
+  variant: Variant,
+): Promise<Detector> {
+  const description = { ...(await describeModelFile(path)), classNames: [...manifest.classNames] }
+  const { session, engine } = await engines.place(
+    sessionOptionsOf(inference, variant),
+    variant.artefact.sha256,
+    hardware,
+  )
+  const detector = await openDetector({ path, description }, session)
+  if (engine?.isBuilt === false) await engine.complete(detector.info.loadMs)
+  return detector
+}
+
+function commandFor({ id, kind }: Variant, runners: readonly ProvenRunner[]): readonly string[] {
+  const runner = runners.find((each) => each.kind === kind)
+  if (runner !== undefined) return runner.command
+  throw new AgentError(
+    'inference.provider_unavailable',
+    `cannot serve variant ${id}: no runner of ${kind} files answers`,
+    {
+      hint: 'name its command in inference.runners; yolo-edge doctor tries it',
+    },
+  )
 }
 
 /** The session options of `variant`: the configured providers, those that the variant is meant for first. */

@@ -6,8 +6,8 @@
 import type { HardwareProfile } from '../../hardware/hardware-profile.js'
 import type { DeviceProfile } from '../../update/ports.js'
 
-/** A runner command that answered: it loads artefacts of another kind than ONNX. */
-export interface ProvenRunner {
+/** What loads artefacts of another kind than ONNX. */
+export interface RunnerSoftware {
   /** Of artefacts: `hef`, `rknn`, `engine`. */
   readonly kind: string
   /** The software behind it, and its version: `hailort`, `4.20.0`. */
@@ -15,10 +15,16 @@ export interface ProvenRunner {
   readonly version: string
 }
 
+/** A runner command that answered. */
+export interface ProvenRunner extends RunnerSoftware {
+  /** A program and its arguments. */
+  readonly command: readonly string[]
+}
+
 export interface ProvenSoftware {
   /** Execution providers that computed right, best first. */
   readonly providers: readonly string[]
-  readonly runners: readonly ProvenRunner[]
+  readonly runners: readonly RunnerSoftware[]
 }
 
 /** Joins what the machine is with what was proven to work on it. */

@@ -4,6 +4,7 @@
  */
 
 import { readFile } from 'node:fs/promises'
+import { invariant } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
 import { AgentError } from '../../base/errors.js'
 import { Histogram } from '../../base/histogram.js'
@@ -14,10 +15,11 @@ import { importModel } from '../../onnx/import-model.js'
 import { type GoldenPicture, type GoldenSet, parseGolden } from '../../protocol/golden.js'
 import type { AccuracyFigures } from '../../protocol/measurement.js'
 import { type Detector, type DetectorFrame, openDetector } from '../../runtime/detector.js'
+import { openRunnerDetector, runnerDescription } from '../../runtime/runner/runner-detector.js'
 import { validationOptions } from '../../yolo/detection.js'
 import { letterbox } from '../../yolo/letterbox.js'
 import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
-import type { TrialFindings, TrialOrder } from './messages.js'
+import type { TrialFindings, TrialMessage, TrialOrder } from './messages.js'
 import { beginPeak, readPeak } from './peak-memory.js'
 
 /** Pictures that the timed runs take turns with. */
@@ -27,14 +29,20 @@ const timedPictures = 8
 export async function measureModel(
   order: TrialOrder,
   clock: Clock,
-  onProgress: (progress: number) => void,
+  say: (message: TrialMessage) => void,
 ): Promise<TrialFindings> {
-  const description = describeModel(importModel(await readFile(order.modelPath)))
+  const description = await describe(order)
   requireExpected(description, order.expected)
   const golden = order.goldenPath === undefined ? undefined : parseGolden(await readFile(order.goldenPath))
   const frames = await timedFrames(golden, description)
   const beforeBytes = await beginPeak()
-  const detector = await openDetector({ path: order.modelPath, description }, order.session)
+  const openingMs = clock.monotonicMs()
+  const detector = await open(order, description, clock, say)
+  const openMs = clock.monotonicMs() - openingMs
+  const openingShare = openingShareOf(order)
+  const onProgress = (part: number): void => {
+    say({ kind: 'progress', progress: openingShare + (1 - openingShare) * part })
+  }
   try {
     const steps = order.runs + (golden?.pictures.length ?? 0)
     let done = 0
@@ -53,12 +61,49 @@ export async function measureModel(
     const accuracy = golden === undefined ? undefined : await accuracyOf(detector, golden, step)
     return {
       provider: detector.provider,
+      openMs,
       latency: latency.summary(),
       memoryBytes,
       ...(accuracy !== undefined && { accuracy }),
     }
   } finally {
     await detector.close()
+  }
+}
+
+/** What the model takes and gives: read from an ONNX file, promised by the manifest of any other. */
+async function describe({ modelPath, runner, expected }: TrialOrder): Promise<ModelDescription> {
+  if (runner === undefined) return describeModel(importModel(await readFile(modelPath)))
+  invariant(expected !== undefined, 'a model behind a runner comes with what its manifest says')
+  return runnerDescription(expected, Array.from({ length: expected.classCount }, String))
+}
+
+const openingPeriodMs = 1000
+
+/** An engine that is built takes most of the trial. */
+function openingShareOf({ expectedBuildMs }: TrialOrder): number {
+  return expectedBuildMs > 0 ? 0.8 : 0
+}
+
+/** Opens the model; tells how far that may be while it lasts: half of its share when the expected time has passed. */
+async function open(
+  order: TrialOrder,
+  description: ModelDescription,
+  clock: Clock,
+  say: (message: TrialMessage) => void,
+): Promise<Detector> {
+  const { modelPath: path, runner, session, expectedBuildMs } = order
+  const startMs = clock.monotonicMs()
+  const stop = clock.every(openingPeriodMs, () => {
+    const passedMs = clock.monotonicMs() - startMs
+    const part = expectedBuildMs > 0 ? passedMs / (passedMs + expectedBuildMs) : 0
+    say({ kind: 'opening', progress: openingShareOf(order) * part })
+  })
+  try {
+    if (runner !== undefined) return await openRunnerDetector(runner, { path, description })
+    return await openDetector({ path, description }, session)
+  } finally {
+    stop()
   }
 }
 

@@ -10,6 +10,10 @@ export interface TrialOrder {
   /** The golden set; undefined when the bundle has none. */
   readonly goldenPath: string | undefined
   readonly session: SessionOptions
+  /** The runner command that loads the model; undefined: ONNX Runtime does. */
+  readonly runner: readonly string[] | undefined
+  /** How long the provider will build its engine, milliseconds; 0 when it builds none or has it already. */
+  readonly expectedBuildMs: number
   /** Of the latency runs: what serving will use. */
   readonly detection: DetectionOptions
   /** Timed runs; 0 measures accuracy only. */
@@ -21,6 +25,8 @@ export interface TrialOrder {
 
 export interface TrialFindings {
   readonly provider: string
+  /** Loading, building an engine, and the first runs, milliseconds. */
+  readonly openMs: number
   readonly latency: LatencyFigures
   /** What the model added to the process's memory at its peak. */
   readonly memoryBytes: number
@@ -29,5 +35,7 @@ export interface TrialFindings {
 
 export type TrialMessage =
   | { readonly kind: 'progress'; readonly progress: number }
+  /** The model is still being opened: time has passed, which proves nothing. */
+  | { readonly kind: 'opening'; readonly progress: number }
   | { readonly kind: 'measured'; readonly findings: TrialFindings }
   | { readonly kind: 'failed'; readonly error: WireError }

@@ -112,8 +112,9 @@ class TrialWatch {
   }
 
   #receive(message: TrialMessage): void {
-    this.#progressMs = this.#run.clock.monotonicMs()
-    if (message.kind === 'progress') this.#run.onProgress(message.progress)
+    // That an opening still lasts is no sign of life: it may hang.
+    if (message.kind !== 'opening') this.#progressMs = this.#run.clock.monotonicMs()
+    if (message.kind === 'progress' || message.kind === 'opening') this.#run.onProgress(message.progress)
     else if (message.kind === 'failed') this.#settle({ state: 'failed', error: message.error })
     else this.#settle({ state: 'measured', findings: message.findings })
   }

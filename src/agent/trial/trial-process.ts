@@ -29,8 +29,8 @@ async function serve(order: TrialOrder): Promise<void> {
 
 async function measure(order: TrialOrder): Promise<TrialMessage> {
   try {
-    const findings = await measureModel(order, systemClock, (progress) => {
-      process.send!({ kind: 'progress', progress } satisfies TrialMessage)
+    const findings = await measureModel(order, systemClock, (message) => {
+      process.send!(message)
     })
     return { kind: 'measured', findings }
   } catch (thrown) {

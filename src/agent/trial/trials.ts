@@ -3,7 +3,6 @@
  * Invariant: a variant that cannot be measured is a result with a code, not an exception; the serving model is not touched.
  */
 
-import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { Clock } from '../../base/clock.js'
 import type { Config } from '../../config/config.js'
@@ -14,8 +13,9 @@ import type { Variant } from '../../protocol/manifest.js'
 import type { AccuracyFigures } from '../../protocol/measurement.js'
 import type { Store } from '../../store/store.js'
 import type { DeviceProfile, ServedModel, TrialRequest, TrialResult, Trials } from '../../update/ports.js'
+import { type Engines, nameOfLibrary } from '../serving/engines.js'
 import { sessionOptionsOf } from '../serving/open-served-model.js'
-import { deviceProfileOf } from './device-profile.js'
+import { deviceProfileOf, type ProvenRunner } from './device-profile.js'
 import { runTrialProcess, type TrialLimits } from './run-trial-process.js'
 
 export interface TrialsOptions {
@@ -24,6 +24,9 @@ export interface TrialsOptions {
   /** With the execution providers that work here. */
   readonly inference: Config['inference']
   readonly clock: Clock
+  /** Runner commands that answered; none unless given. */
+  readonly runners?: readonly ProvenRunner[]
+  readonly engines: Engines
   /** Instead of the machine itself. */
   readonly hardwareRoot?: string
   readonly limits?: Partial<TrialLimits>
@@ -56,20 +59,20 @@ function hardwareOf({ hardwareRoot }: TrialsOptions): ReturnType<typeof detectHa
 /** Read anew each time: free memory and power mode change. */
 async function profileOf(options: TrialsOptions): Promise<DeviceProfile> {
   const { providers } = options.inference
-  return deviceProfileOf(await hardwareOf(options), { providers, runners: [] })
+  return deviceProfileOf(await hardwareOf(options), { providers, runners: options.runners ?? [] })
 }
 
 async function conditionsOf(options: TrialsOptions, variant: Variant): Promise<string> {
   const { board, cpu, condition } = await hardwareOf(options)
   const { providers, intraOpThreads } = sessionOptionsOf(options.inference, variant)
-  const { conf, iou, maxDet, library, providerOptions } = options.inference
+  const { conf, iou, maxDet, providerOptions } = options.inference
   return JSON.stringify({
     providers,
     providerOptions,
     threads: intraOpThreads,
     detection: [conf, iou, maxDet],
     runs: options.selection.trialRuns,
-    runtime: library === '' ? `onnxruntime-node ${ortVersion}` : await nameOfLibrary(library),
+    runtime: await runtimeOf(options, variant),
     board: board.name,
     cpu: `${cpu.model} x ${cpu.cores}`,
     power: condition.powerMode ?? 'unknown',
@@ -77,20 +80,33 @@ async function conditionsOf(options: TrialsOptions, variant: Variant): Promise<s
   })
 }
 
-/** A library that is replaced by another of the same name is another one. */
-async function nameOfLibrary(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined)
-  return `${path} ${found?.size} ${found?.mtimeMs}`
+async function runtimeOf(options: TrialsOptions, variant: Variant): Promise<string> {
+  const runner = runnerOf(options, variant)
+  if (runner !== undefined) return `${runner.runtime} ${runner.version}`
+  const { library } = options.inference
+  return library === '' ? `onnxruntime-node ${ortVersion}` : nameOfLibrary(library)
+}
+
+function runnerOf({ runners = [] }: TrialsOptions, { kind }: Variant): ProvenRunner | undefined {
+  return runners.find((runner) => runner.kind === kind)
 }
 
 async function measure(options: TrialsOptions, request: TrialRequest): Promise<TrialResult> {
   const { manifest, variant, signal } = request
   const { conf, iou, maxDet } = options.inference
+  const wanted = { ...sessionOptionsOf(options.inference, variant), niceness }
+  const { session, engine } = await options.engines.place(
+    wanted,
+    variant.artefact.sha256,
+    await hardwareOf(options),
+  )
   const outcome = await runTrialProcess(
     {
       modelPath: options.store.blobs.pathOf(variant.artefact.sha256),
       goldenPath: goldenPathOf(options, manifest),
-      session: { ...sessionOptionsOf(options.inference, variant), niceness },
+      session,
+      runner: runnerOf(options, variant)?.command,
+      expectedBuildMs: engine?.expectedBuildMs ?? 0,
       detection: { conf, iou, maxDet, multiLabel: false },
       runs: options.selection.trialRuns,
       expected: { classCount: manifest.classNames.length, ...inputSizeOf(manifest, variant) },
@@ -104,7 +120,10 @@ async function measure(options: TrialsOptions, request: TrialRequest): Promise<T
       },
     },
   )
-  return outcome.state === 'measured' ? { state: 'measured', ...outcome.findings } : outcome
+  if (outcome.state === 'failed') return outcome
+  const { openMs, ...findings } = outcome.findings
+  if (engine?.isBuilt === false) await engine.complete(openMs)
+  return { state: 'measured', ...findings }
 }
 
 async function measureActive(
@@ -118,14 +137,24 @@ async function measureActive(
   if (served === undefined) return undefined
   // Labels are class indices: they mean the same to both models only when the names are the same.
   if (served.manifest.classNames.join('\n') !== manifest.classNames.join('\n')) return undefined
+  const place = await options.engines.place(
+    { ...sessionOptionsOf(options.inference, served.variant), niceness },
+    served.variant.artefact.sha256,
+    await hardwareOf(options),
+  )
   const outcome = await runTrialProcess(
     {
       modelPath: options.store.blobs.pathOf(served.variant.artefact.sha256),
       goldenPath,
-      session: { ...sessionOptionsOf(options.inference, served.variant), niceness },
+      session: place.session,
+      runner: runnerOf(options, served.variant)?.command,
+      expectedBuildMs: place.engine?.expectedBuildMs ?? 0,
       detection: { conf: 1, iou: 1, maxDet: 1, multiLabel: false },
       runs: 0,
-      expected: undefined,
+      expected: {
+        classCount: served.manifest.classNames.length,
+        ...inputSizeOf(served.manifest, served.variant),
+      },
     },
     { limits: await limitsOf(options), clock: options.clock, signal, onProgress: () => undefined },
   )

@@ -14,6 +14,7 @@ import { cutBlob } from '../../protocol/cut-blob.js'
 import type { ExpectedAccuracy, Manifest, Pruning, Variant } from '../../protocol/manifest.js'
 import type { ModelDescription } from '../../yolo/model-description.js'
 import type { BundleContent } from './bundle-folder.js'
+import type { ForeignFile } from './foreign-file.js'
 import type { GoldenFile } from './golden-file.js'
 
 /** One model file, and what cannot be read from it. */
@@ -39,6 +40,8 @@ export interface BundleOptions {
   /** Instead of the names in the model; as many as it has classes. */
   readonly classNames?: readonly string[]
   readonly plan?: string
+  /** Files that vendors' compilers made of the same model. */
+  readonly foreign?: readonly ForeignFile[]
   /** Pictures with labels on which every device tries the model. */
   readonly golden?: GoldenFile
 }
@@ -65,6 +68,12 @@ export function makeBundle(files: readonly VariantFile[], options: BundleOptions
   if (lead === undefined || first === undefined) {
     throw new AgentError('cli.argument_invalid', 'a bundle needs at least one model file')
   }
+  const [beside] = variants
+  for (const file of options.foreign ?? []) {
+    const { artefact, blobBytes } = packFile(file.bytes)
+    blobs.set(artefact.blob.sha256, blobBytes)
+    variants.push(foreignVariant(file, beside!, artefact))
+  }
   const golden = options.golden === undefined ? undefined : packFile(options.golden.bytes)
   if (golden !== undefined) blobs.set(golden.artefact.blob.sha256, golden.blobBytes)
   const manifest: Manifest = {
@@ -75,7 +84,7 @@ export function makeBundle(files: readonly VariantFile[], options: BundleOptions
     task: 'detect',
     classNames: chosenNames(lead, options.classNames),
     input: { width: lead.inputWidth, height: lead.inputHeight },
-    variants: withOwnIds(variants, files),
+    variants: withOwnIds(variants, [...files, ...(options.foreign ?? [])]),
     ...(golden !== undefined && {
       golden: { artefact: golden.artefact, images: options.golden!.images },
     }),
@@ -96,13 +105,16 @@ function chosenNames(lead: ModelDescription, given: readonly string[] | undefine
 }
 
 /** Files that are alike in precision, target and size are told apart by their names. */
-function withOwnIds(variants: readonly Variant[], files: readonly VariantFile[]): readonly Variant[] {
+function withOwnIds(
+  variants: readonly Variant[],
+  files: readonly { readonly path: string; readonly id?: string }[],
+): readonly Variant[] {
   const counts = new Map<string, number>()
   for (const { id } of variants) counts.set(id, (counts.get(id) ?? 0) + 1)
   return variants.map((variant, index) => {
     if (counts.get(variant.id) === 1 || files[index]!.id !== undefined) return variant
     const [name = ''] = files[index]!.path.split('/').slice(-1)
-    return { ...variant, id: name.replace(/\.onnx$/, '').replaceAll(/[^A-Za-z0-9._-]/g, '-') }
+    return { ...variant, id: name.replace(/\.[a-z]+$/, '').replaceAll(/[^A-Za-z0-9._-]/g, '-') }
   })
 }
 
@@ -163,6 +175,25 @@ function variantOf(
     providers: file.providers ?? [],
     cpuNeeds: [],
     cpuPrefers: target === 'x64-vnni' ? ['avx512_vnni', 'avx_vnni'] : target === 'arm64' ? ['asimddp'] : [],
+  }
+}
+
+/** A variant whose inside nobody here can read: what it computes is told by the ONNX file beside it. */
+function foreignVariant({ kind, platform }: ForeignFile, beside: Variant, artefact: Artefact): Variant {
+  const { input, macs, parameters } = beside
+  return {
+    id: [kind, platform.chip].filter((part) => part !== undefined).join('-'),
+    kind,
+    artefact,
+    precision: 'unknown',
+    form: 'edge',
+    ...(input !== undefined && { input }),
+    macs,
+    parameters,
+    providers: [],
+    cpuNeeds: [],
+    cpuPrefers: [],
+    platform,
   }
 }
 

@@ -10,6 +10,7 @@ import type { PublishedBundle } from '../../transport/publish-bundle.js'
 import { readDetectorFile } from '../model-file.js'
 import { packageVersion } from '../package-version.js'
 import { type BundleContent, readBundle } from './bundle-folder.js'
+import { isOnnxPath, type Platforms, readForeignFile } from './foreign-file.js'
 import { goldenFileFrom } from './golden-file.js'
 import { makeBundle } from './make-bundle.js'
 
@@ -25,6 +26,8 @@ export interface BundleWishes {
   /** A data set whose pictures go out as the golden set, and how many at the most. */
   readonly golden?: string
   readonly goldenImages?: number
+  /** What files that are not ONNX are for. */
+  readonly platforms?: Platforms
 }
 
 /** Whether `paths` is one bundle folder. */
@@ -53,22 +56,30 @@ export async function bundleFrom(
     }
     return readBundle(paths[0]!)
   }
-  const files = await Promise.all(paths.map(readDetectorFile))
+  const onnxPaths = paths.filter(isOnnxPath)
+  const files = await Promise.all(onnxPaths.map(readDetectorFile))
+  if (files.length === 0)
+    throw new AgentError('cli.argument_invalid', `expected an .onnx file among ${paths.join(', ')}`)
+  const platforms = wishes.platforms ?? new Map<string, never>()
+  const foreign = await Promise.all(
+    paths.filter((path) => !isOnnxPath(path)).map((path) => readForeignFile(path, platforms)),
+  )
   const classNames = wishes.classNames ?? files[0]!.description.classNames
   const golden =
     wishes.golden === undefined
       ? undefined
       : await goldenFileFrom(wishes.golden, classNames, wishes.goldenImages ?? defaultGoldenImages)
   const content = makeBundle(
-    files.map((file, index) => ({ path: paths[index]!, ...file })),
+    files.map((file, index) => ({ path: onnxPaths[index]!, ...file })),
     {
-      model: wishes.name ?? nameOf(paths[0]!),
+      model: wishes.name ?? nameOf(onnxPaths[0]!),
       version: wishes.version ?? versionAt(nowMs),
       sequence: wishes.sequence ?? Math.floor(nowMs / 1000),
       createdAt: new Date(nowMs).toISOString(),
       toolVersion: packageVersion(),
       ...(wishes.classNames !== undefined && { classNames: wishes.classNames }),
       ...(golden !== undefined && { golden }),
+      foreign,
     },
   )
   return inMemory(content, keys)

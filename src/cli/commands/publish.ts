@@ -10,6 +10,7 @@ import { AgentError, messageOf } from '../../base/errors.js'
 import type { DesiredTarget } from '../../protocol/desired.js'
 import type { SigningKey } from '../../protocol/keys.js'
 import { publishBundle, publishRetained } from '../../transport/publish-bundle.js'
+import { platformOption, type Platforms } from '../bundle/foreign-file.js'
 import { bundleFrom, defaultGoldenImages } from '../bundle/published-bundle.js'
 import { type BrokerOptions, withBrokerOptions, withFleet } from '../fleet-connection.js'
 import { integerOption } from '../options.js'
@@ -26,6 +27,7 @@ interface Options extends BrokerOptions {
   readonly names?: string
   readonly golden?: string
   readonly goldenImages?: number
+  readonly artefact: Platforms
   readonly channel: string
   readonly device?: string
   readonly wish: boolean
@@ -38,7 +40,7 @@ export function publishCommand(): Command {
     .description('Publish a model version over MQTT and tell a channel or a device to run it.')
     .argument(
       '<model...>',
-      'YOLOv8 detectors as .onnx, each a variant of the same model; or one bundle folder made by compress',
+      'YOLOv8 detectors as .onnx, each a variant of the same model, and files that vendors compiled of it; or one bundle folder',
     )
     .option('--sign <key>', 'private key that signs (made by yolo-edge keygen)')
     .option(
@@ -53,6 +55,12 @@ export function publishCommand(): Command {
       integerOption('sequence', 1, Number.MAX_SAFE_INTEGER),
     )
     .option('--names <file>', 'class names, one a line, instead of those in the model')
+    .option(
+      '--artefact <kind=chip,runtime,version>',
+      'what files of another kind than .onnx are for, such as hef=hailo8,hailort,4.20.0; may be repeated',
+      platformOption,
+      new Map() as Platforms,
+    )
     .option('--golden <data>', 'labelled pictures that go out with the model; every device tries it on them')
     .option(
       '--golden-images <count>',
@@ -79,6 +87,7 @@ async function publish(paths: string[], options: Options): Promise<void> {
       ...(options.sequence !== undefined && { sequence: options.sequence }),
       ...(options.golden !== undefined && { golden: options.golden }),
       ...(options.goldenImages !== undefined && { goldenImages: options.goldenImages }),
+      ...(options.artefact.size > 0 && { platforms: options.artefact }),
       ...(options.names !== undefined && { classNames: await readNames(options.names) }),
     },
     keys,

@@ -5,6 +5,7 @@
 
 import { Command } from 'commander'
 import { probeProviders } from '../../agent/probe/probe-providers.js'
+import { probeRunners, workingRunners } from '../../agent/probe/probe-runners.js'
 import { libraryOptionsOf } from '../../agent/serving/open-served-model.js'
 import { updaterOptionsOf } from '../../agent/updater-options.js'
 import { systemClock } from '../../base/clock.js'
@@ -49,10 +50,13 @@ async function variants(paths: string[], options: Options): Promise<void> {
   const { manifest } = await bundleFrom(paths, {}, [], systemClock.wallMs())
   const { selection } = updaterOptionsOf(config)
   const providers = await providersOf(config, options.root !== undefined)
+  // A recorded machine has no command that could answer.
+  const runners =
+    options.root === undefined ? workingRunners(await probeRunners(config.inference.runners)) : []
   const roots = options.root ?? ['/']
   const rows = await Promise.all(
     roots.map(async (root) =>
-      machineRow(await detectHardware({ root }), { providers, runners: [] }, manifest.variants, selection),
+      machineRow(await detectHardware({ root }), { providers, runners }, manifest.variants, selection),
     ),
   )
   output.result({ model: manifest.model, version: manifest.version, machines: rows })

@@ -94,7 +94,7 @@ const usesOf: readonly (readonly [name: RegExp, detail: string, remedy: string])
   [
     /Hailo|Coral|Rockchip|VeriSilicon|Ethos|Hexagon|Movidius|XDNA|Intel NPU/,
     'runs models compiled by its vendor, not ONNX files',
-    'serve on the CPU: this build has no back end for it',
+    'name a runner for it in inference.runners (deploy/RUNNERS.md), and publish a file compiled for it',
   ],
 ]
 

@@ -8,6 +8,7 @@ import { access, readdir, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { connectionOptionsOf } from '../../agent/broker-connection.js'
 import { probeProviders } from '../../agent/probe/probe-providers.js'
+import { probeRunners } from '../../agent/probe/probe-runners.js'
 import { libraryOptionsOf } from '../../agent/serving/open-served-model.js'
 import { trustPolicyOf } from '../../agent/trusted-keys.js'
 import { systemClock } from '../../base/clock.js'
@@ -31,6 +32,7 @@ const cameraLimitMs = 8_000
 export async function siteFindings(config: Config, { contact }: SiteOptions): Promise<readonly Finding[]> {
   return [
     ...(await providers(config.inference)),
+    ...(await runners(config.inference)),
     ...(await cameras(config.cameras, contact)),
     await decodingTool(),
     ...(contact ? [await broker(config.broker)] : []),
@@ -52,6 +54,15 @@ async function providers(inference: Config['inference']): Promise<readonly Findi
       detail: reason,
       remedy: `install what it needs, or take ${name} out of inference.providers`,
     }
+  })
+}
+
+async function runners({ runners: entries }: Config['inference']): Promise<readonly Finding[]> {
+  return (await probeRunners(entries)).map((probe): Finding => {
+    const subject = `runner ${probe.kind}`
+    if (probe.works) return { state: 'ok', subject, detail: `${probe.runtime} ${probe.version} answers` }
+    const remedy = 'start its command by hand and look; deploy/RUNNERS.md says what it must answer'
+    return { state: 'fault', subject, detail: probe.reason, remedy }
   })
 }
 

@@ -1,6 +1,7 @@
 /** `yolo-edge bench --all-variants`: what a device would measure of a bundle, and what it would choose. */
 
 import { probeProviders } from '../../agent/probe/probe-providers.js'
+import { probeRunners, workingRunners } from '../../agent/probe/probe-runners.js'
 import { libraryOptionsOf } from '../../agent/serving/open-served-model.js'
 import { systemClock } from '../../base/clock.js'
 import { AgentError } from '../../base/errors.js'
@@ -28,12 +29,14 @@ export async function benchVariants(paths: readonly string[], options: BenchVari
   const bundle = await bundleFrom(paths, wishes, [], systemClock.wallMs())
   const providers = await probeProviders(config.inference.providers, libraryOptionsOf(config.inference))
   const working = providers.filter(({ works }) => works).map(({ name }) => name)
+  const runners = workingRunners(await probeRunners(config.inference.runners))
   const staged = await stageBundle(bundle)
   const progress = output.progress('measuring')
   try {
     const found = await measureVariants(bundle.manifest, staged.store, {
       config: { ...config, inference: { ...config.inference, providers: working } },
       clock: systemClock,
+      runners,
       signal: new AbortController().signal,
       ...(options.root !== undefined && { hardwareRoot: options.root }),
       onProgress: (fraction, variant) => {

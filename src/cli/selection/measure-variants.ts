@@ -3,9 +3,13 @@
  * Invariant: filters, order, measurement and policy are the update service's own; nothing is decided here.
  */
 
+import { dirname, join } from 'node:path'
+import { Engines } from '../../agent/serving/engines.js'
+import type { ProvenRunner } from '../../agent/trial/device-profile.js'
 import { createTrials, type TrialsOptions } from '../../agent/trial/trials.js'
 import { updaterOptionsOf } from '../../agent/updater-options.js'
 import type { Clock } from '../../base/clock.js'
+import { silentLogger } from '../../base/logger.js'
 import type { Config } from '../../config/config.js'
 import type { Manifest, Variant } from '../../protocol/manifest.js'
 import type { Store } from '../../store/store.js'
@@ -16,6 +20,8 @@ import { eligibleVariants } from '../../update/eligibility.js'
 export interface VariantsOptions {
   readonly config: Config
   readonly clock: Clock
+  /** Runner commands that answered; none unless given. */
+  readonly runners?: readonly ProvenRunner[]
   readonly signal: AbortSignal
   /** Where the file tree of the machine begins, instead of this machine's; only for what is eligible. */
   readonly hardwareRoot?: string
@@ -66,7 +72,19 @@ export async function measureVariants(
   }
 }
 
-function trialsOptionsOf(store: Store, { config, clock, hardwareRoot }: VariantsOptions): TrialsOptions {
+function trialsOptionsOf(
+  store: Store,
+  { config, clock, hardwareRoot, runners = [] }: VariantsOptions,
+): TrialsOptions {
   const { selection, inference } = config
-  return { store, selection, inference, clock, ...(hardwareRoot !== undefined && { hardwareRoot }) }
+  const engines = new Engines(join(dirname(store.layout.blobsFolder), 'engines'), silentLogger)
+  return {
+    store,
+    selection,
+    inference,
+    runners,
+    engines,
+    clock,
+    ...(hardwareRoot !== undefined && { hardwareRoot }),
+  }
 }

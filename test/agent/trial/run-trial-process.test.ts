@@ -25,6 +25,8 @@ function orderOf(t: Test, bytes: Uint8Array, more: Partial<TrialOrder> = {}): Tr
     modelPath,
     goldenPath: undefined,
     session: { intraOpThreads: 1, niceness: 10 },
+    runner: undefined,
+    expectedBuildMs: 0,
     detection: predictionOptions,
     runs: 5,
     expected: { classCount: 1, width: size, height: size },

@@ -1,10 +1,12 @@
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import sharp from 'sharp'
 import t, { type Test } from 'tap'
+import { Engines } from '../../../src/agent/serving/engines.js'
 import { createTrials } from '../../../src/agent/trial/trials.js'
 import { sha256Of } from '../../../src/base/digest.js'
 import { systemClock } from '../../../src/base/clock.js'
+import { silentLogger } from '../../../src/base/logger.js'
 import { loadConfig } from '../../../src/config/load.js'
 import { cutBlob } from '../../../src/protocol/cut-blob.js'
 import { sealEnvelope } from '../../../src/protocol/envelope.js'
@@ -18,9 +20,21 @@ import {
 import { openStore, type Store } from '../../../src/store/store.js'
 import type { ServedModel, TrialResult, Trials } from '../../../src/update/ports.js'
 import { layOutBoard } from '../../helpers/boards.js'
+import { projectRoot } from '../../helpers/paths.js'
 import { tinyDetector } from '../../helpers/tiny-detector.js'
 
 const size = 32
+const abacus = {
+  kind: 'hef',
+  runtime: 'abacus',
+  version: '2.1.0',
+  command: [
+    process.execPath,
+    join(projectRoot, 'dist', 'test', 'helpers', 'reference-runner.js'),
+    'abacus',
+    '2.1.0',
+  ],
+}
 
 interface Bench {
   readonly store: Store
@@ -45,6 +59,8 @@ async function bench(t: Test, hardwareRoot?: string): Promise<Bench> {
     selection: { ...selection, trialRuns: 5 },
     inference,
     clock: systemClock,
+    engines: new Engines(join(dirname(store.layout.blobsFolder), 'engines'), silentLogger),
+    runners: [abacus],
     ...(hardwareRoot !== undefined && { hardwareRoot }),
   })
   return { store, trials, publish }
@@ -151,16 +167,37 @@ t.test('the profile and the conditions are those of the board', async (t) => {
   const orin = layOutBoard('jetson-orin-nano', t.testdir())
   const { trials, publish } = await bench(t, orin)
   t.match(await trials.profile(), {
-    kinds: ['onnx'],
+    kinds: ['onnx', 'hef'],
     providers: ['cpu'],
     int8Targets: ['arm64', 'qdq'],
     chips: ['t234', 'nvidiaampereorin'],
     cpuFeatures: ['asimd', 'asimdhp', 'asimddp'],
-    platformRuntimes: { tensorrt: '10.3.0' },
+    platformRuntimes: { tensorrt: '10.3.0', abacus: '2.1.0' },
   })
   const [variant] = (await publish(tinyDetector({ size }).bytes, 255)).variants
   const before = await trials.conditions(variant!)
   t.equal(await trials.conditions(variant!), before, 'the same conditions have the same name')
   writeFileSync(join(orin, 'var/lib/nvpmodel/status'), 'pmode:0002\n')
   t.not(await trials.conditions(variant!), before, 'another power mode is another condition')
+})
+
+t.test('a file of another kind is measured behind its runner', async (t) => {
+  const { trials, publish } = await bench(t)
+  const manifest = await publish(Buffer.from('{"kind":"brightness"}'), 255)
+  const platform = { chip: 'abacus', runtime: 'abacus', runtimeVersion: '2.1.0' }
+  const variants = manifest.variants.map((variant) => ({ ...variant, kind: 'hef', platform }))
+  const found = await measure(trials, { ...manifest, variants })
+  t.match(found, { state: 'measured', provider: 'abacus', accuracy: { images: 1 } })
+  t.ok(found.state === 'measured' && (found.accuracy?.map ?? 0) > 0.99)
+  const broken = await publish(Buffer.from('{"kind":"crash"}'), 255)
+  t.match(
+    await measure(trials, {
+      ...broken,
+      variants: broken.variants.map((each) => ({ ...each, kind: 'hef', platform })),
+    }),
+    {
+      state: 'failed',
+      error: { code: 'inference.worker_died', message: /the device fell off the bus/ },
+    },
+  )
 })
