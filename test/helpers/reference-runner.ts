@@ -1,7 +1,7 @@
 /**
  * The reference runner: a command that speaks the runner protocol and stands for an NPU. Its "model" is a JSON text
  * `{"kind":"brightness"}`; it finds one box in the middle of each picture, with the mean brightness as its score.
- * Other kinds make it behave badly: `slow`, `crash`, `garbage`, `wild`, `other-frame`.
+ * Other kinds make it behave badly: `slow` and `hang` while it opens, `crash`, `garbage`, `wild`, `refuse`, `other-frame`.
  *
  *     node dist/test/helpers/reference-runner.js [runtime version]
  */
@@ -19,6 +19,8 @@ interface Request {
   readonly bytes?: number
 }
 
+/** Long enough to be seen opening. */
+const slowMs = 2500
 let size = { width: 0, height: 0 }
 let kind = 'brightness'
 
@@ -37,7 +39,12 @@ function open(path: string, { width = 0, height = 0 }: Request): void {
   size = { width, height }
   try {
     kind = (JSON.parse(readFileSync(path, 'utf8')) as { kind: string }).kind
-    answer({ opened: true })
+    if (kind === 'hang') return
+    if (kind === 'slow')
+      setTimeout(() => {
+        answer({ opened: true })
+      }, slowMs)
+    else answer({ opened: true })
   } catch (thrown) {
     answer({ error: `not a file of this runner: ${(thrown as Error).message}` })
   }

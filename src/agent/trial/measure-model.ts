@@ -41,10 +41,10 @@ export async function measureModel(
   const openMs = clock.monotonicMs() - openingMs
   const openingShare = openingShareOf(order)
   const onProgress = (part: number): void => {
-    say({ kind: 'progress', progress: openingShare + (1 - openingShare) * part })
+    say({ kind: 'progress', progress: 1 - (1 - openingShare) * (1 - part) })
   }
   try {
-    const steps = order.runs + (golden?.pictures.length ?? 0)
+    const steps = 1 + order.runs + (golden?.pictures.length ?? 0)
     let done = 0
     const step = (): void => {
       onProgress(++done / steps)

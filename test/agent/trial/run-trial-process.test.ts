@@ -12,6 +12,7 @@ import { systemClock } from '../../../src/base/clock.js'
 import { encodeGolden, type GoldenObject } from '../../../src/protocol/golden.js'
 import { predictionOptions } from '../../../src/yolo/detection.js'
 import { until } from '../../helpers/broker.js'
+import { projectRoot } from '../../helpers/paths.js'
 import { tinyDetector, type TinyDetectorOptions } from '../../helpers/tiny-detector.js'
 
 const size = 32
@@ -177,4 +178,24 @@ t.test('a trial that is not wanted any more ends at once', async (t) => {
   wanted.abort()
   t.match(await outcome, { state: 'failed', error: { code: 'deployment.run_interrupted' } })
   t.match(await run(tiny(t), { signal: wanted.signal }), { error: { code: 'deployment.run_interrupted' } })
+})
+
+const runner = [process.execPath, join(projectRoot, 'dist', 'test', 'helpers', 'reference-runner.js')]
+
+t.test('while an engine is built, progress goes on; that is no sign of life', async (t) => {
+  const more = { runner, expectedBuildMs: 2_000 }
+  const progress: number[] = []
+  const slow = orderOf(t, Buffer.from('{"kind":"slow"}'), more)
+  const outcome = await run(slow, { onProgress: (value) => progress.push(value) })
+  t.match(outcome, { state: 'measured', findings: { provider: 'abacus' } })
+  t.ok(outcome.state === 'measured' && outcome.findings.openMs > 2_000)
+  const opening = progress.filter((value) => value < 0.8)
+  t.ok(opening.length >= 2, `${opening.join(', ')} while it was opened`)
+  t.equal(progress.at(-1), 1)
+  t.ok(progress.every((value, index) => index === 0 || value >= progress[index - 1]!))
+  const hanging = orderOf(t, Buffer.from('{"kind":"hang"}'), more)
+  t.match(await run(hanging, { limits: { stallMs: 3_000, memoryBytes: 8e9 } }), {
+    state: 'failed',
+    error: { code: 'inference.run_failed', message: /no progress for 3 s/ },
+  })
 })
