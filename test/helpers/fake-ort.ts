@@ -8,9 +8,10 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import koffi from 'koffi'
+import { AgentError } from '../../src/base/errors.js'
 import {
   memoryAt,
-  ortApiAt,
+  ortApiOf,
   type OrtApi,
   type Pointer,
   pointersAt,
@@ -38,7 +39,8 @@ export class FakeOrt {
   /** Addresses that no memory stands behind: handles are only compared. */
   #nextHandle = 0x1000n
 
-  constructor() {
+  /** `newestApi` is the minor number of its release: 23 for 1.23. */
+  constructor(newestApi = 23) {
     const table = new BigUint64Array(tableLength)
     const at = (
       position: number,
@@ -127,7 +129,16 @@ export class FakeOrt {
       at(position, 'void', pointers(1), (handle: Pointer) => {
         this.#release(handle)
       })
-    this.api = ortApiAt(this.#keep(table), '1.23.0')
+    const getApi = koffi.register(
+      (wanted: number) => (wanted <= newestApi ? this.#keep(table) : 0n),
+      koffi.pointer(koffi.proto('void *', ['uint32_t'])),
+    )
+    const getVersion = koffi.register(
+      () => this.#text(`1.${newestApi}.0`),
+      koffi.pointer(koffi.proto('void *', [])),
+    )
+    const base = BigUint64Array.from([koffi.address(getApi), koffi.address(getVersion)])
+    this.api = ortApiOf(this.#keep(base), (problem) => new AgentError('inference.load_failed', problem))
   }
 
   /** Objects that were made and not released, by kind. */

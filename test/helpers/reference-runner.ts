@@ -3,12 +3,12 @@
  * `{"kind":"brightness"}`; it finds one box in the middle of each picture, with the mean brightness as its score.
  * Other kinds make it behave badly: `slow` and `hang` while it opens, `crash`, `garbage`, `wild`, `refuse`, `other-frame`.
  *
- *     node dist/test/helpers/reference-runner.js [runtime version]
+ *     node dist/test/helpers/reference-runner.js [runtime [version [chip]]]
  */
 
 import { readFileSync } from 'node:fs'
 
-const [runtime = 'abacus', version = '1.0.0'] = process.argv.slice(2)
+const [runtime = 'abacus', version = '1.0.0', chip] = process.argv.slice(2)
 
 interface Request {
   readonly hello?: number
@@ -29,7 +29,7 @@ function answer(value: object): void {
 }
 
 function serve(request: Request, pixels: Uint8Array): void {
-  if (request.hello !== undefined) answer({ hello: 1, runtime, version })
+  if (request.hello !== undefined) answer({ hello: 1, runtime, version, chip })
   else if (request.open !== undefined) open(request.open, request)
   else if (request.detect !== undefined) detect(request.detect, pixels)
   else answer({ error: `unknown request ${JSON.stringify(request)}` })

@@ -13,6 +13,8 @@ export interface RunnerSoftware {
   /** The software behind it, and its version: `hailort`, `4.20.0`. */
   readonly runtime: string
   readonly version: string
+  /** The accelerator that it says it found. */
+  readonly chip?: string
 }
 
 /** A runner command that answered. */
@@ -41,6 +43,7 @@ export function deviceProfileOf(hardware: HardwareProfile, software: ProvenSoftw
     chips: [
       ...(board.chip === undefined ? [] : [board.chip]),
       ...accelerators.map(({ name }) => plain(name)),
+      ...runners.flatMap(({ chip }) => chip ?? []),
     ],
     platformRuntimes: {
       ...platformRuntimes,

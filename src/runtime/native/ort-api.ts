@@ -111,14 +111,18 @@ export async function loadOrtApi(path: string): Promise<OrtApi> {
   } catch (thrown) {
     throw refuse('there is no such file, or it may not be read', thrown)
   }
-  const base = baseOf(path, refuse)
+  const made = ortApiOf(baseOf(path, refuse), refuse)
+  loaded.set(path, made)
+  return made
+}
+
+/** The API that the library whose `OrtApiBase` stands at `base` has for this program. Throws what `refuse` makes. */
+export function ortApiOf(base: Pointer, refuse: (problem: string) => AgentError): OrtApi {
   const [getApi, getVersion] = pointersAt(base, 2)
   const version = koffi.call(getVersion, koffi.proto('str', [])) as string
   const api = koffi.call(getApi, koffi.proto('void *', ['uint32_t']), apiVersion) as Pointer | null
   if (isNull(api)) throw refuse(`it is release ${version}, expected ${oldestRelease} or later`)
-  const made = ortApiAt(api, version)
-  loaded.set(path, made)
-  return made
+  return ortApiAt(api, version)
 }
 
 function baseOf(path: string, refuse: (problem: string, cause?: unknown) => AgentError): Pointer {
@@ -138,7 +142,7 @@ function baseOf(path: string, refuse: (problem: string, cause?: unknown) => Agen
 type NativeFunction = (...args: readonly unknown[]) => unknown
 
 /** The API whose table of functions stands at `start`. */
-export function ortApiAt(start: Pointer, version: string): OrtApi {
+function ortApiAt(start: Pointer, version: string): OrtApi {
   const functions = new Map<OrtFunction, NativeFunction>()
   const slots = pointersAt(start, Math.max(...Object.values(table).map(([position]) => position)) + 1)
   for (const [name, [position, args]] of Object.entries(table)) {

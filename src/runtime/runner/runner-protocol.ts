@@ -3,7 +3,7 @@
  * an NPU. One JSON object a line each way; deploy/RUNNERS.md is its reference.
  *
  *     --> {"hello":1}
- *     <-- {"hello":1,"runtime":"hailort","version":"4.20.0"}
+ *     <-- {"hello":1,"runtime":"hailort","version":"4.20.0","chip":"hailo8"}
  *     --> {"open":"/var/lib/.../file","width":640,"height":640,"classes":80}
  *     <-- {"opened":true}
  *     --> {"detect":1,"bytes":1228800,"conf":0.25,"iou":0.7,"max":300}   and then exactly that many bytes: RGB, row by row
@@ -21,6 +21,8 @@ export const runnerProtocolVersion = 1
 export interface RunnerHello {
   readonly runtime: string
   readonly version: string
+  /** The accelerator that it found, as artefacts name it: `hailo8`. */
+  readonly chip?: string
 }
 
 export interface RunnerBox {
@@ -63,11 +65,16 @@ function invalid(line: string, expected: string): AgentError {
 
 /** Reads the answer to `hello`. */
 export function parseHello(line: string): RunnerHello {
-  const { hello, runtime, version } = fieldsOf(line)
+  const { hello, runtime, version, chip } = fieldsOf(line)
   const isWord = (text: unknown): text is string => typeof text === 'string' && /^[\w.+-]{1,64}$/.test(text)
-  if (hello !== runnerProtocolVersion || !isWord(runtime) || !isWord(version))
+  if (
+    hello !== runnerProtocolVersion ||
+    !isWord(runtime) ||
+    !isWord(version) ||
+    !(chip === undefined || isWord(chip))
+  )
     throw invalid(line, `{"hello":${runnerProtocolVersion},"runtime":"...","version":"..."}`)
-  return { runtime, version }
+  return { runtime, version, ...(chip !== undefined && { chip }) }
 }
 
 /** Reads the answer to `open`. */

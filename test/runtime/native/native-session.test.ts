@@ -7,6 +7,7 @@ import { openDetector } from '../../../src/runtime/detector.js'
 import { openTensorSession } from '../../../src/runtime/tensor-session.js'
 import { predictionOptions } from '../../../src/yolo/detection.js'
 import { describeModel } from '../../../src/yolo/model-description.js'
+import { FakeOrt } from '../../helpers/fake-ort.js'
 import { shared, skipWithout } from '../../helpers/paths.js'
 import { plainFrame, tinyDetector } from '../../helpers/tiny-detector.js'
 import { elementwiseModel } from '../../helpers/tiny-model.js'
@@ -149,4 +150,25 @@ t.test('memory does not grow with runs', { skip }, async (t) => {
   const before = await run(3000)
   const after = await run(7000)
   t.ok(after < before * 1.1 + 8e6, `${(before / 1e6).toFixed(1)} MB, then ${(after / 1e6).toFixed(1)} MB`)
+})
+
+t.test('a library that is too old is refused with its release', (t) => {
+  t.equal(new FakeOrt(16).api.version, '1.16.0')
+  t.throws(() => new FakeOrt(15), {
+    code: 'inference.load_failed',
+    message: 'it is release 1.15.0, expected 1.16 or later',
+  })
+  t.end()
+})
+
+t.test('as many threads compute as were asked for', { skip }, async (t) => {
+  const threads = (): number => readdirSync('/proc/self/task').length
+  const added: number[] = []
+  for (const intraOpThreads of [1, 4]) {
+    const before = threads()
+    const session = await openTensorSession(elementwiseModel('Add', [2, 3]), { library, intraOpThreads })
+    added.push(threads() - before)
+    await session.close()
+  }
+  t.equal(added[1]! - added[0]!, 3, 'the thread that calls is one of them')
 })
