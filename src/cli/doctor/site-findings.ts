@@ -19,6 +19,7 @@ import { probeFfmpeg } from '../../camera/probe-video.js'
 import type { CameraConfig, Config } from '../../config/config.js'
 import { MqttConnection } from '../../transport/mqtt-connection.js'
 import type { Finding } from './finding.js'
+import { videoFormatsOf } from './video-formats.js'
 
 export interface SiteOptions {
   /** Whether the broker and the cameras may be contacted. */
@@ -74,11 +75,27 @@ async function cameras(list: readonly CameraConfig[], contact: boolean): Promise
     detail: devices.length === 0 ? 'none in /dev' : devices.map((name) => `/dev/${name}`).join(', '),
   }
   if (list.length === 0) {
+    const known = contact ? await formats(devices) : []
     const remedy = 'name one: --set cameras=front=/dev/video0, or cameras in the file of settings'
-    return [present, { state: 'warning', subject: 'cameras', detail: 'no camera is configured', remedy }]
+    return [
+      present,
+      ...known,
+      { state: 'warning', subject: 'cameras', detail: 'no camera is configured', remedy },
+    ]
   }
   if (!contact) return [present]
-  return [present, ...(await Promise.all(list.map(camera)))]
+  return [present, ...(await formats(devices)), ...(await Promise.all(list.map(camera)))]
+}
+
+/** Devices of decoders and image processors list no formats of their own and are left out. */
+async function formats(devices: readonly string[]): Promise<readonly Finding[]> {
+  const found = await Promise.all(
+    devices.map(async (name): Promise<Finding[]> => {
+      const detail = await videoFormatsOf(`/dev/${name}`)
+      return detail === undefined ? [] : [{ state: 'note', subject: `/dev/${name}`, detail }]
+    }),
+  )
+  return found.flat()
 }
 
 async function camera({ name, source }: CameraConfig): Promise<Finding> {
