@@ -10,11 +10,14 @@ import { compressCommand } from './commands/compress.js'
 import { dashboardCommand } from './commands/dashboard.js'
 import { demoCommand } from './commands/demo.js'
 import { detectCommand } from './commands/detect.js'
+import { distilCommand } from './commands/distil.js'
 import { doctorCommand } from './commands/doctor.js'
+import { finetuneCommand } from './commands/finetune.js'
 import { generateCommand } from './commands/generate.js'
 import { inspectCommand } from './commands/inspect.js'
 import { keygenCommand } from './commands/keygen.js'
 import { publishCommand } from './commands/publish.js'
+import { qatCommand } from './commands/qat.js'
 import { runCommand } from './commands/run.js'
 import { trainCommand } from './commands/train.js'
 import { valCommand } from './commands/val.js'
@@ -25,11 +28,13 @@ import { packageVersion } from './package-version.js'
 
 const epilogue = `
 Start here:
-  yolo-edge demo --model MODEL.onnx             the whole loop on this machine
+  yolo-edge demo                                the whole loop on this machine
   yolo-edge detect PICTURE --model MODEL.onnx   one picture, a folder, or a video
   yolo-edge inspect MODEL.onnx                  what a model is and costs
   yolo-edge val MODEL.onnx --data DIR           how accurate it is
   yolo-edge train DATA --out MODEL.onnx         a model of your own
+  yolo-edge distil PRUNED.onnx PICTURES --teacher MODEL.onnx --out SMALL.onnx
+                                                a pruned model learns from the one it was made of
   yolo-edge bench MODEL.onnx OTHER.onnx         how fast it is here
   yolo-edge keygen fleet                        the keys that sign models
   yolo-edge publish MODEL.onnx --sign fleet.key a model to every device of a channel
@@ -60,6 +65,9 @@ function program(): Command {
     valCommand(),
     generateCommand(),
     trainCommand(),
+    finetuneCommand(),
+    distilCommand(),
+    qatCommand(),
     benchCommand(),
     publishCommand(),
     runCommand(),

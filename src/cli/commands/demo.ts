@@ -1,19 +1,21 @@
 /** `yolo-edge demo`: broker, publisher and agent in one process, and what they do on the terminal. */
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Command } from 'commander'
 import { pino } from 'pino'
-import { AgentError } from '../../base/errors.js'
 import { openSource } from '../../camera/open-source.js'
+import { drawConveyor, ownModel } from '../demo/conveyor.js'
 import { runDemo } from '../demo/demo-run.js'
-import type { Tally } from '../demo/tally.js'
-import { TerminalView } from '../demo/view.js'
-import { exportHint } from '../model-file.js'
+import type { Tally, TruthOf } from '../demo/tally.js'
+import { accuracyLine, TerminalView } from '../demo/view.js'
 import { numberOption, settingOption } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
 
 interface Options {
   readonly model?: readonly string[]
-  readonly source: string
+  readonly source?: string
   readonly duration: number
   readonly set: ReadonlyMap<string, unknown>
   readonly verbose?: boolean
@@ -25,11 +27,13 @@ export function demoCommand(): Command {
     .description(
       'See the whole loop on this machine: publish a model over MQTT, fetch it, run it on a video.',
     )
-    .option('-m, --model <file...>', 'YOLOv8 detectors as .onnx, variants of one model; or a bundle folder')
+    .option(
+      '-m, --model <file...>',
+      "YOLOv8 detectors as .onnx, variants of one model; or a bundle folder (default: the project's own)",
+    )
     .option(
       '-s, --source <source>',
-      'a video, a folder of pictures, a camera address, or synthetic',
-      'synthetic',
+      'a video, a folder of pictures, a camera address, synthetic, or conveyor (default: conveyor for the own model, else synthetic)',
     )
     .option('-d, --duration <seconds>', 'how long to watch', numberOption('duration', 0.1, 86_400), 30)
     .option(
@@ -43,28 +47,53 @@ export function demoCommand(): Command {
     .action(demo)
 }
 
+/** What is shown to the model. */
+interface Shown {
+  readonly uri: string
+  readonly truthOf?: TruthOf
+}
+
 async function demo(options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
-  if (options.model === undefined) {
-    throw new AgentError('cli.argument_invalid', 'demo needs a model: expected --model FILE.onnx', {
-      hint: exportHint,
+  const models = options.model ?? (await ownModel())
+  const source = options.source ?? (options.model === undefined ? 'conveyor' : 'synthetic')
+  if (source !== 'conveyor') return show({ uri: source }, models, options, output)
+  const folder = await mkdtemp(join(tmpdir(), 'yolo-edge-conveyor-'))
+  try {
+    const drawing = output.progress('drawing the conveyor')
+    const { uri, truthOf } = await drawConveyor(join(folder, 'pictures'), (done, total) => {
+      drawing.update(done / total, `${done} of ${total} pictures`)
     })
+    drawing.done()
+    // Another model may have other classes: only of the own one the truth is known.
+    await show(options.model === undefined ? { uri, truthOf } : { uri }, models, options, output)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
   }
-  await requireSource(options.source)
+}
+
+async function show(
+  shown: Shown,
+  models: readonly string[],
+  options: Options,
+  output: Output,
+): Promise<void> {
+  await requireSource(shown.uri)
   const interrupted = new AbortController()
   process.once('SIGINT', () => {
     interrupted.abort()
   })
   const tally = await runDemo({
-    models: options.model,
-    source: options.source,
+    models,
+    source: shown.uri,
+    ...(shown.truthOf !== undefined && { truthOf: shown.truthOf }),
     durationMs: options.duration * 1000,
     settings: options.set,
     onTick: liveView(output, options.duration),
     signal: interrupted.signal,
     ...(options.verbose === true && { logger: pino({ base: null }, pino.destination(2)) }),
   })
-  output.result(summaryOf(tally, options))
+  output.result(summaryOf(tally, shown.truthOf === undefined ? shown.uri : 'conveyor'))
   printSummary(output, tally)
 }
 
@@ -92,8 +121,9 @@ function liveView(output: Output, durationS: number): (tally: Tally, elapsedMs: 
   }
 }
 
-function summaryOf(tally: Tally, options: Options): object {
-  const { model, provider, frames, seconds, fps, framesWithDetections, detections, latency } = tally.summary()
+function summaryOf(tally: Tally, source: string): object {
+  const { model, provider, frames, seconds, fps, framesWithDetections, detections, accuracy, latency } =
+    tally.summary()
   const milliseconds = ({ p50Ms, p95Ms, p99Ms }: typeof latency.inference): object => ({
     p50: p50Ms,
     p95: p95Ms,
@@ -102,7 +132,7 @@ function summaryOf(tally: Tally, options: Options): object {
   return {
     model,
     provider,
-    source: options.source,
+    source,
     frames,
     seconds,
     fps,
@@ -114,6 +144,9 @@ function summaryOf(tally: Tally, options: Options): object {
       detections: each.detections,
       best_score: each.bestScore,
     })),
+    ...(accuracy !== undefined && {
+      accuracy: { pictures: accuracy.pictures, map: accuracy.map, map50: accuracy.map50 },
+    }),
     latency_ms: {
       inference: milliseconds(latency.inference),
       end_to_end: milliseconds(latency.endToEnd),
@@ -122,13 +155,14 @@ function summaryOf(tally: Tally, options: Options): object {
 }
 
 function printSummary(output: Output, tally: Tally): void {
-  const { model, frames, seconds, fps, detections, latency } = tally.summary()
+  const { model, frames, seconds, fps, detections, accuracy, latency } = tally.summary()
   if (model !== undefined) output.line(`\n${model.name} ${model.version}, variant ${model.variant}`)
   output.line(`${frames} frames in ${seconds.toFixed(1)} s: ${fps.toFixed(1)} a second`)
   const { inference, endToEnd } = latency
   output.line(
     `inference p50 ${inference.p50Ms.toFixed(1)} ms, p95 ${inference.p95Ms.toFixed(1)} ms; capture to detections p50 ${endToEnd.p50Ms.toFixed(1)} ms`,
   )
+  if (accuracy !== undefined) output.line(accuracyLine(accuracy))
   const rows = detections.map(({ name, frames: seen, detections: count, bestScore }) => [
     name,
     String(seen),

@@ -1,21 +1,20 @@
 /** `yolo-edge train`: a YOLOv8 detector from random weights, on labelled pictures, with the inference runtime alone. */
 
+import { rm } from 'node:fs/promises'
 import { Command } from 'commander'
 import { writeFileAtomic } from '../../base/atomic-file.js'
 import { exportModel } from '../../onnx/export-model.js'
-import type { Graph } from '../../onnx/graph.js'
 import { deployNetwork } from '../../training/deploy-network.js'
-import type { HeadShape } from '../../training/loss/head-batch.js'
 import { buildNetwork, type NetworkOptions } from '../../yolo/build-network.js'
-import { describeModel } from '../../yolo/model-description.js'
 import { networkScales, type NetworkScaleName } from '../../yolo/network-scale.js'
 import { graphRunner } from '../compress/graph-runner.js'
-import { openTrainingDataset, type Dataset } from '../dataset/open-dataset.js'
-import { measureAccuracy } from '../measure/measure-accuracy.js'
+import { openTrainingDataset } from '../dataset/open-dataset.js'
 import { choiceOption, integerOption, numberOption } from '../options.js'
-import { type Output, processOutput } from '../output.js'
+import { processOutput } from '../output.js'
+import { headShape } from '../training/head-shape.js'
 import { loadSamples } from '../training/load-samples.js'
-import { type StepLog, trainNetwork } from '../training/train-network.js'
+import { trainNetwork } from '../training/train-network.js'
+import { accuracyOf, TrainingConsole } from '../training/training-console.js'
 
 interface Options {
   readonly out: string
@@ -92,11 +91,11 @@ async function train(data: string, options: Options): Promise<void> {
   })
   loading.done()
   const measurements: object[] = []
-  const log = new ConsoleLog(output, stepsPerEpoch)
+  const log = new TrainingConsole(output, stepsPerEpoch)
   const trained = await trainNetwork(
     {
       network: buildNetwork({ ...network, batch, batchNorm: true, output: 'heads' }),
-      shape: shapeOf(template, batch),
+      shape: headShape(template, batch),
       samples,
       batches: {
         batch,
@@ -120,66 +119,14 @@ async function train(data: string, options: Options): Promise<void> {
         log.step(report)
       },
       measure: async (step, latest) => {
-        const { map, map50 } = await accuracyOf(deployNetwork(latest, template), dataset.val, session)
-        measurements.push({ step, map, map50 })
-        output.note(
-          `epoch ${(step / stepsPerEpoch).toFixed(1)}: mAP50-95 ${map.toFixed(4)}, mAP50 ${map50.toFixed(4)}`,
-        )
+        const accuracy = await accuracyOf(deployNetwork(latest, template), dataset.val, session)
+        measurements.push({ step, ...accuracy })
+        log.accuracy(step, accuracy)
       },
     },
   )
   await writeFileAtomic(options.out, exportModel(deployNetwork(trained, template)))
+  await rm(`${options.out}.checkpoint`, { force: true })
   output.result({ model: options.out, steps, measurements })
   output.line(`wrote ${options.out}`)
-}
-
-function shapeOf(template: Graph, batch: number): HeadShape {
-  const { classNames, inputWidth, inputHeight } = describeModel(template)
-  const levels = [8, 16, 32].map((stride, index) => ({
-    stride,
-    box: `p${index + 3}_box`,
-    cls: `p${index + 3}_cls`,
-  }))
-  return { batch, classCount: classNames.length, inputWidth, inputHeight, levels }
-}
-
-async function accuracyOf(
-  network: Graph,
-  val: Dataset,
-  session: { readonly intraOpThreads?: number },
-): Promise<{ readonly map: number; readonly map50: number }> {
-  const model = { bytes: exportModel(network), description: describeModel(network) }
-  const { metrics } = await measureAccuracy(model, val, session, () => undefined)
-  return metrics
-}
-
-/** One line each tenth of an epoch, at the least each ten steps. */
-class ConsoleLog {
-  readonly #output: Output
-  readonly #stepsPerEpoch: number
-  readonly #every: number
-
-  constructor(output: Output, stepsPerEpoch: number) {
-    this.#output = output
-    this.#stepsPerEpoch = stepsPerEpoch
-    this.#every = Math.max(1, Math.round(stepsPerEpoch / 4))
-  }
-
-  step({ step, steps, loss, rate, stepMs }: StepLog): void {
-    if (step % this.#every !== 0 && step !== 1 && step !== steps) return
-    const epoch = (step / this.#stepsPerEpoch).toFixed(2)
-    const left = durationText((steps - step) * stepMs)
-    const parts = `box ${loss.box.toFixed(3)}, cls ${loss.cls.toFixed(3)}, dfl ${loss.dfl.toFixed(3)}`
-    this.#output.note(
-      `step ${step} of ${steps}, epoch ${epoch}: ${parts}, rate ${rate.toExponential(1)}, ${Math.round(stepMs)} ms a step, ${left} left`,
-    )
-  }
-}
-
-/** `1 h 12 min`, `4 min`, `20 s`. */
-function durationText(ms: number): string {
-  const seconds = Math.round(ms / 1000)
-  if (seconds < 60) return `${seconds} s`
-  const minutes = Math.round(seconds / 60)
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }

@@ -84,6 +84,43 @@ export async function openTrainingDataset(path: string): Promise<TrainingDataset
   }
 }
 
+/** Pictures that a model with known classes goes on learning from, and those to measure it with, where there are any. */
+export interface LearningDataset {
+  readonly train: Dataset
+  readonly val: Dataset | undefined
+}
+
+/**
+ * Opens `path` for a model with `classNames`: a data.yaml (or the folder that has one) with its splits, or any labelled folder as a whole.
+ * Where `labels` do not count, a folder of pictures will do. Throws `dataset.*`.
+ */
+export async function openLearningDataset(
+  path: string,
+  classNames: readonly string[],
+  labels: boolean,
+): Promise<LearningDataset> {
+  const inside = join(path, 'data.yaml')
+  const hasYaml = (await stat(inside).catch(() => undefined)) !== undefined
+  if (hasYaml || /\.ya?ml$/.test(path)) {
+    const found = await openTrainingDataset(path)
+    if (found.classNames.join('\n') !== classNames.join('\n')) {
+      const named = (names: readonly string[]): string =>
+        `${names.length} (${names.slice(0, 3).join(', ')}, ...)`
+      throw unusable(
+        path,
+        `its classes are ${named(found.classNames)}, those of the model ${named(classNames)}`,
+      )
+    }
+    return found
+  }
+  if (labels) return { train: await openDataset(path, classNames), val: undefined }
+  const paths = await listImages(path).catch((thrown: unknown) => {
+    throw isAgentError(thrown, 'camera.source_invalid') ? unusable(path, thrown.message) : thrown
+  })
+  const images = paths.map((each) => ({ name: basename(each), path: each, groundTruths: [] }))
+  return { train: { name: basename(path), images, unknownCategories: [] }, val: undefined }
+}
+
 async function openYaml(
   path: string,
   classNames: readonly string[],

@@ -23,11 +23,13 @@ import { publishBundle, publishRetained } from '../../transport/publish-bundle.j
 import { bundleFrom } from '../bundle/published-bundle.js'
 import { packageVersion } from '../package-version.js'
 import { desiredTopic, sealWish, wishFor } from '../wish.js'
-import { Tally } from './tally.js'
+import { Tally, type TruthOf } from './tally.js'
 
 export interface DemoOptions {
   readonly models: readonly string[]
   readonly source: string
+  /** What the pictures of the source really show, where it is known. */
+  readonly truthOf?: TruthOf
   readonly durationMs: number
   readonly settings: ReadonlyMap<string, unknown>
   readonly logger?: Logger
@@ -66,7 +68,7 @@ export async function runDemo(options: DemoOptions): Promise<Tally> {
       },
     })
     open.push(() => agent.stop())
-    const tally = new Tally(classNames)
+    const tally = new Tally(classNames, options.truthOf)
     const closeEars = await listen(viewer, topics, tally)
     await watch(tally, agent, ended.signal, options)
     await closeEars()

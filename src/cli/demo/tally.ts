@@ -4,6 +4,9 @@
  */
 
 import { Histogram } from '../../base/histogram.js'
+import { summarizeMatches } from '../../evaluation/coco-eval.js'
+import type { GroundTruth } from '../../evaluation/ground-truth.js'
+import { type ImageMatches, matchImage } from '../../evaluation/match-image.js'
 import type { Deployment } from '../../protocol/deployment.js'
 import type { FrameDetections } from '../../protocol/detections.js'
 import type { Reported } from '../../protocol/reported.js'
@@ -18,6 +21,19 @@ export interface ClassCount {
   readonly bestScore: number
 }
 
+/** What a picture really shows; the same number is the same picture. */
+export type TruthOf = (frameId: number) => {
+  readonly picture: number
+  readonly groundTruths: readonly GroundTruth[]
+}
+
+/** Accuracy of the detections that the agent sent, those under its threshold left out. */
+export interface LiveAccuracy {
+  readonly pictures: number
+  readonly map: number
+  readonly map50: number
+}
+
 export interface DemoSummary {
   readonly model: { readonly name: string; readonly version: string; readonly variant: string } | undefined
   readonly provider: string | undefined
@@ -26,6 +42,8 @@ export interface DemoSummary {
   readonly fps: number
   readonly framesWithDetections: number
   readonly detections: readonly ClassCount[]
+  /** Where the truth is known. */
+  readonly accuracy: LiveAccuracy | undefined
   readonly latency: {
     readonly inference: LatencyLine
     readonly endToEnd: LatencyLine
@@ -56,9 +74,13 @@ export class Tally {
   #latest: FrameDetections | undefined
   #reported: Reported | undefined
   #deployment: Deployment | undefined
+  readonly #truthOf: TruthOf | undefined
+  /** The last matches of each picture, so that a long run stays small. */
+  readonly #matches = new Map<number, ImageMatches>()
 
-  constructor(classNames: readonly string[]) {
+  constructor(classNames: readonly string[], truthOf?: TruthOf) {
     this.#classNames = classNames
+    this.#truthOf = truthOf
   }
 
   get latest(): FrameDetections | undefined {
@@ -86,6 +108,10 @@ export class Tally {
     this.#inference.record(frame.latency.inferenceMs)
     this.#endToEnd.record(frame.latency.totalMs)
     if (frame.detections.length > 0) this.#framesWithDetections++
+    if (this.#truthOf !== undefined) {
+      const { picture, groundTruths } = this.#truthOf(frame.frameId)
+      this.#matches.set(picture, matchImage({ groundTruths, detections: frame.detections }))
+    }
     const seen = new Set<number>()
     for (const { classIndex, score } of frame.detections) {
       const count = this.#countOf(classIndex)
@@ -115,8 +141,17 @@ export class Tally {
       fps: seconds > 0 ? (this.#frames - 1) / seconds : 0,
       framesWithDetections: this.#framesWithDetections,
       detections: this.#classCounts(),
+      accuracy: this.#accuracy(),
       latency: { inference: lineOf(this.#inference), endToEnd: lineOf(this.#endToEnd) },
     }
+  }
+
+  #accuracy(): LiveAccuracy | undefined {
+    const matches = [...this.#matches.values()]
+    const positives = matches.some(({ all }) => all.some((each) => each.positives > 0))
+    if (!positives) return undefined
+    const { map, map50, images } = summarizeMatches(matches)
+    return { pictures: images, map, map50 }
   }
 
   #classCounts(): readonly ClassCount[] {

@@ -1,7 +1,7 @@
 /** The live picture of the demo on a terminal. Invariant: a view is a list of lines that fits the given width. */
 
 import { table } from '../output.js'
-import type { Tally } from './tally.js'
+import type { LiveAccuracy, Tally } from './tally.js'
 
 /** The lines to show now, each at most `columns` wide. */
 export function viewLines(tally: Tally, columns: number, rows: number): readonly string[] {
@@ -10,7 +10,7 @@ export function viewLines(tally: Tally, columns: number, rows: number): readonly
 }
 
 function headLines(tally: Tally): readonly string[] {
-  const { model, provider, frames, fps, latency } = tally.summary()
+  const { model, provider, frames, fps, latency, accuracy } = tally.summary()
   if (model === undefined) return [deploymentLine(tally)]
   const { inference, endToEnd } = latency
   return [
@@ -18,7 +18,13 @@ function headLines(tally: Tally): readonly string[] {
     `frames     ${frames}, ${fps.toFixed(1)} a second`,
     `inference  p50 ${inference.p50Ms.toFixed(1)} ms  p95 ${inference.p95Ms.toFixed(1)} ms`,
     `end to end p50 ${endToEnd.p50Ms.toFixed(1)} ms  p95 ${endToEnd.p95Ms.toFixed(1)} ms`,
+    ...(accuracy === undefined ? [] : [accuracyLine(accuracy)]),
   ]
+}
+
+/** Measured against the truth, while it runs. */
+export function accuracyLine({ pictures, map, map50 }: LiveAccuracy): string {
+  return `accuracy   mAP50 ${map50.toFixed(3)}  mAP50-95 ${map.toFixed(3)}  on ${pictures} pictures`
 }
 
 function deploymentLine(tally: Tally): string {

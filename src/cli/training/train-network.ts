@@ -13,7 +13,7 @@ import { makeBatch, type BatchOptions } from '../../training/data/batch-maker.js
 import { detectionLoss, type LossParts } from '../../training/loss/detection-loss.js'
 import type { HeadShape } from '../../training/loss/head-batch.js'
 import type { GraphRunner, Sample } from '../../training/ports.js'
-import { Trainer, type TrainerOptions } from '../../training/trainer.js'
+import { type Objective, Trainer, type TrainerOptions } from '../../training/trainer.js'
 
 export interface TrainingRun {
   /** Raw heads, fixed batch. */
@@ -22,6 +22,8 @@ export interface TrainingRun {
   readonly samples: readonly Sample[]
   readonly batches: BatchOptions
   readonly trainer: TrainerOptions
+  /** What is learned. Default: the labels, by the loss of YOLOv8. */
+  readonly objective?: Objective
   readonly runner: GraphRunner
   /** Where the state of the run is kept. */
   readonly checkpoint: string
@@ -55,6 +57,8 @@ const lossShare = 0.05
 export async function trainNetwork(run: TrainingRun, log: TrainingLog): Promise<Graph> {
   const trainer = await Trainer.open(run.network, run.runner, run.trainer)
   const { steps } = run.trainer.schedule
+  const byLabels: Objective = ({ targets }, heads) => detectionLoss(run.shape, heads, targets)
+  const objective = run.objective ?? byLabels
   try {
     await resume(trainer, run, log)
     const startMs = systemClock.monotonicMs()
@@ -62,13 +66,9 @@ export async function trainNetwork(run: TrainingRun, log: TrainingLog): Promise<
     let loss: LossParts | undefined
     let batch = makeBatch(run.samples, first + 1, run.batches)
     for (let step = first + 1; step <= steps; step++) {
-      const report = await trainer.step(
-        batch,
-        ({ targets }, heads) => detectionLoss(run.shape, heads, targets),
-        () => {
-          batch = makeBatch(run.samples, step + 1, run.batches)
-        },
-      )
+      const report = await trainer.step(batch, objective, () => {
+        batch = makeBatch(run.samples, step + 1, run.batches)
+      })
       loss = blended(loss, report.loss)
       const stepMs = (systemClock.monotonicMs() - startMs) / (step - first)
       log.step({ step, steps, loss, rate: report.rate, stepMs })

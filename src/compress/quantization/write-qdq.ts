@@ -25,21 +25,37 @@ export interface QdqOptions extends WriteOptions {
 
 /** The QDQ graph of `plan`. */
 export function writeQdq(plan: QuantizationPlan, options: QdqOptions): Graph {
+  return withPairs(plan, options.scales, (builder, node) =>
+    plan.quantized.has(node.name) && node.opType === 'Conv'
+      ? [node.inputs[0]!, ...convolutionConstants(builder, options, node)]
+      : node.inputs,
+  )
+}
+
+/**
+ * The graph of `plan` with the activations rounded as the int8 model rounds them, weights and biases in float under their own names:
+ * what training computes with, so that the weights learn to live with the rounding.
+ */
+export function writeFakeActivations(plan: QuantizationPlan, scales: WriteOptions['scales']): Graph {
+  return withPairs(plan, scales, (_, node) => node.inputs)
+}
+
+function withPairs(
+  plan: QuantizationPlan,
+  scales: WriteOptions['scales'],
+  inputsOf: (builder: GraphBuilder, node: Node) => readonly ValueName[],
+): Graph {
   const { graph } = plan
   const builder = new GraphBuilder()
   const quantized = graph.nodes.filter((node) => plan.quantized.has(node.name))
   const paired = new Set(quantized.flatMap((node) => activationInputs(graph, node)))
   for (const value of paired) {
-    const params = builder.params(present(options.scales.get(value), `${value} has a scale`))
+    const params = builder.params(present(scales.get(value), `${value} has a scale`))
     builder.op('QuantizeLinear', [value, ...params], [`${value}/int8`])
     builder.op('DequantizeLinear', [`${value}/int8`, ...params], [dequantizedName(value)])
   }
   for (const node of graph.nodes) {
-    const inputs =
-      plan.quantized.has(node.name) && node.opType === 'Conv'
-        ? [node.inputs[0]!, ...convolutionConstants(builder, options, node)]
-        : node.inputs
-    const read = inputs.map((input) => (paired.has(input) ? dequantizedName(input) : input))
+    const read = inputsOf(builder, node).map((input) => (paired.has(input) ? dequantizedName(input) : input))
     builder.nodes.push({ ...node, inputs: read })
   }
   return applyPatch(graph, { remove: graph.nodes, add: builder.nodes, initializers: builder.initializers })

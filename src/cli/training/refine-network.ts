@@ -1,0 +1,126 @@
+/**
+ * Trains a network that exists: from labels, from a teacher, or both; as it is, or rounded as its int8 form rounds.
+ * Invariant: the result has the operators and shapes of the given one; weights that were made zero stay zero.
+ */
+
+import { rm } from 'node:fs/promises'
+import { present } from '../../base/assert.js'
+import { AgentError } from '../../base/errors.js'
+import type { Graph } from '../../onnx/graph.js'
+import { floatTensor } from '../../onnx/tensor.js'
+import { deployNetwork } from '../../training/deploy-network.js'
+import { floatNetwork, keepZeros } from '../../training/float-network.js'
+import { detectionLoss } from '../../training/loss/detection-loss.js'
+import { addLosses, distillationLoss } from '../../training/loss/distillation-loss.js'
+import type { HeadShape, HeadValues } from '../../training/loss/head-batch.js'
+import type { GraphRunner, OpenGraph, Sample } from '../../training/ports.js'
+import type { Objective, Projection } from '../../training/trainer.js'
+import { headShape } from './head-shape.js'
+import { type TrainingLog, trainNetwork } from './train-network.js'
+
+export interface Refinement {
+  /** Edge form, float: what is trained. */
+  readonly network: Graph
+  /** The same network with rounded activations, to compute with while training. */
+  readonly simulated?: { readonly graph: Graph; readonly see: Projection }
+  /** Edge form, float, of the same classes and input size. */
+  readonly teacher?: Graph
+  /** Whether the targets of the samples count. */
+  readonly useLabels: boolean
+  readonly samples: readonly Sample[]
+  readonly batch: number
+  readonly steps: number
+  readonly rate: number
+  readonly seed: number
+  readonly runner: GraphRunner
+  /** Exists while the run lasts. */
+  readonly checkpoint: string
+  readonly measureSteps: number
+}
+
+/** Runs to the end; the trained network in the form of `refinement.network`. Throws `training.*`, `model.*`, `inference.*`. */
+export async function refineNetwork(refinement: Refinement, log: TrainingLog): Promise<Graph> {
+  const { network, simulated, samples, batch, steps, runner } = refinement
+  const shape = headShape(network, batch)
+  const size = { width: shape.inputWidth, height: shape.inputHeight }
+  const teacher = refinement.teacher && (await openTeacher(refinement.teacher, shape, runner))
+  const deployed = (trained: Graph): Graph => deployNetwork(trained, network)
+  try {
+    const trained = await trainNetwork(
+      {
+        network: floatNetwork(simulated?.graph ?? network, shape),
+        shape,
+        samples,
+        batches: {
+          batch,
+          size,
+          seed: refinement.seed,
+          augmentation: {},
+          mosaicUntil: Math.round(0.5 * steps),
+        },
+        trainer: {
+          schedule: { steps, rate: refinement.rate },
+          optimizer: { kind: 'adamw' },
+          averageDecay: 0.998,
+          keep: keepZeros(network),
+          ...(simulated !== undefined && { see: simulated.see }),
+        },
+        objective: objectiveOf(shape, refinement.useLabels, teacher),
+        runner,
+        checkpoint: refinement.checkpoint,
+        checkpointSteps: Math.max(1, Math.round(samples.length / batch)),
+        measureSteps: refinement.measureSteps,
+      },
+      { ...log, measure: (step, latest) => log.measure(step, deployed(latest)) },
+    )
+    await rm(refinement.checkpoint, { force: true })
+    return deployed(trained)
+  } finally {
+    await teacher?.close()
+  }
+}
+
+interface Teacher {
+  headsOf(images: Float32Array): Promise<HeadValues>
+  close(): Promise<void>
+}
+
+async function openTeacher(teacher: Graph, shape: HeadShape, runner: GraphRunner): Promise<Teacher> {
+  const own = headShape(teacher, shape.batch)
+  const said = ({ classCount, inputWidth, inputHeight }: HeadShape): string =>
+    `${classCount} classes at ${inputWidth}x${inputHeight}`
+  if (said(own) !== said(shape)) {
+    throw new AgentError(
+      'model.labels_invalid',
+      `the teacher has ${said(own)}, expected ${said(shape)} as the model that learns from it`,
+    )
+  }
+  const graph = floatNetwork(teacher, own)
+  const input = present(graph.inputs[0], 'a network has an input')
+  const session: OpenGraph = await runner.open(graph)
+  return {
+    headsOf: async (images) => {
+      const outputs = await session.run(
+        new Map([[input.name, floatTensor(input.shape as readonly number[], images)]]),
+      )
+      const renamed = own.levels.flatMap((level, index) => {
+        const wanted = shape.levels[index]!
+        return [
+          [wanted.box, outputs.get(level.box)!.data as Float32Array],
+          [wanted.cls, outputs.get(level.cls)!.data as Float32Array],
+        ] as const
+      })
+      return new Map(renamed)
+    },
+    close: () => session.close(),
+  }
+}
+
+function objectiveOf(shape: HeadShape, useLabels: boolean, teacher: Teacher | undefined): Objective {
+  return async ({ images, targets }, heads) => {
+    const byLabels = useLabels ? detectionLoss(shape, heads, targets) : undefined
+    if (teacher === undefined) return present(byLabels, 'a network learns from labels or from a teacher')
+    const byTeacher = distillationLoss(shape, heads, await teacher.headsOf(images))
+    return byLabels === undefined ? byTeacher : addLosses(byLabels, byTeacher)
+  }
+}
