@@ -108,6 +108,15 @@ export const providerOptionList: Format<readonly string[]> = define(
   (text) => text.split(',').map((item) => item.trim()),
 )
 
+/** `webgpu=/opt/lib/libonnxruntime_providers_webgpu.so`: an execution provider and the library that has it. */
+export const providerLibraryList: Format<readonly string[]> = define(
+  'a list of provider=/path/of/library',
+  (value) =>
+    Array.isArray(value) &&
+    value.every((item) => typeof item === 'string' && /^[a-z0-9][a-z0-9_.-]*=\/.+$/.test(item)),
+  (text) => text.split(',').map((item) => item.trim()),
+)
+
 /** `hef=/usr/local/bin/hailo-runner --quiet`: a kind of artefact and the command that runs it. */
 export const runnerList: Format<readonly string[]> = define(
   'a list of kind=command',

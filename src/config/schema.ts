@@ -13,6 +13,7 @@ import {
   numberBetween,
   oneOf,
   plainName,
+  providerLibraryList,
   providerOptionList,
   runnerList,
   text,
@@ -158,6 +159,11 @@ export const settings = {
     provider_options: setting(
       'Options of execution providers, such as tensorrt.trt_fp16_enable=1; with inference.library only.',
       providerOptionList,
+      [],
+    ),
+    provider_libraries: setting(
+      'Libraries of execution providers that are plugins, such as webgpu=/opt/lib/libonnxruntime_providers_webgpu.so; with an inference.library of release 1.22 or later only.',
+      providerLibraryList,
       [],
     ),
     runners: setting(

@@ -43,13 +43,16 @@ export function executionProvider(name: string): ExecutionProvider {
 }
 
 /** The error for a provider that does not work here; `reason` is what ONNX Runtime says. */
-export function providerUnavailable(name: ExecutionProvider, reason: string, cause?: unknown): AgentError {
+export function providerUnavailable(name: string, reason: string, cause?: unknown): AgentError {
+  const needs = Object.hasOwn(executionProviders, name)
+    ? `${name} needs ${executionProviders[name as ExecutionProvider].needs}`
+    : `check the library that inference.provider_libraries names for ${name}`
   return new AgentError(
     'inference.provider_unavailable',
     `cannot run on execution provider ${name}: ${reason}`,
     {
       cause,
-      hint: `${name} needs ${executionProviders[name].needs}`,
+      hint: needs,
     },
   )
 }

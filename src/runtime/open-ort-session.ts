@@ -6,7 +6,7 @@
 import { access, constants } from 'node:fs/promises'
 import { env, InferenceSession, listSupportedBackends } from 'onnxruntime-node'
 import { AgentError, messageOf } from '../base/errors.js'
-import { type ExecutionProvider, executionProviders, providerUnavailable } from './execution-providers.js'
+import { executionProvider, executionProviders, providerUnavailable } from './execution-providers.js'
 import type { BackendSession } from './backend.js'
 import type { ModelSource } from './messages.js'
 import { providersOf, type SessionOptions, toOrtOptions } from './session-options.js'
@@ -38,8 +38,8 @@ export async function openOrtSession(source: ModelSource, options: SessionOption
 
 async function open(source: ModelSource, options: SessionOptions): Promise<InferenceSession> {
   env.logLevel = 'fatal'
-  const providers = providersOf(options)
-  const compiledIn = new Set(listSupportedBackends().map((backend) => backend.name))
+  const providers = providersOf(options).map(executionProvider)
+  const compiledIn = new Set<string>(listSupportedBackends().map((backend) => backend.name))
   for (const provider of providers) {
     if (!compiledIn.has(provider)) {
       throw providerUnavailable(provider, `this build of ONNX Runtime has only ${[...compiledIn].join(', ')}`)
@@ -63,7 +63,7 @@ async function open(source: ModelSource, options: SessionOptions): Promise<Infer
 function create(
   source: ModelSource,
   options: SessionOptions,
-  providers: readonly ExecutionProvider[],
+  providers: readonly string[],
 ): Promise<InferenceSession> {
   const ortOptions = toOrtOptions(options, providers)
   return 'path' in source

@@ -5,7 +5,7 @@
 
 import { availableParallelism } from 'node:os'
 import type { InferenceSession } from 'onnxruntime-node'
-import { type ExecutionProvider, executionProvider } from './execution-providers.js'
+import { executionProvider } from './execution-providers.js'
 
 /** Low enough that network and camera work goes first, high enough to get the cores when nobody else wants them. */
 export const defaultNiceness = 5
@@ -25,6 +25,8 @@ export interface SessionOptions {
   readonly library?: string
   /** Options of execution providers by name, as strings: `{ tensorrt: { trt_fp16_enable: '1' } }`. Only with `library`. */
   readonly providerOptions?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** Libraries of providers that are plugins, by the provider's name. Only with `library`. */
+  readonly providerLibraries?: Readonly<Record<string, string>>
   /** A folder of this model's own in which its providers keep the engines that they build. Only with `library`. */
   readonly engineFolder?: string
   /** Threads that compute one operator together. Default: every core. */
@@ -54,16 +56,21 @@ export interface SessionOptions {
   readonly extra?: Readonly<Record<string, string>>
 }
 
-/** The providers of `options` in order, with `cpu` last. Throws `inference.provider_unavailable` for an unknown name. */
-export function providersOf(options: SessionOptions): readonly ExecutionProvider[] {
-  const wanted = (options.providers ?? ['cpu']).map(executionProvider)
-  return [...new Set<ExecutionProvider>([...wanted, 'cpu'])]
+/**
+ * The providers of `options` in order, with `cpu` last: rows of the table, or names of `providerLibraries`.
+ * Throws `inference.provider_unavailable` for an unknown name.
+ */
+export function providersOf(options: SessionOptions): readonly string[] {
+  const { providers = ['cpu'], library, providerLibraries = {} } = options
+  const isPlugin = (name: string): boolean => library !== undefined && Object.hasOwn(providerLibraries, name)
+  const wanted = providers.map((name) => (isPlugin(name) ? name : executionProvider(name)))
+  return [...new Set([...wanted, 'cpu'])]
 }
 
 /** ONNX Runtime's options for `options`, on `providers`. */
 export function toOrtOptions(
   options: SessionOptions,
-  providers: readonly ExecutionProvider[],
+  providers: readonly string[],
 ): InferenceSession.SessionOptions {
   const keepsMemory = options.lowMemory !== true
   return {

@@ -18,7 +18,7 @@ import {
   textAt,
 } from '../../src/runtime/native/ort-api.js'
 
-const tableLength = 300
+const tableLength = 320
 const knownOptions =
   /^(device_id|trt_(engine_cache_(enable|path)|timing_cache_(enable|path)|fp16_enable|int8_enable|dla_enable|dla_core|max_workspace_size))$/
 

@@ -12,7 +12,7 @@ import type { SessionOptions } from '../../runtime/session-options.js'
 import { openTensorSession } from '../../runtime/tensor-session.js'
 
 /** What decides whether a provider works. */
-export type ProbeOptions = Pick<SessionOptions, 'library' | 'providerOptions'>
+export type ProbeOptions = Pick<SessionOptions, 'library' | 'providerOptions' | 'providerLibraries'>
 
 export interface ProbeOrder {
   readonly name: string

@@ -100,14 +100,23 @@ export function sessionOptionsOf(inference: Config['inference'], variant: Varian
 export function libraryOptionsOf({
   library,
   providerOptions,
-}: Config['inference']): Pick<SessionOptions, 'library' | 'providerOptions'> {
+  providerLibraries,
+}: Config['inference']): Pick<SessionOptions, 'library' | 'providerOptions' | 'providerLibraries'> {
   if (library === '') return {}
   const byProvider: Record<string, Record<string, string>> = {}
   for (const entry of providerOptions) {
     const [, provider = '', key = '', value = ''] = /^([^.]+)\.([^=]+)=(.*)$/.exec(entry) ?? []
     byProvider[provider] = { ...byProvider[provider], [key]: value }
   }
-  return { library, providerOptions: byProvider }
+  const libraries = providerLibraries.map((entry) => {
+    const cut = entry.indexOf('=')
+    return [entry.slice(0, cut), entry.slice(cut + 1)] as const
+  })
+  return {
+    library,
+    providerOptions: byProvider,
+    ...(libraries.length > 0 && { providerLibraries: Object.fromEntries(libraries) }),
+  }
 }
 
 async function readManifest(store: Store, served: ServedModel): Promise<Manifest> {

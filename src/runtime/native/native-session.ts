@@ -13,8 +13,9 @@ import { reasonOf } from '../open-ort-session.js'
 import { providersOf, type SessionOptions, toOrtOptions } from '../session-options.js'
 import type { ElementType, TensorInfo } from '../tensor.js'
 import { engineOptions } from '../engine-cache.js'
-import { providerUnavailable } from '../execution-providers.js'
+import { executionProvider, providerUnavailable } from '../execution-providers.js'
 import { appendProvider } from './append-provider.js'
+import { appendPlugin } from './plugin-provider.js'
 import { addressOf, CStrings, loadOrtApi, memoryAt, type OrtApi, type Pointer, textAt } from './ort-api.js'
 
 /** ONNXTensorElementDataType by our names, and the array that holds it in a Tensor. */
@@ -55,7 +56,7 @@ export function openSessionIn(api: OrtApi, source: ModelSource, options: Session
   try {
     for (const provider of providersOf(options)) {
       try {
-        appendProvider(api, settings, provider, optionsOf(provider, options))
+        addProvider(api, env, settings, provider, options)
       } catch (thrown) {
         throw thrown instanceof AgentError && thrown.code === 'inference.provider_unavailable'
           ? thrown
@@ -77,6 +78,20 @@ export function openSessionIn(api: OrtApi, source: ModelSource, options: Session
   } finally {
     api.release('sessionOptions', settings)
   }
+}
+
+/** Adds a plugin of the owner's, or else a provider that the library was built with. */
+function addProvider(
+  api: OrtApi,
+  env: Pointer,
+  settings: Pointer,
+  name: string,
+  options: SessionOptions,
+): void {
+  const library = options.providerLibraries?.[name]
+  const own = optionsOf(name, options)
+  if (library === undefined) appendProvider(api, settings, executionProvider(name), own)
+  else appendPlugin(api, env, settings, { name, library, options: own })
 }
 
 /** Where engines are kept, unless the owner says otherwise. */

@@ -62,6 +62,16 @@ const table = {
   AppendExecutionProvider: [216, ['void *', 'str', 'void *', 'void *', 'size_t']],
 } as const satisfies Readonly<Record<string, readonly [position: number, args: readonly string[]]>>
 
+/** Of release 1.22 and later. */
+const pluginTable = {
+  RegisterExecutionProviderLibrary: [301, ['void *', 'str', 'str']],
+  GetEpDevices: [303, ['void *', 'void *', 'void *']],
+  AppendDevices: [304, ['void *', 'void *', 'void *', 'size_t', 'void *', 'void *', 'size_t']],
+} as const satisfies Readonly<Record<string, readonly [position: number, args: readonly string[]]>>
+
+const pluginRelease = 22
+const deviceProviderName = 312
+
 const releases = {
   env: 92,
   status: 93,
@@ -75,14 +85,25 @@ const releases = {
   cudaOptions: 208,
 } as const
 
-export type OrtFunction = keyof typeof table
+export type OrtFunction = keyof typeof table | keyof typeof pluginTable
 export type OrtObject = keyof typeof releases
+
+/** A device that a provider computes on. */
+export interface OrtDevice {
+  readonly pointer: Pointer
+  /** `CPUExecutionProvider`, ... */
+  readonly provider: string
+}
 
 export interface OrtApi {
   /** Of the library: `1.30.0`. */
   readonly version: string
   /** Names of the execution providers that the library was built with: `CPUExecutionProvider`, ... */
   readonly providers: readonly string[]
+  /** Whether providers can come as libraries of their own. */
+  readonly hasPlugins: boolean
+  /** The devices that the providers of `env` have; only where there are plugins. */
+  devices(env: Pointer): readonly OrtDevice[]
   /** Calls a function. Throws `inference.run_failed` with the library's message when its status is not OK. */
   call(name: OrtFunction, ...args: readonly unknown[]): void
   /** Calls a function whose last argument receives a pointer. */
@@ -144,10 +165,12 @@ type NativeFunction = (...args: readonly unknown[]) => unknown
 /** The API whose table of functions stands at `start`. */
 function ortApiAt(start: Pointer, version: string): OrtApi {
   const functions = new Map<OrtFunction, NativeFunction>()
-  const slots = pointersAt(start, Math.max(...Object.values(table).map(([position]) => position)) + 1)
-  for (const [name, [position, args]] of Object.entries(table)) {
-    const result =
-      name === 'GetErrorMessage' ? 'str' : name === 'ReleaseAvailableProviders' ? 'void *' : 'void *'
+  const hasPlugins = Number(version.split('.')[1] ?? 0) >= pluginRelease || !version.startsWith('1.')
+  const rows = Object.entries({ ...table, ...(hasPlugins ? pluginTable : {}) })
+  const last = Math.max(...rows.map(([, [position]]) => position), hasPlugins ? deviceProviderName : 0)
+  const slots = pointersAt(start, last + 1)
+  for (const [name, [position, args]] of rows) {
+    const result = name === 'GetErrorMessage' ? 'str' : 'void *'
     functions.set(
       name as OrtFunction,
       koffi.decode(slots[position]!, koffi.proto(result, [...args])) as NativeFunction,
@@ -157,6 +180,18 @@ function ortApiAt(start: Pointer, version: string): OrtApi {
   const api: OrtApi = {
     version,
     providers: [],
+    hasPlugins,
+    devices: (env) => {
+      const nameOf = koffi.decode(
+        slots[deviceProviderName]!,
+        koffi.proto('str', ['void *']),
+      ) as NativeFunction
+      const list = new BigUint64Array(1)
+      const count = new BigUint64Array(1)
+      api.call('GetEpDevices', env, list, count)
+      const pointers = count[0] === 0n ? [] : pointersAt(list[0]!, Number(count[0]))
+      return pointers.map((pointer) => ({ pointer, provider: nameOf(pointer) as string }))
+    },
     call: (name, ...args) => {
       const status = functions.get(name)!(...args) as Pointer | null
       if (isNull(status)) return

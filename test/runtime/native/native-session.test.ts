@@ -172,3 +172,50 @@ t.test('as many threads compute as were asked for', { skip }, async (t) => {
   }
   t.equal(added[1]! - added[0]!, 3, 'the thread that calls is one of them')
 })
+
+t.test('a provider that is a plugin: what is none is refused with the reason', { skip }, async (t) => {
+  const folder = t.testdir()
+  const open = (path: string): Promise<unknown> =>
+    openTensorSession(elementwiseModel('Add', [2, 3]), {
+      library,
+      providers: ['abacus'],
+      providerLibraries: { abacus: path },
+    })
+  await t.rejects(open(join(folder, 'none.so')), {
+    code: 'inference.provider_unavailable',
+    message: /cannot run on execution provider abacus: Failed to load library .*none\.so/,
+    hint: /inference\.provider_libraries/,
+  })
+  await t.rejects(open(library), {
+    code: 'inference.provider_unavailable',
+    message: /Failed to get symbol CreateEpFactories/,
+  })
+  await t.rejects(openTensorSession(elementwiseModel('Add', [2, 3]), { library, providers: ['abacus'] }), {
+    message: /execution provider abacus is not known/,
+  })
+})
+
+const plugin = process.env['YOLO_EDGE_TEST_PLUGIN']
+
+t.test(
+  'a real plugin computes',
+  { skip: plugin === undefined ? 'YOLO_EDGE_TEST_PLUGIN=name=/path names no plugin' : skip },
+  async (t) => {
+    const [name, path] = plugin!.split('=') as [string, string]
+    const options = { library, providers: [name], providerLibraries: { [name]: path } }
+    const sessions = [
+      await openTensorSession(elementwiseModel('Add', [2, 3]), options),
+      await openTensorSession(elementwiseModel('Add', [2, 3]), options),
+    ]
+    for (const session of sessions) {
+      t.equal(session.info.provider, name)
+      const outputs = await session.run(feeds)
+      t.same(outputs.get('out')?.data, Float32Array.of(11, 22, 33, 44, 55, 66))
+      await session.close()
+    }
+    const other = { ...options, providers: ['other'], providerLibraries: { other: path } }
+    await t.rejects(openTensorSession(elementwiseModel('Add', [2, 3]), other), {
+      message: /brings no device of it/,
+    })
+  },
+)
