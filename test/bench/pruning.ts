@@ -136,9 +136,9 @@ async function int8Of(pruned: Graph): Promise<Int8Row> {
 }
 
 async function quantized(float: Graph): Promise<Graph> {
-  const target = int8Target('x64-vnni')
-  const observations = await calibrate(float, target, ports.runner, ports.images)
-  return quantize(float, observations, { target, method: 'silu', biasCorrection: true }).graph
+  const options = { target: int8Target('x64-vnni'), method: 'silu', biasCorrection: true } as const
+  const observations = await calibrate(float, options, ports.runner, ports.images)
+  return quantize(float, observations, options).graph
 }
 
 function speedOf(pruned: Graph): Promise<SpeedComparison> {

@@ -1,10 +1,11 @@
 /** `yolo-edge compress`: makes a smaller, faster model of a YOLOv8 export. */
 
+import { basename, dirname, resolve } from 'node:path'
 import { Command } from 'commander'
-import { AgentError } from '../../base/errors.js'
+import { AgentError, isAgentError } from '../../base/errors.js'
 import { criterionNames } from '../../compress/pruning/criteria/criterion.js'
 import { calibrationMethods } from '../../compress/quantization/calibration/range-methods.js'
-import { requireFloat } from '../../compress/quantization/quantize.js'
+import { requireFloat, roundings } from '../../compress/quantization/quantize.js'
 import { int8Target, int8Targets } from '../../compress/quantization/targets.js'
 import type { CalibrationImages } from '../../compress/ports.js'
 import { openCalibrationFolder } from '../compress/calibration-folder.js'
@@ -23,6 +24,7 @@ import { pruneStep } from '../compress/prune-step.js'
 import { sparsityStep } from '../compress/sparsity-step.js'
 import type { CompressStep } from '../compress/step.js'
 import { readDetectorFile } from '../model-file.js'
+import { type Dataset, openDataset } from '../dataset/open-dataset.js'
 import { choiceOption, integerOption, numberOption } from '../options.js'
 import { type Output, processOutput } from '../output.js'
 
@@ -45,6 +47,10 @@ interface Options {
   readonly images: number
   readonly method: (typeof calibrationMethods)[number]
   readonly bits?: number
+  readonly rounding?: (typeof roundings)[number]
+  readonly maxDrop?: number
+  readonly data?: string
+  readonly sensitivity?: boolean
   readonly biasCorrection: boolean
   readonly seed: number
   readonly json?: boolean
@@ -84,6 +90,21 @@ export function compressCommand(): Command {
       'silu',
     )
     .option('--bits <count>', 'bits of a weight (default: 8, or 7 for x64)', integerOption('bits', 2, 8))
+    .option(
+      '--rounding <name>',
+      `how weights are rounded: ${roundings.join(', ')} (default: compensated below 8 bits)`,
+      choiceOption('rounding', roundings),
+    )
+    .option(
+      '--max-drop <difference>',
+      'largest loss of mAP50-95 and mAP50, e.g. 0.005; as few layers as possible stay float for it',
+      numberOption('max-drop', 0, 1),
+    )
+    .option(
+      '-d, --data <path>',
+      'labelled pictures to measure the loss on (default: the labels beside --calib)',
+    )
+    .option('--sensitivity', 'rank the layers in the report')
     .option('--no-bias-correction', 'leave the biases as they are')
     .option('--seed <number>', 'the start of every choice by chance', integerOption('seed', 0, 2 ** 31), 0)
     .option('--json', 'print the report as JSON')
@@ -95,12 +116,13 @@ async function compress(path: string, given: Options, command: Command): Promise
   const options = { ...given, ...int8Options(plan.int8, command) }
   const output = processOutput(options.json ?? false)
   await requireFreeFolder(options.out)
-  const { bytes, graph } = await readDetectorFile(path)
+  const { bytes, graph, description } = await readDetectorFile(path)
   requireFloat(graph)
   const steps = stepsOf(plan, options)
   const images = await calibrationImages(options, output)
+  const dataset = await labelledPictures(options, description.classNames)
   const context = { runner: graphRunner(), images, seed: options.seed }
-  const request = { modelPath: path, bytes, graph, steps, context, outFolder: options.out }
+  const request = { modelPath: path, bytes, graph, steps, context, dataset, outFolder: options.out }
   const { path: written, report } = await compressModel(request, output)
   output.result({ path: written, ...report })
   const { source, model } = report
@@ -125,12 +147,16 @@ function stepsOf(plan: PlanSections, options: Options): readonly CompressStep[] 
   ]
 }
 
-function int8StepOf({ target, method, bits, biasCorrection }: Options): CompressStep {
+function int8StepOf(options: Options): CompressStep {
+  const { target, method, bits, rounding, maxDrop, sensitivity, biasCorrection } = options
   return int8Step({
     target: int8Target(target),
     method,
     biasCorrection,
-    ...(bits === undefined ? {} : { weightBits: bits }),
+    maxDrop,
+    sensitivity: sensitivity ?? false,
+    ...(bits !== undefined && { weightBits: bits }),
+    ...(rounding !== undefined && { rounding }),
   })
 }
 
@@ -139,6 +165,7 @@ const int8Keys: Readonly<Record<string, (text: string) => unknown>> = {
   target: choiceOption('int8.target', targetNames),
   method: choiceOption('int8.method', calibrationMethods),
   bits: integerOption('int8.bits', 2, 8),
+  rounding: choiceOption('int8.rounding', roundings),
 }
 
 /** What the section `int8` of a plan file says and the command line does not. */
@@ -162,6 +189,25 @@ function int8Options(section: PlanSection | undefined, command: Command): Partia
 /** Only the keys that have a value. */
 function present(values: PlanSection): PlanSection {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
+}
+
+/** The data set to measure on: the given one, or with --max-drop the labels that lie beside the calibration pictures. */
+async function labelledPictures(
+  { data, maxDrop, calib }: Options,
+  classNames: readonly string[],
+): Promise<Dataset | undefined> {
+  if (data !== undefined) return openDataset(data, classNames)
+  if (maxDrop === undefined || calib === undefined) return undefined
+  const folder = basename(resolve(calib)) === 'images' ? dirname(resolve(calib)) : calib
+  try {
+    return await openDataset(folder, classNames)
+  } catch (thrown) {
+    if (!isAgentError(thrown, 'dataset.folder_unusable', 'dataset.label_invalid')) throw thrown
+    throw new AgentError(thrown.code, `--max-drop needs labelled pictures: ${thrown.message}`, {
+      cause: thrown,
+      hint: 'name a labelled data set with --data',
+    })
+  }
 }
 
 async function calibrationImages(options: Options, output: Output): Promise<CalibrationImages> {

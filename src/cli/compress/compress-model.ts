@@ -13,15 +13,20 @@ import { requireValidGraph } from '../../onnx/check-graph.js'
 import { type GraphCost, costOf } from '../../onnx/cost.js'
 import { exportModel } from '../../onnx/export-model.js'
 import type { Graph } from '../../onnx/graph.js'
+import { describeModel } from '../../yolo/model-description.js'
+import type { Dataset } from '../dataset/open-dataset.js'
+import { measureAccuracy } from '../measure/measure-accuracy.js'
 import type { Output } from '../output.js'
-import type { CompressStep, StepContext } from './step.js'
+import type { CompressStep, MeasuredAccuracy, StepContext } from './step.js'
 
 export interface CompressRequest {
   readonly modelPath: string
   readonly bytes: Uint8Array
   readonly graph: Graph
   readonly steps: readonly CompressStep[]
-  readonly context: Omit<StepContext, 'onProgress'>
+  readonly context: Omit<StepContext, 'onProgress' | 'measure'>
+  /** Labelled pictures to measure on, where the user gave some. */
+  readonly dataset: Dataset | undefined
   readonly outFolder: string
 }
 
@@ -68,11 +73,16 @@ export async function compressModel(request: CompressRequest, output: Output): P
   let graph = toEdgeForm(request.graph)
   for (const step of steps) {
     const progress = output.progress(step.name)
+    const onProgress = (fraction: number, detail?: string): void => {
+      progress.update(fraction, detail)
+    }
+    const { dataset } = request
     const result = await step.run(graph, {
       ...context,
-      onProgress: (fraction, detail) => {
-        progress.update(fraction, detail)
-      },
+      onProgress,
+      ...(dataset !== undefined && {
+        measure: (model, label) => measured(model, dataset, label, onProgress),
+      }),
     })
     progress.done()
     if (result.summary !== undefined) output.note(`${step.name}: ${result.summary}`)
@@ -94,6 +104,19 @@ export async function compressModel(request: CompressRequest, output: Output): P
     await writeFileAtomic(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`)
   })
   return { path: join(outFolder, file), reportPath: join(outFolder, 'report.json'), report }
+}
+
+async function measured(
+  graph: Graph,
+  dataset: Dataset,
+  label: string,
+  onProgress: StepContext['onProgress'],
+): Promise<MeasuredAccuracy> {
+  const model = { bytes: exportModel(graph), description: describeModel(graph) }
+  const { metrics } = await measureAccuracy(model, dataset, {}, (done, total) => {
+    onProgress(done / total, `accuracy of ${label}`)
+  })
+  return { map: metrics.map, map50: metrics.map50 }
 }
 
 function fileReport(file: string, bytes: Uint8Array, graph: Graph): FileReport {

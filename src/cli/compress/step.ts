@@ -6,6 +6,12 @@
 import type { CalibrationImages, GraphRunner } from '../../compress/ports.js'
 import type { Graph } from '../../onnx/graph.js'
 
+/** Accuracy of a model on the user's labelled pictures, 0..1. */
+export interface MeasuredAccuracy {
+  readonly map: number
+  readonly map50: number
+}
+
 /** What every step may use. */
 export interface StepContext {
   readonly runner: GraphRunner
@@ -13,6 +19,8 @@ export interface StepContext {
   readonly images: CalibrationImages
   /** The start of every choice by chance. */
   readonly seed: number
+  /** Measures a graph on labelled pictures, where the user gave some; `label` stands behind the progress bar. */
+  readonly measure?: (graph: Graph, label: string) => Promise<MeasuredAccuracy>
   /** Called with 0..1 while the step works. */
   readonly onProgress: (fraction: number, detail?: string) => void
 }

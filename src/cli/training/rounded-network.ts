@@ -29,10 +29,10 @@ export async function roundedNetwork(
   options: Pick<QuantizeOptions, 'target' | 'method'> & { readonly weightBits: number },
 ): Promise<RoundedNetwork> {
   const images = { count: samples.length, read: (index: number) => Promise.resolve(samples[index]!.pixels) }
-  const observations = await calibrate(network, options.target, runner, images)
-  // Biases are trained: correcting them once more would undo it.
-  const written = (graph: Graph): ReturnType<typeof quantize> =>
-    quantize(graph, observations, { ...options, biasCorrection: false })
+  // Weights and biases are trained as they are rounded: making up for the rounding once more would undo it.
+  const writing: QuantizeOptions = { ...options, rounding: 'nearest', biasCorrection: false }
+  const observations = await calibrate(network, writing, runner, images)
+  const written = (graph: Graph): ReturnType<typeof quantize> => quantize(graph, observations, writing)
   const { plan, scales } = written(network)
   const convolutions = network.nodes.filter((node) => node.opType === 'Conv' && plan.quantized.has(node.name))
   const kernels = convolutions.map(({ inputs: [input = '', kernel = '', bias = ''] }) => ({

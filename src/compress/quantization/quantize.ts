@@ -3,38 +3,64 @@
  * Invariant: the same graph, pictures and options give the same graph, byte for byte; the float graph is untouched.
  */
 
+import { present } from '../../base/assert.js'
 import { AgentError } from '../../base/errors.js'
 import type { Graph } from '../../onnx/graph.js'
 import { applyPatch } from '../../onnx/patch.js'
 import { findHead } from '../../yolo/find-head.js'
+import { samplesOf } from '../calibration-samples.js'
 import type { CalibrationImages, GraphRunner, ReportProgress } from '../ports.js'
+import { collectInputMoments, type InputMoments } from '../restoration/input-moments.js'
 import type { AffineParams, Range } from './affine.js'
 import { type Observations, observe } from './calibration/observe.js'
 import type { CalibrationMethod } from './calibration/range-methods.js'
 import { chooseScales } from './choose-scales.js'
+import { roundWithCompensation } from './compensated-rounding.js'
 import { correctBiases } from './correct-bias.js'
-import { roundConvolutions, roundToNearest } from './integer-convolution.js'
-import { activationInputs, planQuantization, type QuantizationPlan } from './quantization-plan.js'
+import {
+  type ConvolutionTable,
+  quantizedConvolutions,
+  roundConvolutions,
+  roundToNearest,
+} from './integer-convolution.js'
+import { planQuantization, type QuantizationPlan } from './quantization-plan.js'
 import type { Int8Target } from './targets.js'
 import { writeInteger } from './write-integer.js'
 import { writeQdq } from './write-qdq.js'
+
+/** How weights are rounded: each to the nearest integer, or with compensation of the error by those that follow. */
+export const roundings = ['nearest', 'compensated'] as const
+export type Rounding = (typeof roundings)[number]
 
 export interface QuantizeOptions {
   readonly target: Int8Target
   readonly method: CalibrationMethod
   /** 2..8; by default what the target computes with. */
   readonly weightBits?: number
+  /** By default `compensated` below 8 bits. Needs moments in the observations. */
+  readonly rounding?: Rounding
   /** Nodes that stay float, by name. */
   readonly floatNodes?: ReadonlySet<string>
+  /** Makes up for the rounding of weights in the biases; compensated rounding does so in any case. */
   readonly biasCorrection: boolean
+}
+
+/** What was seen of a float graph on the calibration pictures. */
+export interface Calibration extends Observations {
+  /** Of the inputs of convolutions; only where rounding is to be compensated. */
+  readonly moments: InputMoments | undefined
 }
 
 /** An int8 model and how it came about. */
 export interface QuantizedModel {
   readonly graph: Graph
+  /** Which nodes are computed on integers, and why the others are not. */
   readonly plan: QuantizationPlan
   readonly scales: ReadonlyMap<string, AffineParams>
   readonly weightBits: number
+  readonly rounding: Rounding
+  /** The same model with other nodes in float. */
+  readonly withFloat: (nodes: ReadonlySet<string>) => Graph
 }
 
 /** Operators that only a quantised model has. */
@@ -53,39 +79,80 @@ export function requireFloat(graph: Graph): void {
   )
 }
 
-/** What quantising `graph` for `target` needs to know of its inner values, over all `images`. */
+/** Bits of the weights and how they are rounded under `options`. */
+export function weightRounding(options: QuantizeOptions): { weightBits: number; rounding: Rounding } {
+  const weightBits = options.weightBits ?? options.target.weightBits
+  return { weightBits, rounding: options.rounding ?? (weightBits < 8 ? 'compensated' : 'nearest') }
+}
+
+/** Patches for each unknown of a layer's moments, and the start of the choice of places. */
+const sampling = { factor: 4, seed: 1, interest: undefined }
+
+/** What quantising `graph` with `options` needs to know of its inner values, over all `images`. */
 export async function calibrate(
   graph: Graph,
-  target: Int8Target,
+  options: QuantizeOptions,
   runner: GraphRunner,
   images: CalibrationImages,
   onProgress?: ReportProgress,
-): Promise<Observations> {
-  const plan = planQuantization(graph, target.rules)
-  const convolutions = graph.nodes.filter((node) => node.opType === 'Conv' && plan.quantized.has(node.name))
-  const means = new Set(convolutions.flatMap((node) => activationInputs(graph, node)))
-  return observe(graph, { values: plan.observed, means: [...means] }, runner, images, onProgress)
+): Promise<Calibration> {
+  const plan = planQuantization(graph, options.target.rules)
+  const inputs = new Set(quantizedConvolutions(plan).map((node) => node.inputs[0]!))
+  const request = { values: plan.observed, means: [...inputs] }
+  const observations = await observe(graph, request, runner, images, onProgress)
+  const compensates = weightRounding(options).rounding === 'compensated'
+  const moments = compensates
+    ? await collectInputMoments({ graph, runner, samples: samplesOf(graph, images) }, sampling)
+    : undefined
+  return { ...observations, moments }
 }
 
 /** The int8 form of `graph` for what was observed in it. */
-export function quantize(graph: Graph, observations: Observations, options: QuantizeOptions): QuantizedModel {
-  const { target, method, floatNodes } = options
-  const weightBits = options.weightBits ?? target.weightBits
-  const plan = planQuantization(graph, target.rules, floatNodes)
-  const scales = chooseScales(plan, observations.histograms, {
+export function quantize(graph: Graph, calibration: Calibration, options: QuantizeOptions): QuantizedModel {
+  const { target, method, floatNodes = new Set() } = options
+  const { weightBits, rounding } = weightRounding(options)
+  // Ranges are those of the whole int8 model, whatever stays float: so that one layer more or less changes no other.
+  const whole = planQuantization(graph, target.rules)
+  const scales = chooseScales(whole, calibration.histograms, {
     method,
     format: target.activations,
     limits: classLimits(graph),
   })
-  const rounded = roundConvolutions(plan, roundToNearest(weightBits))
-  const convolutions = options.biasCorrection ? correctBiases(plan, rounded, observations.means) : rounded
-  const { integerBias } = target
-  const written =
-    target.form === 'integer'
-      ? writeInteger(plan, { scales, convolutions })
-      : writeQdq(plan, { scales, convolutions, integerBias })
-  const metadata = new Map([...graph.metadata, ['yolo_edge.int8_target', target.name]])
-  return { graph: applyPatch(written, { metadata }), plan, scales, weightBits }
+  const convolutions = convolutionsOf(whole, calibration, options)
+  const withFloat = (nodes: ReadonlySet<string>): Graph =>
+    written(
+      nodes.size === 0 ? whole : planQuantization(graph, target.rules, nodes),
+      scales,
+      convolutions,
+      target,
+    )
+  const plan = planQuantization(graph, target.rules, floatNodes)
+  return { graph: withFloat(floatNodes), plan, scales, weightBits, rounding, withFloat }
+}
+
+function convolutionsOf(
+  plan: QuantizationPlan,
+  calibration: Calibration,
+  options: QuantizeOptions,
+): ConvolutionTable {
+  const { weightBits, rounding } = weightRounding(options)
+  if (rounding === 'compensated') {
+    const moments = present(calibration.moments, 'calibration for compensated rounding collects moments')
+    return roundWithCompensation(plan, moments, weightBits)
+  }
+  const nearest = roundConvolutions(plan, roundToNearest(weightBits))
+  return options.biasCorrection ? correctBiases(plan, nearest, calibration.means) : nearest
+}
+
+function written(
+  plan: QuantizationPlan,
+  scales: ReadonlyMap<string, AffineParams>,
+  convolutions: ConvolutionTable,
+  { form, integerBias, name }: Int8Target,
+): Graph {
+  const options = { scales, convolutions }
+  const graph = form === 'integer' ? writeInteger(plan, options) : writeQdq(plan, { ...options, integerBias })
+  return applyPatch(graph, { metadata: new Map([...graph.metadata, ['yolo_edge.int8_target', name]]) })
 }
 
 function classLimits(graph: Graph): ReadonlyMap<string, Range> {

@@ -5,7 +5,7 @@
 
 import type { Graph, Node } from '../../onnx/graph.js'
 import type { FloatTensor } from '../../onnx/tensor.js'
-import { affineParams, quantizeValue, weightFormat } from './affine.js'
+import { type AffineParams, affineParams, dequantizeValue, quantizeValue, weightFormat } from './affine.js'
 
 export interface QuantizedWeight {
   /** As the float weight: `[M, C / group, kH, kW]`. */
@@ -27,24 +27,58 @@ export function floatBiasOf(graph: Graph, node: Node, channels: number): Float32
   return tensor?.type === 'float32' ? tensor.data : new Float32Array(channels)
 }
 
-/** Rounds a weight to `bits` (2..8) bits per channel; each channel's largest magnitude takes the largest integer. */
+/** Shares of the largest magnitude that the search for a scale tries. */
+const clipSteps = 20
+/** From here on clipping gains nothing, and the largest weight keeps its value. */
+const fullRangeBits = 7
+
+/** Rounds a weight to `bits` (2..8) bits per channel, each to the nearest integer of `weightScales`. */
 export function quantizeWeight(weight: FloatTensor, bits: number): QuantizedWeight {
+  const scales = weightScales(weight, bits)
+  const size = scales.length === 0 ? 0 : weight.data.length / scales.length
+  const { low, high } = affineParams(-1, 1, weightFormat(bits))
+  const integers = Int8Array.from(weight.data, (value, index) => {
+    const scale = scales[Math.floor(index / size)]!
+    return quantizeValue(value, { scale, zeroPoint: 0, low, high })
+  })
+  return { dims: weight.dims, integers, scales }
+}
+
+/**
+ * One scale per output channel. With few bits the largest weights are clipped: of twenty shares of the largest
+ * magnitude the one with the least squared error; from 7 bits on all of it.
+ */
+export function weightScales(weight: FloatTensor, bits: number): Float32Array {
   const channels = weight.dims[0]!
   const size = channels === 0 ? 0 : weight.data.length / channels
-  const integers = new Int8Array(weight.data.length)
-  const scales = new Float32Array(channels)
-  const format = weightFormat(bits)
-  for (let channel = 0; channel < channels; channel++) {
+  return Float32Array.from({ length: channels }, (_, channel) => {
     const row = weight.data.subarray(channel * size, (channel + 1) * size)
     let largest = 0
     for (const value of row) largest = Math.max(largest, Math.abs(value))
-    const params = affineParams(-largest, largest, format)
-    scales[channel] = params.scale
-    for (let index = 0; index < size; index++) {
-      integers[channel * size + index] = quantizeValue(row[index]!, params)
-    }
+    return scaleOfRow(row, largest, bits)
+  })
+}
+
+function scaleOfRow(row: Float32Array, largest: number, bits: number): number {
+  const format = weightFormat(bits)
+  let best = affineParams(-largest, largest, format)
+  if (bits >= fullRangeBits || largest === 0) return best.scale
+  let least = squaredError(row, best)
+  for (let step = 1; step < clipSteps; step++) {
+    const reach = largest * (1 - step / (clipSteps + 5))
+    const params = affineParams(-reach, reach, format)
+    const error = squaredError(row, params)
+    if (error >= least) continue
+    least = error
+    best = params
   }
-  return { dims: weight.dims, integers, scales }
+  return best.scale
+}
+
+function squaredError(row: Float32Array, params: AffineParams): number {
+  let sum = 0
+  for (const value of row) sum += (value - dequantizeValue(quantizeValue(value, params), params)) ** 2
+  return sum
 }
 
 /** The real weights that the integers stand for. */

@@ -66,8 +66,8 @@ function blockMask(
   return lowestOf([scores], Math.round(sparsity * scores.length))[0]!
 }
 
-/** The upper triangular U with U^T U = (M + lambda)^-1. */
-function inverseFactor(moments: ProductSum, ridge: number): Float64Array {
+/** The upper triangular U with U^T U = (M + lambda)^-1; lambda is `ridge` of the mean diagonal. */
+export function inverseFactor(moments: ProductSum, ridge: number): Float64Array {
   const n = moments.rows
   const system = moments.data.slice()
   let trace = 0

@@ -23,12 +23,12 @@ t.test(
     const target = int8Target('x64-vnni')
     // Sizes hardly depend on ranges: two pictures are enough.
     const images = imagesIn(shared('coco', 'calib', 'images'), 2)
-    const observations = await calibrate(graph, target, graphRunner(), images)
+    const options = { target, method: 'min-max', biasCorrection: false } as const
+    const observations = await calibrate(graph, options, graphRunner(), images)
     const limits = { 0: 3e6, 0.5: 2e6, 0.7: 1.45e6 }
     let previous = Infinity
     for (const [sparsity, limit] of Object.entries(limits)) {
       const { graph: sparse } = await sparsify(graph, { sparsity: Number(sparsity) })
-      const options = { target, method: 'min-max', biasCorrection: false } as const
       const file = exportModel(quantize(sparse, observations, options).graph)
       // As a published bundle packs it.
       const params = {

@@ -15,7 +15,7 @@ export type CalibrationMethod = (typeof calibrationMethods)[number]
 export const keptShare = 0.99999
 
 /** Error search never clips below this share of the observed range: rare large activations carry the objects. */
-export const clipFloor = 0.7
+export const clipFloor = 0.5
 
 /** The range `method` chooses for values quantised to `format`. */
 export function chooseRange(
@@ -80,7 +80,7 @@ export function occupiedBins(histogram: ValueHistogram): { values: Float64Array;
 /** Shares of the observed range that a search tries, from all of it down to `clipFloor`. */
 export function clipShares(floor = clipFloor): readonly number[] {
   const shares: number[] = []
-  for (let share = 1; share > floor - 1e-9; share -= 0.05) shares.push(share)
+  for (let share = 1; share > floor - 1e-9; share -= 0.025) shares.push(share)
   return shares
 }
 

@@ -16,7 +16,7 @@ export const siluMin = -0.27846454
 export const sigmoidScale = Math.fround(1 / 255)
 
 /** Lower ends that are tried for the convolution's range. */
-const lowerEnds = [-3, -4, -5, -6, -8, -10]
+const lowerEnds = [-2.5, -3, -3.5, -4, -4.5, -5, -5.5, -6, -7, -8, -10]
 
 export function silu(value: number): number {
   return value / (1 + Math.exp(-value))
