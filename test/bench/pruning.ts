@@ -2,16 +2,18 @@
  * What each pruning criterion costs and gives, on the reference model: a row for each criterion, part of the MACs and
  * restoration; with the milliseconds of the float model, taken in turns with those of the unpruned one.
  * Run: node dist/test/bench/pruning.js --out FOLDER [--criteria l1,random] [--macs 0.9,0.8] [--restore none,bias,lsq]
- *      [--images 64] [--pictures 250] [--int8]
+ *      [--images 64] [--pictures 250] [--int8] [--page FILE]
  * All models are in edge form. With --int8 a row with least squares is quantised too, after pruning.
  * Rows that FOLDER/rows.json holds already are not measured again, so the table may be made in parts.
  */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
 import { parseArgs } from 'node:util'
 import { readLetterboxed } from '../../src/camera/read-image.js'
+import { gradientSource } from '../../src/cli/compress/gradient-source.js'
 import type { CalibrationImages } from '../../src/compress/ports.js'
 import { criterionNames } from '../../src/compress/pruning/criteria/criterion.js'
 import { toEdgeForm } from '../../src/compress/edge-form.js'
@@ -55,13 +57,14 @@ interface Int8Row {
 const { values } = parseArgs({
   options: {
     out: { type: 'string' },
-    criteria: { type: 'string', default: criterionNames.filter((name) => name !== 'gradient').join() },
+    criteria: { type: 'string', default: criterionNames.join() },
     macs: { type: 'string', default: '0.8,0.9,0.7,0.5' },
     restore: { type: 'string', default: 'none,bias,lsq' },
     schedule: { type: 'string', default: 'sensitivity' },
     images: { type: 'string', default: '64' },
     int8: { type: 'boolean', default: false },
     pictures: { type: 'string', default: '250' },
+    page: { type: 'string' },
   },
 })
 if (values.out === undefined) throw new TypeError('give the folder of the report: --out FOLDER')
@@ -73,11 +76,15 @@ const rows = (readJson(rowsFile) ?? []) as Row[]
 const graph = toEdgeForm(importModel(readFileSync(shared('models', 'yolov8n.onnx'))))
 const original = exportModel(graph)
 const validation = new ValidationPictures(Number(values.pictures))
-const ports = { runner: graphRunner(), images: calibrationImages(Number(values.images)) }
+const runner = graphRunner()
+const images = calibrationImages(Number(values.images))
+const ports = { runner, images, gradients: gradientSource(runner, images, () => undefined) }
 const measured: Measurements = { scores: new Map() }
 const probes = readJson(sensitivityFile) as [string, Probe[]][] | undefined
 if (probes !== undefined) measured.sensitivity = new Map(probes)
+const referenceFile = join(folder, 'reference.json')
 let reference: Accuracy | undefined
+let unpruned = readJson(referenceFile) as number | undefined
 let unprunedInt8: Graph | undefined
 
 for (const macs of values.macs.split(',').map(Number)) {
@@ -85,7 +92,7 @@ for (const macs of values.macs.split(',').map(Number)) {
     for (const restore of values.restore.split(',')) await addRow(macs, criterion, restore)
   }
 }
-writeFileSync(join(folder, 'pruning.md'), markdown(rows))
+writePage()
 
 async function addRow(macs: number, criterion: string, restore: string): Promise<void> {
   const same = rows.filter((row) => row.macs === macs && row.criterion === criterion)
@@ -100,6 +107,8 @@ async function addRow(macs: number, criterion: string, restore: string): Promise
   const [known] = same
   const speed = known?.speed ?? (await speedOf(pruned))
   reference ??= await validation.accuracyOf(original)
+  unpruned = reference.map
+  writeFileSync(referenceFile, JSON.stringify(unpruned))
   const accuracy = await validation.accuracyOf(bytes)
   const { low, high } = differenceTo(reference, accuracy)
   const row: Row = {
@@ -118,7 +127,7 @@ async function addRow(macs: number, criterion: string, restore: string): Promise
   }
   rows.push(row)
   writeFileSync(rowsFile, JSON.stringify(rows, undefined, 1))
-  writeFileSync(join(folder, 'pruning.md'), markdown(rows))
+  writePage()
   console.log(JSON.stringify(row))
 }
 
@@ -141,12 +150,17 @@ async function quantized(float: Graph): Promise<Graph> {
   return quantize(float, observations, options).graph
 }
 
+function writePage(): void {
+  writeFileSync(join(folder, 'pruning.md'), markdown(rows))
+  if (values.page !== undefined) writeFileSync(values.page, markdown(rows))
+}
+
 function speedOf(pruned: Graph): Promise<SpeedComparison> {
   return ratioInTurns(graph, pruned, { rounds: 30, intraOpThreads: 1 })
 }
 
 function speedText({ leftMs, rightMs, speedUp }: SpeedComparison): string {
-  return `${rightMs.toFixed(1)} (${leftMs.toFixed(1)}), ${speedUp.toFixed(2)}`
+  return `${rightMs.toFixed(1)} (${leftMs.toFixed(1)}), x${speedUp.toFixed(2)}`
 }
 
 function calibrationImages(limit: number): CalibrationImages {
@@ -170,33 +184,51 @@ function readJson(path: string): unknown {
 }
 
 function markdown(list: readonly Row[]): string {
-  const lines = [
-    '| criterion | MACs | parameters | bytes | float ms (unpruned), speed-up | int8 ms (unpruned), speed-up | int8 bytes, brotli | mAP, none | mAP, bias | mAP, least squares | mAP, int8 |',
-    '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
-  ]
   const groups = new Map<string, Row[]>()
   for (const row of list) {
-    const key = `${1 - row.macs} ${row.criterion}`
+    const key = `${1 - row.macs} ${criterionNames.indexOf(row.criterion as (typeof criterionNames)[number])}`
     groups.set(key, [...(groups.get(key) ?? []), row])
   }
-  for (const [, group] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const row = group[0]!
-    const int8 = group.find((entry) => entry.int8 !== undefined)?.int8
-    const map = (restore: string): string => {
-      const found = group.find((entry) => entry.restore === restore)
-      if (found === undefined) return ''
-      const { low, high } = found.difference
-      return `${found.map.toFixed(4)} (${low.toFixed(3)} to ${high.toFixed(3)})`
-    }
-    lines.push(
-      `| ${row.criterion} | ${row.macsKept.toFixed(3)} | ${row.parameters} | ${row.bytes} | ` +
-        `${speedText(row.speed)} | ` +
-        `${int8 === undefined ? ' | ' : `${speedText(int8.speed)} | ${int8.bytes}, ${int8.brotliBytes}`} | ` +
-        `${map('none')} | ${map('bias')} | ${map('lsq')} | ${int8?.map.toFixed(4) ?? ''} |`,
-    )
-  }
+  const lines = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => lineOf(group))
+  const float = `${exportModel(graph).length} bytes${unpruned === undefined ? '' : `, mAP ${unpruned.toFixed(4)}`}`
   return (
-    `${lines.join('\n')}\n\nIn brackets: the 95 % interval of the difference to the unpruned model` +
-    `${reference === undefined ? '' : `, which has mAP ${reference.map.toFixed(4)}`}.\n`
+    [
+      '# Pruning, measured',
+      `Written by \`npm run bench:pruning -- --out FOLDER\`: YOLOv8n at 640 (edge form, ${float}), mAP50-95 on ${values.pictures} ` +
+        `pictures with the 95 % interval of the difference to the unpruned model in brackets, ${values.images} calibration pictures.`,
+      `Every criterion cuts the same number of channels from each layer (\`--schedule ${values.schedule}\`), so rows differ in the ` +
+        'choice of channels alone. Milliseconds are those of one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
+      [
+        '| MACs | criterion | parameters | bytes | float ms | int8 ms | int8 bytes, packed | mAP | bias correction | least squares | and int8 |',
+        `|${' --- |'.repeat(11)}`,
+        ...lines,
+      ].join('\n'),
+      `Machine: ${cpus()[0]!.model}, ${cpus().length} threads, Node ${process.version}.`,
+    ].join('\n\n') + '\n'
   )
+}
+
+function lineOf(group: readonly Row[]): string {
+  const row = group[0]!
+  const int8 = group.find((entry) => entry.int8 !== undefined)?.int8
+  const map = (restore: string): string => {
+    const found = group.find((entry) => entry.restore === restore)
+    if (found === undefined) return ''
+    const { low, high } = found.difference
+    return `${found.map.toFixed(4)} (${low.toFixed(3)} .. ${high.toFixed(3)})`
+  }
+  const cells = [
+    row.macsKept.toFixed(3),
+    row.criterion,
+    row.parameters,
+    row.bytes,
+    speedText(row.speed),
+    int8 === undefined ? '' : speedText(int8.speed),
+    int8 === undefined ? '' : `${int8.bytes}, ${int8.brotliBytes}`,
+    map('none'),
+    map('bias'),
+    map('lsq'),
+    int8?.map.toFixed(4) ?? '',
+  ]
+  return `| ${cells.join(' | ')} |`
 }

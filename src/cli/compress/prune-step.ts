@@ -3,6 +3,7 @@
 import { prune, type PruneReport } from '../../compress/pruning/prune.js'
 import type { PrunePlan } from '../../compress/pruning/prune-plan.js'
 import type { Graph } from '../../onnx/graph.js'
+import { gradientSource } from './gradient-source.js'
 import type { CompressStep, StepContext, StepResult } from './step.js'
 
 export function pruneStep(plan: PrunePlan): CompressStep {
@@ -13,7 +14,12 @@ async function run(graph: Graph, context: StepContext, plan: PrunePlan): Promise
   const { runner, images, onProgress } = context
   const { graph: pruned, report } = await prune(graph, plan, {
     runner,
-    ...(images.count > 0 ? { images } : {}),
+    ...(images.count > 0 && {
+      images,
+      gradients: gradientSource(runner, images, (done, total) => {
+        onProgress(done / total, 'gradients')
+      }),
+    }),
     onProgress: (stage, done, total) => {
       onProgress(done / total, stage)
     },

@@ -34,7 +34,7 @@ import { parsePrunePlan, type PrunePlan, type PrunePlanInput } from './prune-pla
 import { removeChannels } from './remove-channels.js'
 import { damageAt, measureSensitivity, type Sensitivity } from './sensitivity.js'
 
-/** Gives gradients of a loss for the weights of a graph, summed over labelled samples. */
+/** Gives gradients of a loss for the weights of a graph, their magnitudes summed over samples. */
 export interface GradientSource {
   gradients(graph: Graph, weights: readonly ValueName[]): Promise<ReadonlyMap<ValueName, Float32Array>>
 }

@@ -1,0 +1,76 @@
+/**
+ * Gradients of the weights for the gradient criterion.
+ * The loss is YOLOv8's own, with what the model itself finds in the pictures as targets: no labels are needed, and a weight counts
+ * as much as the model's present answers depend on it.
+ * Invariant: the graph that is given is not changed; everything opened is closed.
+ */
+
+import type { CalibrationImages, GraphRunner } from '../../compress/ports.js'
+import type { GradientSource } from '../../compress/pruning/prune.js'
+import type { Graph, ValueName } from '../../onnx/graph.js'
+import type { FloatTensor } from '../../onnx/tensor.js'
+import { floatNetwork } from '../../training/float-network.js'
+import { detectionLoss } from '../../training/loss/detection-loss.js'
+import { NetworkSession } from '../../training/network-session.js'
+import { decodeDetections } from '../../yolo/decode.js'
+import { predictionOptions } from '../../yolo/detection.js'
+import { letterbox } from '../../yolo/letterbox.js'
+import { describeModel } from '../../yolo/model-description.js'
+
+/** Fewer pictures leave many channels without a detection that needs them; more change the order little. */
+const picturesMax = 32
+
+/** Reads at most 32 of `images`. `gradients` throws `model.op_unsupported` for a graph that is no detector in edge form. */
+export function gradientSource(
+  runner: GraphRunner,
+  images: CalibrationImages,
+  onProgress: (done: number, total: number) => void,
+): GradientSource {
+  return {
+    async gradients(graph, weights) {
+      const model = describeModel(graph)
+      const { inputWidth, inputHeight, output, classNames } = model
+      const levels = output.kind === 'heads' ? output.levels : []
+      const shape = { batch: 1, classCount: classNames.length, inputWidth, inputHeight, levels }
+      const size = { width: inputWidth, height: inputHeight }
+      const values = floatWeights(graph, weights)
+      const session = await NetworkSession.open(floatNetwork(graph, shape), weights, runner)
+      const sums = new Map(weights.map((name) => [name, new Float32Array(values.get(name)!.data.length)]))
+      try {
+        const count = Math.min(picturesMax, images.count)
+        for (let picture = 0; picture < count; picture++) {
+          const index = Math.floor((picture * images.count) / count)
+          const planes = planesOf(await images.read(index, size))
+          const heads = await session.forward(planes, values)
+          const targets = decodeDetections(heads, model, letterbox(size, size), predictionOptions)
+          const { gradients: seeds } = detectionLoss(shape, heads, [targets])
+          const { gradients } = await session.backward(planes, values, seeds)
+          for (const [name, sum] of sums) addTo(sum, gradients.get(name)!)
+          onProgress(picture + 1, count)
+        }
+      } finally {
+        await session.close()
+      }
+      return sums
+    },
+  }
+}
+
+function floatWeights(graph: Graph, names: readonly ValueName[]): Map<ValueName, FloatTensor> {
+  return new Map(names.map((name) => [name, graph.initializers.get(name) as FloatTensor]))
+}
+
+/** `[3, H, W]` of 0..1 from RGB bytes `[H, W, 3]`. */
+function planesOf(pixels: Uint8Array): Float32Array {
+  const places = pixels.length / 3
+  const planes = new Float32Array(pixels.length)
+  for (let place = 0; place < places; place++)
+    for (let colour = 0; colour < 3; colour++)
+      planes[colour * places + place] = pixels[place * 3 + colour]! / 255
+  return planes
+}
+
+/** Magnitudes add up: of opposite gradients of two pictures both count. */
+function addTo(sum: Float32Array, gradient: Float32Array): void {
+  for (let at = 0; at < sum.length; at++) sum[at]! += Math.abs(gradient[at]!)
+}
