@@ -8,6 +8,7 @@ import { printGraph } from '../../onnx/print-graph.js'
 import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
 import { isAgentError } from '../../base/errors.js'
 import { findChannelGroups } from '../../compress/pruning/channel-groups.js'
+import { optimizedOperators } from '../measure/optimized-operators.js'
 import { groupsSummary, groupsText } from '../compress/groups-text.js'
 import { naming, readModelFile } from '../model-file.js'
 import { type Output, processOutput, table } from '../output.js'
@@ -16,6 +17,7 @@ interface Options {
   readonly nodes?: boolean
   readonly groups?: boolean
   readonly text?: boolean
+  readonly optimized?: boolean
   readonly json?: boolean
 }
 
@@ -27,6 +29,7 @@ export function inspectCommand(): Command {
     .argument('<model>', 'an .onnx file')
     .option('--nodes', 'the cost of every node')
     .option('--groups', 'which channels can be pruned, and which have to stay and why')
+    .option('--optimized', 'the operators that ONNX Runtime really runs here; QLinear* are those on integers')
     .option('--text', 'the graph as text, one line a node')
     .option('--json', 'print JSON')
     .action(inspect)
@@ -40,9 +43,18 @@ async function inspect(path: string, options: Options): Promise<void> {
   const detector = detectorOf(graph)
   const model = { bytes, graph, cost, detector }
   const groups = options.groups === true ? findChannelGroups(graph) : undefined
-  output.result({ ...summaryOf(model), ...(groups === undefined ? {} : { groups: groupsSummary(groups) }) })
+  const optimized = options.optimized === true ? await optimizedOperators(bytes) : undefined
+  output.result({
+    ...summaryOf(model),
+    ...(groups !== undefined && { groups: groupsSummary(groups) }),
+    ...(optimized !== undefined && { optimized_operators: Object.fromEntries(optimized) }),
+  })
   if (options.text === true) output.line(printGraph(graph))
   else printSummary(output, path, model)
+  if (optimized !== undefined) {
+    const counts = [...optimized].map(([name, count]) => [name, String(count)])
+    output.line(`\n${table([['runs here as', 'nodes'], ...counts])}`)
+  }
   if (options.nodes === true) output.line(nodeTable(cost))
   if (groups !== undefined) output.line(groupsText(groups))
 }

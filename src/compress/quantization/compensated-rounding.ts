@@ -8,11 +8,10 @@
 import { floatTensor } from '../../onnx/tensor.js'
 import { packRows } from '../restoration/packed-weights.js'
 import type { InputMoments } from '../restoration/input-moments.js'
-import type { ProductSum } from '../restoration/matrix-products.js'
+import type { Matrix, ProductSum } from '../restoration/matrix-products.js'
 import { inverseFactor } from '../sparsity/compensated-zeros.js'
-import { affineParams, quantizeValue, weightFormat } from './affine.js'
+import { type AffineParams, affineParams, dequantizeValue, quantizeValue, weightFormat } from './affine.js'
 import {
-  type ConvolutionConstants,
   type ConvolutionTable,
   quantizedConvolutions,
   roundConvolutions,
@@ -20,7 +19,7 @@ import {
   weightOf,
 } from './integer-convolution.js'
 import type { QuantizationPlan } from './quantization-plan.js'
-import { floatBiasOf, type QuantizedWeight, weightScales } from './weights.js'
+import { floatBiasOf, weightScales } from './weights.js'
 
 /** Part of the mean diagonal that is added to the moments. */
 const ridge = 0.01
@@ -42,32 +41,38 @@ export function roundWithCompensation(
       [node.inputs[2]!, bias],
     ])
     const scales = weightScales(weight, bits)
-    table.set(node.name, rounded(packRows(node, constants), { dims: weight.dims, scales, bits }, product))
+    const { low, high } = affineParams(-1, 1, weightFormat(bits))
+    const params = Array.from(scales, (scale) => ({ scale, zeroPoint: 0, low, high }))
+    const { integers, bias: rest } = roundRows(packRows(node, constants), params, product)
+    table.set(node.name, {
+      weight: { dims: weight.dims, integers: Int8Array.from(integers), scales },
+      bias: rest,
+    })
   }
   return table
 }
 
-function rounded(
-  { rows: outputs, columns: n, data }: ReturnType<typeof packRows>,
-  { dims, scales, bits }: Pick<QuantizedWeight, 'dims' | 'scales'> & { readonly bits: number },
+/** The integers `[outputs, unknowns - 1]` of packed rows and what is left for the bias. One of `params` an output. */
+export function roundRows(
+  { rows: outputs, columns: n, data }: Matrix,
+  params: readonly AffineParams[],
   moments: ProductSum,
-): ConvolutionConstants {
+): { readonly integers: Int16Array; readonly bias: Float32Array } {
   const upper = inverseFactor(moments, ridge)
-  const { low, high } = affineParams(-1, 1, weightFormat(bits))
-  const integers = new Int8Array(outputs * (n - 1))
+  const integers = new Int16Array(outputs * (n - 1))
   const bias = new Float32Array(outputs)
   const row = new Float64Array(n)
   for (let output = 0; output < outputs; output++) {
-    const params = { scale: scales[output]!, zeroPoint: 0, low, high }
+    const format = params[output]!
     row.set(data.subarray(output * n, (output + 1) * n))
     for (let column = 0; column < n - 1; column++) {
-      const integer = quantizeValue(row[column]!, params)
+      const integer = quantizeValue(row[column]!, format)
       integers[output * (n - 1) + column] = integer
       const base = column * n
-      const error = (row[column]! - integer * params.scale) / upper[base + column]!
+      const error = (row[column]! - dequantizeValue(integer, format)) / upper[base + column]!
       for (let later = column + 1; later < n; later++) row[later]! -= error * upper[base + later]!
     }
     bias[output] = row[n - 1]!
   }
-  return { weight: { dims, integers, scales }, bias }
+  return { integers, bias }
 }

@@ -1,0 +1,167 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import sharp from 'sharp'
+import t from 'tap'
+import { compressCommand } from '../../../src/cli/commands/compress.js'
+import { exportModel } from '../../../src/onnx/export-model.js'
+import { optimizedOperators } from '../../../src/cli/measure/optimized-operators.js'
+import type { Graph } from '../../../src/onnx/graph.js'
+import { importModel } from '../../../src/onnx/import-model.js'
+import { buildNetwork } from '../../../src/yolo/build-network.js'
+import { describeModel } from '../../../src/yolo/model-description.js'
+import { readExport } from '../../helpers/exports.js'
+import { projectRoot } from '../../helpers/paths.js'
+
+t.setTimeout(300_000)
+
+const program = join(projectRoot, 'dist', 'src', 'cli', 'main.js')
+const network = buildNetwork({
+  scale: { depth: 0.33, width: 0.0625, channelsMax: 64 },
+  classNames: ['bolt', 'nut'],
+  inputWidth: 64,
+  inputHeight: 64,
+  seed: 1,
+})
+const models = {
+  'model.onnx': Buffer.from(exportModel(network)),
+  'unknown.onnx': Buffer.from(exportModel(withUnknownOperator(network))),
+  'twice.onnx': Buffer.from(readExport('opset14-raw-batch2')),
+  'dynamic.onnx': Buffer.from(readExport('opset13-raw-dynamic')),
+  'broken.onnx': Buffer.from('this is no model'),
+}
+const pictures: Record<string, Buffer> = {}
+for (let index = 0; index < 8; index++) {
+  const background = { r: 30 * index, g: 90, b: 255 - 30 * index }
+  const picture = sharp({ create: { width: 96, height: 64, channels: 3, background } })
+  pictures[`${index}.jpg`] = await picture.jpeg().toBuffer()
+}
+const folder = t.testdir({
+  ...models,
+  pictures,
+  empty: {},
+  tiny: { '0.jpg': pictures['0.jpg']! },
+  corrupt: Object.fromEntries(Object.keys(pictures).map((name) => [name, 'no picture'])),
+  other: { 'notes.txt': 'no picture' },
+  mixed: { ...pictures, 'a-broken.jpg': 'no picture' },
+  taken: { 'report.json': '{}' },
+})
+const inFolder = (name: string): string => join(folder, name)
+
+/** A SiLU becomes an operator that no runtime knows. */
+function withUnknownOperator(graph: Graph): Graph {
+  const at = graph.nodes.findIndex(({ opType }) => opType === 'Sigmoid')
+  return { ...graph, nodes: graph.nodes.with(at, { ...graph.nodes[at]!, opType: 'Frobnicate' }) }
+}
+
+/** Runs the command as the program does; it throws what the program would print. */
+async function compress(model: string, calib: string, out: string, ...rest: string[]): Promise<void> {
+  const given = [inFolder(model), '--int8', '--calib', inFolder(calib), '--out', inFolder(out), ...rest]
+  await compressCommand().exitOverride().parseAsync(given, { from: 'user' })
+}
+
+t.test(
+  'a model becomes int8: the file, its report, the same bytes each time, and no second time',
+  async (t) => {
+    const given = ['compress', inFolder('model.onnx'), '--int8', '--calib', inFolder('mixed'), '--json']
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [
+      program,
+      ...given,
+      ...['--out', inFolder('int8'), '--sensitivity', '--seed', '3'],
+    ])
+    t.match(stderr, /left out: .*a-broken\.jpg/)
+    t.same(readdirSync(inFolder('int8')).sort(), ['model-int8.onnx', 'report.json'])
+    const bytes = readFileSync(inFolder('int8/model-int8.onnx'))
+    const report = JSON.parse(readFileSync(inFolder('int8/report.json'), 'utf8')) as {
+      steps: { int8: { sensitivity: { layer: string; error: number }[] } }
+    }
+    t.match(JSON.parse(stdout), { model: { file: 'model-int8.onnx', size_bytes: bytes.length }, seed: 3 })
+    t.match(report.steps.int8, { target: 'x64-vnni', weight_bits: 8, rounding: 'nearest' })
+    const errors = report.steps.int8.sensitivity.map(({ error }) => error)
+    t.ok(errors.length > 50)
+    t.same(
+      errors,
+      errors.toSorted((a, b) => b - a),
+    )
+    const graph = importModel(bytes)
+    t.equal(describeModel(graph).inputLayout, 'nhwc-uint8')
+    const operators = await optimizedOperators(bytes)
+    t.ok((operators.get('QLinearConv') ?? 0) >= 57)
+    t.equal(operators.get('Sigmoid'), undefined, 'no activation in float')
+    t.ok((operators.get('DequantizeLinear') ?? 0) <= 6)
+    await compress('model.onnx', 'mixed', 'again')
+    t.same(readFileSync(inFolder('again/model-int8.onnx')), bytes)
+    await t.rejects(compress('int8/model-int8.onnx', 'pictures', 'second'), {
+      code: 'model.quantized_already',
+    })
+    t.notOk(existsSync(inFolder('second')))
+  },
+)
+
+t.test('fewer bits are rounded with compensation, unless asked otherwise', async (t) => {
+  for (const [out, rest, rounding] of [
+    ['four', ['--bits', '4'], 'compensated'],
+    ['nearest', ['--bits', '4', '--rounding', 'nearest', '--method', 'percentile'], 'nearest'],
+  ] as const) {
+    await compress('model.onnx', 'pictures', out, ...rest)
+    const { steps } = JSON.parse(readFileSync(inFolder(`${out}/report.json`), 'utf8')) as {
+      steps: { int8: object }
+    }
+    t.match(steps.int8, { weight_bits: 4, rounding })
+  }
+  const [four, nearest] = ['four', 'nearest'].map((out) => readFileSync(inFolder(`${out}/model-int8.onnx`)))
+  t.notSame(four, nearest)
+})
+
+t.test('a model with free sizes is fixed to the size it was exported with', async (t) => {
+  await compress('dynamic.onnx', 'pictures', 'fixed', '--method', 'min-max')
+  const [input] = importModel(readFileSync(inFolder('fixed/dynamic-int8.onnx'))).inputs
+  t.same(input, { name: 'images', type: 'uint8', shape: [1, 64, 64, 3] })
+})
+
+const refusals: readonly (readonly [
+  what: string,
+  code: string,
+  model: string,
+  calib: string,
+  rest: string[],
+])[] = [
+  ['no file', 'model.file_unreadable', 'absent.onnx', 'pictures', []],
+  ['a file that is no model', 'model.', 'broken.onnx', 'pictures', []],
+  ['a model of two pictures at once', 'model.not_yolov8', 'twice.onnx', 'pictures', []],
+  ['an operator that nobody knows', '', 'unknown.onnx', 'pictures', []],
+  ['no folder of pictures', 'dataset.folder_unusable', 'model.onnx', 'absent', []],
+  ['an empty folder', 'dataset.folder_unusable', 'model.onnx', 'empty', []],
+  ['too few pictures', 'dataset.folder_unusable', 'model.onnx', 'tiny', []],
+  ['pictures that are none', 'dataset.folder_unusable', 'model.onnx', 'corrupt', []],
+  ['a folder of other files', 'dataset.folder_unusable', 'model.onnx', 'other', []],
+  ['a limit without labels', 'dataset.folder_unusable', 'model.onnx', 'pictures', ['--max-drop', '0.01']],
+  ['one bit', 'cli.argument_invalid', 'model.onnx', 'pictures', ['--bits', '1']],
+  ['an unknown method', 'cli.argument_invalid', 'model.onnx', 'pictures', ['--method', 'magic']],
+  ['an unknown rounding', 'cli.argument_invalid', 'model.onnx', 'pictures', ['--rounding', 'up']],
+]
+
+t.test('what cannot be compressed is refused by name, and no folder is left', async (t) => {
+  for (const [what, code, model, calib, rest] of refusals) {
+    const thrown: unknown = await compress(model, calib, 'refused', ...rest).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )
+    const refused = thrown as { code?: string; message?: string } | undefined
+    t.ok(
+      refused?.code?.startsWith(code),
+      `${what}: ${refused?.code ?? 'accepted'}: ${refused?.message ?? ''}`,
+    )
+    t.notOk(existsSync(inFolder('refused')), `${what}: no folder`)
+  }
+  t.notOk(
+    readdirSync(folder).some((name) => name.includes('refused')),
+    'no part of a folder either',
+  )
+})
+
+t.test('a folder that holds something is refused before any work, and kept', async (t) => {
+  await t.rejects(compress('model.onnx', 'pictures', 'taken'), { code: 'cli.argument_invalid' })
+  t.same(readdirSync(inFolder('taken')), ['report.json'])
+})
