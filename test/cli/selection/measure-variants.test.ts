@@ -11,15 +11,22 @@ import { systemClock } from '../../../src/base/clock.js'
 import { loadConfig } from '../../../src/config/load.js'
 import { exportModel } from '../../../src/onnx/export-model.js'
 import { importModel } from '../../../src/onnx/import-model.js'
+import type { MeasuredVariant } from '../../../src/update/choose-variant.js'
 import { layOutBoard } from '../../helpers/boards.js'
 import { projectRoot, shared, skipWithout } from '../../helpers/paths.js'
 import { tinyDetector } from '../../helpers/tiny-detector.js'
 
 const program = join(projectRoot, 'dist', 'src', 'cli', 'main.js')
 
-/** A detector that calls itself int8 for `target`; `products` is how much work it makes. */
-function writeVariant(folder: string, name: string, target: string | undefined, products: number): string {
-  const { bytes } = tinyDetector({ size: 32, burden: { side: 128, products } })
+/** A detector that calls itself int8 for `target`; its work are `products` of matrices of `side` x `side`, and their sums. */
+function writeVariant(
+  folder: string,
+  name: string,
+  target: string | undefined,
+  products: number,
+  side = 128,
+): string {
+  const { bytes } = tinyDetector({ size: 32, burden: { side, products } })
   const graph = importModel(bytes)
   const metadata = new Map(graph.metadata)
   if (target !== undefined) metadata.set('yolo_edge.int8_target', target)
@@ -46,10 +53,15 @@ async function measure(
   })
 }
 
+/** What the policy has to take; which one that is differs from machine to machine. */
+function fastestOf({ measured }: MeasuredBundle): MeasuredVariant {
+  return [...measured].sort((a, b) => a.latency.p95Ms - b.latency.p95Ms)[0]!
+}
+
 const quick = { 'selection.policy': 'latency-first', 'selection.trial_runs': 5, 'inference.threads': 1 }
 
 t.test(
-  'with VNNI hidden its variant is refused, and of the others the one that measures best is taken',
+  'with VNNI hidden its variant is refused, and the one that measures best of the others is taken',
   async (t) => {
     const folder = t.testdir({ files: {}, board: {} })
     const files = join(folder, 'files')
@@ -63,11 +75,7 @@ t.test(
       { variant: 'fp32-x64-vnni-32x32', reason: /int8 for x64-vnni; fitting here: x64/ },
     ])
     t.same(hidden.failed, [])
-    t.equal(
-      hidden.choice?.chosen.variant.id,
-      'fp32-32x32',
-      'not the one that the instructions promise to be fast',
-    )
+    t.equal(hidden.choice?.chosen, fastestOf(hidden))
     t.equal(hidden.measured.length, 2)
   },
 )
@@ -75,11 +83,12 @@ t.test(
 t.test('what measures best is taken, whatever was guessed', async (t) => {
   const folder = t.testdir({ files: {}, board: {} })
   const files = join(folder, 'files')
-  const paths = [writeVariant(files, 'slow', 'x64-vnni', 400), writeVariant(files, 'quick', 'x64', 250)]
-  // More work in the layout that the processor is fast with: the guess sees less time in it than there is.
+  const paths = [writeVariant(files, 'slow', 'x64-vnni', 0, 3000), writeVariant(files, 'quick', 'x64', 2)]
+  // Sums over nine million numbers are no multiply-accumulates: the guess does not see them.
   const found = await measure(t, paths, quick, layOutBoard('x86-n100', join(folder, 'board')))
+  t.comment(choiceLines(found).join('\n'))
   t.equal(found.guessed[0]?.int8Target, 'x64-vnni')
-  t.equal(found.choice?.chosen.variant.int8Target, 'x64')
+  t.equal(found.choice?.chosen, fastestOf(found))
   const lines = choiceLines(found)
   t.match(lines[0], /guess +variant +provider/)
   t.ok(lines.some((line) => line.includes(' because latency-first: p95 ')))
@@ -95,8 +104,7 @@ t.test(
     )
     const found = await measure(t, peers, { ...quick, 'selection.trial_runs': 7, 'inference.threads': 0 })
     t.equal(found.guessed[0]?.id, 'yolov8n_dynamic_u8_640')
-    const [fastest] = [...found.measured].sort((a, b) => a.latency.p95Ms - b.latency.p95Ms)
-    t.equal(found.choice?.chosen, fastest)
+    t.equal(found.choice?.chosen, fastestOf(found))
     t.comment(choiceLines(found).join('\n'))
   },
 )
