@@ -4,6 +4,7 @@
  *     DIR/instances.json + DIR/images/     COCO; wins where both kinds of labels are there, because it marks crowds
  *     DIR/images/*.jpg + DIR/labels/*.txt  YOLO
  *     DIR/*.jpg + DIR/*.txt                YOLO, all in one folder
+ *     DIR/data.yaml                        Ultralytics, as FILE.yaml; only where nothing of the above is there
  *     FILE.json                            COCO; pictures in images/ beside it, or beside it
  *     FILE.yaml                            Ultralytics; its val folder
  *
@@ -61,6 +62,8 @@ async function openFolder(folder: string, classNames: readonly string[]): Promis
   const coco = join(folder, 'instances.json')
   if ((await stat(coco).catch(() => undefined)) !== undefined) return openCoco(coco, classNames)
   const hasImages = await isFolder(join(folder, 'images'))
+  const yaml = join(folder, 'data.yaml')
+  if (!hasImages && (await stat(yaml).catch(() => undefined)) !== undefined) return openYaml(yaml, classNames)
   const images = hasImages ? join(folder, 'images') : folder
   const labels = hasImages ? join(folder, 'labels') : folder
   return openYolo({ name: basename(folder), images, labels }, classNames)

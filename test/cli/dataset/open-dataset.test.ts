@@ -67,6 +67,7 @@ t.test('an Ultralytics description leads to its val folder', async (t) => {
   }
   const folder = await folderWith(t, 'images/val', files)
   const dataset = await openDataset(join(folder, 'data.yaml'), names)
+  t.same((await openDataset(folder, names)).images, dataset.images, 'the folder that has it will do')
   t.same(
     dataset.images.map(({ groundTruths }) => groundTruths.length),
     [1, 0],
