@@ -4,7 +4,7 @@
  *     DIR/instances.json + DIR/images/     COCO; wins where both kinds of labels are there, because it marks crowds
  *     DIR/images/*.jpg + DIR/labels/*.txt  YOLO
  *     DIR/*.jpg + DIR/*.txt                YOLO, all in one folder
- *     DIR/data.yaml                        Ultralytics, as FILE.yaml; only where nothing of the above is there
+ *     DIR/data.yaml                        Ultralytics, as FILE.yaml; wins over pictures beside it
  *     FILE.json                            COCO; pictures in images/ beside it, or beside it
  *     FILE.yaml                            Ultralytics; its val folder
  *
@@ -61,9 +61,8 @@ async function isFolder(path: string): Promise<boolean> {
 async function openFolder(folder: string, classNames: readonly string[]): Promise<Dataset> {
   const coco = join(folder, 'instances.json')
   if ((await stat(coco).catch(() => undefined)) !== undefined) return openCoco(coco, classNames)
-  const hasImages = await isFolder(join(folder, 'images'))
   const yaml = join(folder, 'data.yaml')
-  if (!hasImages && (await stat(yaml).catch(() => undefined)) !== undefined) return openYaml(yaml, classNames)
+  if ((await stat(yaml).catch(() => undefined)) !== undefined) return openYaml(yaml, classNames)
   const images = hasImages ? join(folder, 'images') : folder
   const labels = hasImages ? join(folder, 'labels') : folder
   return openYolo({ name: basename(folder), images, labels }, classNames)
