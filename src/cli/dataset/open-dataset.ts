@@ -63,6 +63,7 @@ async function openFolder(folder: string, classNames: readonly string[]): Promis
   if ((await stat(coco).catch(() => undefined)) !== undefined) return openCoco(coco, classNames)
   const yaml = join(folder, 'data.yaml')
   if ((await stat(yaml).catch(() => undefined)) !== undefined) return openYaml(yaml, classNames)
+  const hasImages = await isFolder(join(folder, 'images'))
   const images = hasImages ? join(folder, 'images') : folder
   const labels = hasImages ? join(folder, 'labels') : folder
   return openYolo({ name: basename(folder), images, labels }, classNames)
