@@ -3,7 +3,6 @@
  * Invariant: the chosen range lies inside the observed one (widened to hold 0) and holds 0.
  */
 
-import { AgentError } from '../../../base/errors.js'
 import { type AffineFormat, affineParams, type Range } from '../affine.js'
 import { binCount, type ValueHistogram } from './value-histogram.js'
 
@@ -34,16 +33,6 @@ export function chooseRange(
     case 'silu':
       return mseRange(histogram, format)
   }
-}
-
-/** Reads a method's name. Throws `compress.plan_invalid`. */
-export function parseCalibrationMethod(name: string): CalibrationMethod {
-  const method = calibrationMethods.find((known) => known === name)
-  if (method !== undefined) return method
-  throw new AgentError(
-    'compress.plan_invalid',
-    `calibration method ${JSON.stringify(name)} is unknown, expected one of ${calibrationMethods.join(', ')}`,
-  )
 }
 
 function holdingZero(range: Range): Range {
