@@ -1,0 +1,37 @@
+/** Half floats (IEEE 754 binary16) as bits. Invariant: rounded to the nearest, ties to even; too large becomes infinite. */
+
+import { elementCount, type FloatTensor, type Tensor } from './tensor.js'
+
+const word = new Float32Array(1)
+const bitsOfWord = new Uint32Array(word.buffer)
+
+/** The bits of `value` as a half float. */
+export function halfFromFloat(value: number): number {
+  word[0] = value
+  const bits = bitsOfWord[0]!
+  const sign = (bits >>> 16) & 0x8000
+  const magnitude = bits & 0x7fffffff
+  if (magnitude > 0x7f800000) return sign | 0x7e00
+  if (magnitude >= 0x47800000) return sign | 0x7c00
+  if (magnitude < 0x38800000) {
+    // Below 2^-14 a half counts in steps of 2^-24.
+    word[0] = Math.abs(value) * 2 ** 24
+    return sign | roundToEven(word[0])
+  }
+  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1)
+  return sign | ((rounded - 0x38000000) >>> 13)
+}
+
+function roundToEven(value: number): number {
+  const below = Math.floor(value)
+  const rest = value - below
+  if (rest !== 0.5) return Math.round(value)
+  return below % 2 === 0 ? below : below + 1
+}
+
+/** `tensor` in half precision. */
+export function halfTensor({ dims, data }: FloatTensor): Tensor {
+  const bits = new Uint16Array(elementCount(dims))
+  for (let at = 0; at < bits.length; at++) bits[at] = halfFromFloat(data[at]!)
+  return { type: 'float16', dims, data: bits }
+}
