@@ -24,11 +24,11 @@ export const methodGroups: readonly MethodGroup[] = [
   {
     title: 'What is removed',
     methods: [
-      { name: 'weights, by part of each layer', command: '--sparsity 0.5', tests: sparsify },
+      { name: 'weights, by part of each layer', command: '--sparsity 0.3', tests: sparsify },
       { name: 'weights, by threshold', command: '--threshold 0.01', tests: sparsify },
       { name: 'weights, N:M', command: '--sparsity 0.5 --pattern 2:4', tests: sparsify },
-      { name: 'kernels', command: '--sparsity 0.2 --pattern kernel', tests: sparsify },
-      { name: 'filters, shapes kept', command: '--sparsity 0.05 --pattern channel', tests: sparsify },
+      { name: 'kernels', command: '--sparsity 0.05 --pattern kernel', tests: sparsify },
+      { name: 'filters, shapes kept', command: '--sparsity 0.01 --pattern channel', tests: sparsify },
       {
         name: 'channels (structured)',
         command: '--prune macs=0.8',
@@ -40,19 +40,19 @@ export const methodGroups: readonly MethodGroup[] = [
   {
     title: 'Which weights go',
     methods: [
-      { name: 'L1: magnitude', command: '--sparsity 0.5 --sparse-by l1', tests: sparsify },
-      { name: 'L2: squares', command: '--sparsity 0.5 --sparse-by l2', tests: sparsify },
+      { name: 'L1: magnitude', command: '--sparsity 0.3 --sparse-by l1', tests: sparsify },
+      { name: 'L2: squares', command: '--sparsity 0.3 --sparse-by l2', tests: sparsify },
       {
         name: 'gradient (Taylor)',
-        command: '--sparsity 0.5 --sparse-by gradient',
+        command: '--sparsity 0.3 --sparse-by gradient',
         tests: [...sparsify, 'cli/compress/gradient-source.test.ts'],
       },
       {
         name: 'reconstruction error, the rest re-fitted',
-        command: '--sparsity 0.5 --sparse-by reconstruction',
+        command: '--sparsity 0.3 --sparse-by reconstruction',
         tests: sparsify,
       },
-      { name: 'random (the control)', command: '--sparsity 0.5 --sparse-by random', tests: sparsify },
+      { name: 'random (the control)', command: '--sparsity 0.3 --sparse-by random', tests: sparsify },
     ],
   },
   {

@@ -35,11 +35,12 @@ export interface BundleFolder {
   readChunk(blob: Blob, start: number, sizeBytes: number): Promise<Uint8Array>
 }
 
-/** Writes a bundle, signed with each of `keys`. The folder must not exist. */
+/** Writes a bundle, signed with each of `keys`, and `documents` beside it by file name. The folder must not exist. */
 export async function writeBundle(
   folder: string,
   content: BundleContent,
   keys: readonly SigningKey[],
+  documents: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
   const manifest = encodeManifest(content.manifest)
   const envelope = sealEnvelope(manifestPayloadType, manifest, keys)
@@ -47,6 +48,7 @@ export async function writeBundle(
     await mkdir(join(inside, 'blobs'))
     for (const [sha256, bytes] of content.blobs)
       await writeFile(join(inside, 'blobs', sha256), bytes, { flush: true })
+    for (const [name, text] of documents) await writeFile(join(inside, name), text, { flush: true })
     await writeFile(join(inside, 'manifest.json'), manifest, { flush: true })
     await writeFile(join(inside, 'envelope.json'), envelope, { flush: true })
   })

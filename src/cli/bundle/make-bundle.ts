@@ -3,7 +3,7 @@
  * Invariant: everything a manifest says of a file was read from the file or given by the caller; nothing is assumed.
  */
 
-import { brotliCompressSync, constants } from 'node:zlib'
+import { brotliCompressSync } from 'node:zlib'
 import { sha256Of } from '../../base/digest.js'
 import { type Sha256 } from '../../base/sha256.js'
 import { AgentError } from '../../base/errors.js'
@@ -16,6 +16,7 @@ import type { ModelDescription } from '../../yolo/model-description.js'
 import type { BundleContent } from './bundle-folder.js'
 import type { ForeignFile } from './foreign-file.js'
 import type { GoldenFile } from './golden-file.js'
+import { packOptions } from './pack-options.js'
 
 /** One model file, and what cannot be read from it. */
 export interface VariantFile {
@@ -40,14 +41,14 @@ export interface BundleOptions {
   /** Instead of the names in the model; as many as it has classes. */
   readonly classNames?: readonly string[]
   readonly plan?: string
+  /** What everything was made from; by default the first file. */
+  readonly source?: Uint8Array
   /** Files that vendors' compilers made of the same model. */
   readonly foreign?: readonly ForeignFile[]
   /** Pictures with labels on which every device tries the model. */
   readonly golden?: GoldenFile
 }
 
-/** Above this the better quality of brotli takes many seconds for less than one per cent. */
-const slowAboveBytes = 8_000_000
 /** Below this share of the original a compressed blob is worth unpacking on the device. */
 const worthwhileShare = 0.97
 
@@ -89,7 +90,7 @@ export function makeBundle(files: readonly VariantFile[], options: BundleOptions
       golden: { artefact: golden.artefact, images: options.golden!.images },
     }),
     source: {
-      sha256: sha256Of(first.bytes),
+      sha256: sha256Of(options.source ?? first.bytes),
       toolVersion: options.toolVersion,
       ...(options.plan === undefined ? {} : { plan: options.plan }),
     },
@@ -125,12 +126,7 @@ function requireSameClasses(lead: ModelDescription, other: ModelDescription, pat
 }
 
 function packFile(bytes: Uint8Array): { readonly artefact: Artefact; readonly blobBytes: Uint8Array } {
-  const packed = brotliCompressSync(bytes, {
-    params: {
-      [constants.BROTLI_PARAM_QUALITY]: bytes.byteLength > slowAboveBytes ? 5 : 9,
-      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.byteLength,
-    },
-  })
+  const packed = brotliCompressSync(bytes, packOptions(bytes.byteLength))
   const isWorthwhile = packed.byteLength < bytes.byteLength * worthwhileShare
   const blobBytes = isWorthwhile ? packed : bytes
   return {

@@ -103,13 +103,13 @@ export function inMemory({ manifest, blobs }: BundleContent, keys: readonly Sign
 }
 
 /** `parts/yolov8n.onnx` -> `yolov8n`. */
-function nameOf(path: string): string {
+export function nameOf(path: string): string {
   const name = basename(path, extname(path)).replaceAll(/[^A-Za-z0-9._-]/g, '-')
   return name === '' ? 'model' : name
 }
 
 /** A semantic version that rises with time: `0.20261124.1330`. */
-function versionAt(nowMs: number): string {
+export function versionAt(nowMs: number): string {
   const digits = new Date(nowMs).toISOString().replaceAll(/\D/g, '')
   return `0.${digits.slice(0, 8)}.${Number(digits.slice(8, 14))}`
 }

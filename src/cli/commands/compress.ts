@@ -24,13 +24,14 @@ import { pruneStep } from '../compress/prune-step.js'
 import { sparsityStep } from '../compress/sparsity-step.js'
 import type { CompressStep } from '../compress/step.js'
 import { readDetectorFile } from '../model-file.js'
+import { searchModel, type SearchOptions, withSearchOptions } from '../search/search-command.js'
 import { type Dataset, openDataset } from '../dataset/open-dataset.js'
 import { choiceOption, integerOption, numberOption } from '../options.js'
 import { type Output, processOutput } from '../output.js'
 
 const targetNames = Object.keys(int8Targets) as readonly (keyof typeof int8Targets)[]
 
-interface Options {
+interface Options extends SearchOptions {
   readonly out: string
   readonly plan?: string
   readonly prune?: PlanSection
@@ -57,7 +58,7 @@ interface Options {
 }
 
 export function compressCommand(): Command {
-  return new Command('compress')
+  const command = new Command('compress')
     .description('Make a smaller, faster model of a YOLOv8 export: bytes in, raw heads out, int8 inside.')
     .argument('<model>', 'a YOLOv8 detector as .onnx, in float')
     .requiredOption('-o, --out <folder>', 'a new folder for the model and its report.json')
@@ -108,10 +109,11 @@ export function compressCommand(): Command {
     .option('--no-bias-correction', 'leave the biases as they are')
     .option('--seed <number>', 'the start of every choice by chance', integerOption('seed', 0, 2 ** 31), 0)
     .option('--json', 'print the report as JSON')
-    .action(compress)
+  return withSearchOptions(command).action(compress)
 }
 
 async function compress(path: string, given: Options, command: Command): Promise<void> {
+  if (given.budget !== undefined) return searchModel(path, { ...given }, processOutput(given.json ?? false))
   const plan = given.plan === undefined ? {} : readPlanFile(given.plan)
   const options = { ...given, ...int8Options(plan.int8, command) }
   const output = processOutput(options.json ?? false)

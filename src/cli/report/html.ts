@@ -1,0 +1,26 @@
+/** Text for HTML and SVG. Invariant: what comes from outside is escaped. */
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+export function escaped(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (mark) => entities[mark] ?? mark)
+}
+
+/** A table; cells are HTML, numbers stand right. */
+export function htmlTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  textColumns = 1,
+): string {
+  const cell = (tag: string, value: string, index: number): string =>
+    `<${tag}${index < textColumns ? '' : ' class="number"'}>${value}</${tag}>`
+  const row = (tag: string, cells: readonly string[]): string =>
+    `<tr>${cells.map((value, index) => cell(tag, value, index)).join('')}</tr>`
+  return `<div class="wide"><table><thead>${row('th', head)}</thead><tbody>${rows.map((cells) => row('td', cells)).join('')}</tbody></table></div>`
+}
