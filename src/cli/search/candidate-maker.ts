@@ -18,9 +18,7 @@ import type { Graph } from '../../onnx/graph.js'
 import { importModel } from '../../onnx/import-model.js'
 import { layerFigures, type LayerFigures } from './layer-figures.js'
 import type { SearchFolder } from './search-folder.js'
-
-/** Told what is being done, for people. */
-export type Tell = (fraction: number, detail: string) => void
+import type { Tell } from './tell.js'
 
 /** Where the figures of the layers are noted. */
 export const layersNote = 'layers'

@@ -20,7 +20,7 @@ import { packOptions } from '../bundle/pack-options.js'
 import type { Dataset } from '../dataset/open-dataset.js'
 import { measureAccuracy, type MeasuredModel } from '../measure/measure-accuracy.js'
 import { measureSpeed, quantileOf, type SpeedFrame, type SpeedMeasurement } from '../measure/measure-speed.js'
-import type { Tell } from './candidate-maker.js'
+import type { Tell } from './tell.js'
 
 /** Turns of a candidate beside the export: enough to tell what is worth going on with. */
 const trialRounds = 12

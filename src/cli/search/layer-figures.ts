@@ -2,9 +2,10 @@
 
 import type { CalibrationImages, GraphRunner } from '../../compress/ports.js'
 import type { Calibration, QuantizedModel } from '../../compress/quantization/quantize.js'
+import type { ValueHistogram } from '../../compress/quantization/calibration/value-histogram.js'
 import { rankLayers } from '../../compress/quantization/sensitivity.js'
 import { indexOf } from '../../onnx/graph.js'
-import type { Tell } from './candidate-maker.js'
+import type { Tell } from './tell.js'
 
 export interface LayerHistogram {
   readonly layer: string
@@ -71,22 +72,13 @@ export async function layerFigures(
   }
 }
 
-function sharesOf({
-  bins,
-  count,
-  range,
-  center,
-}: {
-  readonly bins: Float64Array
-  readonly count: number
-  readonly range: { readonly min: number; readonly max: number }
-  readonly center: (index: number) => number
-}): readonly number[] {
+function sharesOf(histogram: ValueHistogram): readonly number[] {
+  const { bins, count, range } = histogram
   const shares = new Array<number>(drawnBins).fill(0)
   const width = Math.max(range.max - range.min, 1e-9)
   bins.forEach((amount, index) => {
     if (amount === 0) return
-    const at = Math.floor(((center(index) - range.min) / width) * drawnBins)
+    const at = Math.floor(((histogram.center(index) - range.min) / width) * drawnBins)
     shares[Math.min(drawnBins - 1, Math.max(0, at))]! += amount / count
   })
   return shares

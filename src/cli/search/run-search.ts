@@ -10,10 +10,11 @@ import { nextCandidate, referenceCandidate } from '../../compress/search/next-ca
 import type { Trial } from '../../compress/search/trial.js'
 import { graphRunner } from '../compress/graph-runner.js'
 import type { Output } from '../output.js'
-import { CandidateMaker, type Tell } from './candidate-maker.js'
+import { CandidateMaker } from './candidate-maker.js'
 import { CandidateMeter } from './candidate-meter.js'
 import { SearchFolder } from './search-folder.js'
 import { fingerprintOf, type SearchRequest } from './search-request.js'
+import type { Tell } from './tell.js'
 
 export interface FinishedSearch {
   readonly folder: SearchFolder

@@ -108,7 +108,7 @@ export async function searchModel(
     source: { ...source, path },
     settings: {
       budgets: options.budget ?? [],
-      sides: [...new Set([inputWidth, ...(options.sizes ?? [])])].sort((a, b) => b - a),
+      sides: [...new Set([inputWidth, ...(options.sizes ?? []).toSorted((a, b) => b - a)])],
       hostTarget: options.target,
       otherTargets: (options.for ?? ['arm64', 'tensorrt']).filter((target) => target !== options.target),
       half: true,
