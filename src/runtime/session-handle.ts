@@ -27,7 +27,8 @@ interface PendingCall {
 const workerFile = new URL('./session-worker.js', import.meta.url)
 
 export class SessionHandle {
-  readonly #worker = new Worker(workerFile)
+  // No loader or flag of the main thread is inherited: each would be loaded again for every session.
+  readonly #worker = new Worker(workerFile, { execArgv: [] })
   readonly #exited: Promise<void>
   readonly #pending = new Map<number, PendingCall>()
   #opening: PendingCall | undefined

@@ -17,7 +17,7 @@ const workerFile = new URL('./describe-worker.js', import.meta.url)
 
 /** Describes the .onnx file at `path`. Throws `model.*`. */
 export async function describeModelFile(path: string): Promise<ModelDescription> {
-  const worker = new Worker(workerFile, { workerData: { path } satisfies DescribeRequest })
+  const worker = new Worker(workerFile, { execArgv: [], workerData: { path } satisfies DescribeRequest })
   const exited = once(worker, 'exit')
   const [reply] = (await once(worker, 'message')) as [DescribeReply]
   await exited

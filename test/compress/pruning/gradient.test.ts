@@ -41,7 +41,7 @@ function finiteDifferences(feeds: Feeds, step: number): GradientSource {
   }
 }
 
-t.setTimeout(120_000)
+t.setTimeout(900_000)
 
 t.test(
   'the gradient criterion finds the channel whose loss matters least, not the smallest one',

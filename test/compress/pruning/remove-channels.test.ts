@@ -36,7 +36,7 @@ async function difference(graph: Graph, random: Random, size: number): Promise<n
 }
 
 // Two hundred sessions are opened; the machine may be busy.
-t.setTimeout(180_000)
+t.setTimeout(900_000)
 
 t.test('removing equals masking on generated graphs', async (t) => {
   const random = seededRandom(7)

@@ -25,7 +25,7 @@ function zeros(tensor: FloatTensor): number {
   return tensor.data.reduce((count, value) => count + (value === 0 ? 1 : 0), 0)
 }
 
-t.setTimeout(120_000)
+t.setTimeout(900_000)
 
 t.test('every criterion makes the asked part zero, in each layer or over all', async (t) => {
   const graph = smallDetector(seededRandom(1))

@@ -13,7 +13,7 @@ import { importModel } from '../../../src/onnx/import-model.js'
 import { graphRunner, imagesIn } from '../../helpers/graph-runner.js'
 import { shared, skipWithout } from '../../helpers/paths.js'
 
-t.setTimeout(120_000)
+t.setTimeout(900_000)
 
 t.test(
   'a sparse int8 model travels in few bytes and arrives exactly',
