@@ -7,10 +7,13 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { AgentError, messageOf, systemCodeOf } from './errors.js'
 
+/** What a system says when a disk, a quota or a limit of a process is used up. */
+const noSpaceCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+
 /** The error for a write to `path` that failed with `thrown`. */
 export function writeErrorFrom(thrown: unknown, path: string): AgentError {
   if (thrown instanceof AgentError) return thrown
-  const isFull = systemCodeOf(thrown) === 'ENOSPC' || systemCodeOf(thrown) === 'EDQUOT'
+  const isFull = noSpaceCodes.has(systemCodeOf(thrown) ?? '')
   const code = isFull ? 'resource.disk_full' : 'resource.file_unwritable'
   return new AgentError(code, `cannot write ${path}: ${messageOf(thrown)}`, { cause: thrown })
 }

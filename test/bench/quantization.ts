@@ -1,6 +1,7 @@
 /**
  * What quantisation costs and gives on the reference model: calibration methods, bits of the weights, speed beside
  * float and the peers.
+ * Threads do not spin while they wait: with many sessions open, those of one would take the cores of another.
  * Run: npm run bench:quantization [-- --only methods,bits,speed,peers] [--keep FOLDER] [--peer FILE ...]
  *      [--pictures 250] [--bit-pictures 100] [--rounds 40] [--method silu,mse] [--bits 8,4]
  * The tables go between the marks of test/bench/quantization.md. Rows that FOLDER/rows.json holds are not measured
@@ -166,7 +167,7 @@ async function measureSpeeds(): Promise<void> {
       rounds: Number(values.rounds),
       sessions,
       framesPerTurn: 2,
-      session: { intraOpThreads, allowSpinning: true },
+      session: { intraOpThreads, allowSpinning: false },
       frameOf: ({ description: { inputWidth: width, inputHeight: height } }) => {
         const pixels = new SharedArrayBuffer(width * height * 3)
         const random = seededRandom(1)

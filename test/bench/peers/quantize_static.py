@@ -1,6 +1,6 @@
 """
-Quantises a YOLOv8 export with onnxruntime.quantization.quantize_static as its documentation advises: pre-processed
-graph, QDQ form, unsigned activations, signed weights per channel, the box decoding behind the last convolutions in float.
+Quantises a YOLOv8 export with onnxruntime.quantization.quantize_static as its documentation advises: operator set 17
+(scales per channel need 13 at least), pre-processed graph, QDQ form, unsigned activations, signed weights per channel, the box decoding behind the last convolutions in float.
 
     pip install onnxruntime onnx numpy pillow sympy
     python test/bench/peers/quantize_static.py MODEL.onnx PICTURES OUT.onnx [--method minmax|entropy|percentile] [--images 128]
@@ -14,6 +14,7 @@ import tempfile
 
 import numpy as np
 import onnx
+import onnx.version_converter
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image
@@ -71,7 +72,9 @@ def main():
     paths = sorted(os.path.join(given.pictures, name) for name in os.listdir(given.pictures))[: given.images]
     with tempfile.TemporaryDirectory() as folder:
         prepared = os.path.join(folder, "prepared.onnx")
-        quant_pre_process(given.model, prepared)
+        upgraded = os.path.join(folder, "upgraded.onnx")
+        onnx.save(onnx.version_converter.convert_version(onnx.load(given.model), 17), upgraded)
+        quant_pre_process(upgraded, prepared)
         model = onnx.load(prepared)
         value = model.graph.input[0]
         side = value.type.tensor_type.shape.dim[2].dim_value

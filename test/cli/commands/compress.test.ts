@@ -1,7 +1,8 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import sharp from 'sharp'
 import t from 'tap'
 import { compressCommand } from '../../../src/cli/commands/compress.js'
@@ -9,6 +10,7 @@ import { exportModel } from '../../../src/onnx/export-model.js'
 import { optimizedOperators } from '../../../src/cli/measure/optimized-operators.js'
 import type { Graph } from '../../../src/onnx/graph.js'
 import { importModel } from '../../../src/onnx/import-model.js'
+import { ModelProtoSchema } from '../../../src/onnx/proto/onnx_pb.js'
 import { buildNetwork } from '../../../src/yolo/build-network.js'
 import { describeModel } from '../../../src/yolo/model-description.js'
 import { readExport } from '../../helpers/exports.js'
@@ -29,6 +31,7 @@ const models = {
   'unknown.onnx': Buffer.from(exportModel(withUnknownOperator(network))),
   'twice.onnx': Buffer.from(readExport('opset14-raw-batch2')),
   'dynamic.onnx': Buffer.from(readExport('opset13-raw-dynamic')),
+  'outside.onnx': withOutsideWeights(exportModel(network)),
   'broken.onnx': Buffer.from('this is no model'),
 }
 const pictures: Record<string, Buffer> = {}
@@ -53,6 +56,15 @@ const inFolder = (name: string): string => join(folder, name)
 function withUnknownOperator(graph: Graph): Graph {
   const at = graph.nodes.findIndex(({ opType }) => opType === 'Sigmoid')
   return { ...graph, nodes: graph.nodes.with(at, { ...graph.nodes[at]!, opType: 'Frobnicate' }) }
+}
+
+/** The first weights lie in another file. */
+function withOutsideWeights(bytes: Uint8Array): Buffer {
+  const model = fromBinary(ModelProtoSchema, bytes)
+  const weights = model.graph!.initializer[0]!
+  weights.dataLocation = 1
+  weights.rawData = new Uint8Array()
+  return Buffer.from(toBinary(ModelProtoSchema, model))
 }
 
 /** Runs the command as the program does; it throws what the program would print. */
@@ -129,6 +141,7 @@ const refusals: readonly (readonly [
 ])[] = [
   ['no file', 'model.file_unreadable', 'absent.onnx', 'pictures', []],
   ['a file that is no model', 'model.', 'broken.onnx', 'pictures', []],
+  ['weights in another file', 'model.op_unsupported', 'outside.onnx', 'pictures', []],
   ['a model of two pictures at once', 'model.not_yolov8', 'twice.onnx', 'pictures', []],
   ['an operator that nobody knows', '', 'unknown.onnx', 'pictures', []],
   ['no folder of pictures', 'dataset.folder_unusable', 'model.onnx', 'absent', []],
@@ -159,6 +172,18 @@ t.test('what cannot be compressed is refused by name, and no folder is left', as
     readdirSync(folder).some((name) => name.includes('refused')),
     'no part of a folder either',
   )
+})
+
+t.test('a file system that takes no more bytes leaves no folder', (t) => {
+  const given = ['compress', inFolder('model.onnx'), '--out', inFolder('full'), '--sparsity', '0.5']
+  const limited = 'ulimit -f 8; exec "$0" "$@"'
+  const { status, stderr } = spawnSync('sh', ['-c', limited, process.execPath, program, ...given], {
+    encoding: 'utf8',
+  })
+  t.not(status, 0)
+  t.match(stderr, /resource\.disk_full: cannot write /)
+  t.notOk(readdirSync(folder).some((name) => name.includes('full')))
+  t.end()
 })
 
 t.test('a folder that holds something is refused before any work, and kept', async (t) => {
