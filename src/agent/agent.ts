@@ -21,6 +21,7 @@ import type { Config } from '../config/config.js'
 import { detectHardware } from '../hardware/detect-hardware.js'
 import type { HardwareProfile } from '../hardware/hardware-profile.js'
 import type { DeploymentState } from '../protocol/deployment.js'
+import { deploymentHistoryData, deploymentsCommandName } from '../protocol/deployment-history.js'
 import type { ProviderInfo } from '../protocol/info.js'
 import { type Topics, topicsBelow } from '../protocol/topics.js'
 import { openStore, type Store } from '../store/store.js'
@@ -30,11 +31,13 @@ import { Updater } from '../update/updater.js'
 import type { UpdatePorts } from '../update/ports.js'
 import { connectionOptionsOf } from './broker-connection.js'
 import { artefactsOf } from './delivery/artefacts.js'
+import { listenToCommands } from './delivery/commands.js'
 import { manifestsOf } from './delivery/manifests.js'
 import { listenToWishes } from './delivery/wishes.js'
 import { serviceNotifier } from './notify-systemd.js'
 import { deviceInfoOf } from './reporting/device-info.js'
 import { DeviceStatus } from './reporting/device-status.js'
+import { endedDeployments } from './reporting/ended-deployments.js'
 import { probeProviders } from './probe/probe-providers.js'
 import { probeRunners, workingRunners } from './probe/probe-runners.js'
 import { ReportOutbox } from './reporting/report-outbox.js'
@@ -298,6 +301,7 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
       },
       () => closeWishes(),
     ),
+    commandService(parts, logger),
     conditionWatch({
       limits: { powerModeMs: powerModeSettleMs, throttleMs: config.selection.throttleS * 1000 },
       periodMs: conditionPeriodMs,
@@ -320,6 +324,20 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
       },
     ),
   ]
+}
+
+function commandService(parts: Parts, logger: Logger): Service {
+  const { connection, topics, device } = parts
+  const history = (): unknown => deploymentHistoryData(endedDeployments(parts.updater?.outcomes ?? []))
+  const answers = new Map([[deploymentsCommandName, history]])
+  let close = (): Promise<void> => Promise.resolve()
+  return service(
+    'commands',
+    () => {
+      close = listenToCommands({ connection, topics, clock, logger }, device, answers)
+    },
+    () => close(),
+  )
 }
 
 function updatePortsOf(parts: Parts, config: Config, logger: Logger): UpdatePorts {

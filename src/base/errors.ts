@@ -54,6 +54,7 @@ export const errorTable = {
 
   'bundle.file_missing': { retry: 'never', exit: 3 },
   'bundle.version_exists': { retry: 'never', exit: 3 },
+  'bundle.version_wanted': { retry: 'never', exit: 3 },
   'store.state_corrupt': { retry: 'never', exit: 5 },
   'resource.disk_full': { retry: 'later', exit: 5 },
   'resource.file_unwritable': { retry: 'later', exit: 5 },

@@ -9,6 +9,7 @@ import { checkConfigCommand } from './commands/check-config.js'
 import { compressCommand } from './commands/compress.js'
 import { dashboardCommand } from './commands/dashboard.js'
 import { demoCommand } from './commands/demo.js'
+import { deploymentsCommand } from './commands/deployments.js'
 import { detectCommand } from './commands/detect.js'
 import { distilCommand } from './commands/distil.js'
 import { doctorCommand } from './commands/doctor.js'
@@ -18,6 +19,8 @@ import { inspectCommand } from './commands/inspect.js'
 import { keygenCommand } from './commands/keygen.js'
 import { publishCommand } from './commands/publish.js'
 import { qatCommand } from './commands/qat.js'
+import { rollbackCommand } from './commands/rollback.js'
+import { rolloutCommand } from './commands/rollout.js'
 import { runCommand } from './commands/run.js'
 import { trainCommand } from './commands/train.js'
 import { valCommand } from './commands/val.js'
@@ -38,6 +41,9 @@ Start here:
   yolo-edge bench MODEL.onnx OTHER.onnx         how fast it is here
   yolo-edge keygen fleet                        the keys that sign models
   yolo-edge publish MODEL.onnx --sign fleet.key a model to every device of a channel
+  yolo-edge rollout start MODEL VERSION --percent 5 --sign fleet.key
+                                                a version to a few devices first
+  yolo-edge rollback DEVICE --sign fleet.key    a device back to the version before
   yolo-edge dashboard --broker ws://broker:9001 the fleet in a browser
   yolo-edge run --config device.yaml            the agent of a device
   yolo-edge why DEVICE                          why a device serves the variant it serves
@@ -70,6 +76,9 @@ function program(): Command {
     qatCommand(),
     benchCommand(),
     publishCommand(),
+    rolloutCommand(),
+    rollbackCommand(),
+    deploymentsCommand(),
     runCommand(),
     keygenCommand(),
     checkConfigCommand(),
@@ -77,7 +86,10 @@ function program(): Command {
     whyCommand(),
     variantsCommand(),
   ]
-  for (const command of commands) root.addCommand(command.exitOverride())
+  for (const command of commands) {
+    root.addCommand(command.exitOverride())
+    for (const nested of command.commands) nested.exitOverride()
+  }
   return root
 }
 

@@ -64,7 +64,7 @@ export interface Deployment {
 
 /** An error inside a payload. */
 export const wireErrorField: v.GenericSchema<unknown, WireError> = v.object({
-  code: v.pipe(v.string(), v.regex(/^[a-z]+\.[a-z_]{1,60}$/, 'an error code such as trust.key_unknown')),
+  code: v.pipe(v.string(), v.regex(/^[a-z]+\.[a-z0-9_]{1,60}$/, 'an error code such as trust.key_unknown')),
   message: v.pipe(v.string(), v.maxLength(2000, 'at most 2000 characters')),
 })
 

@@ -61,6 +61,8 @@ export interface Topics {
   allDetections(): string
   /** Filter of what every channel should run. */
   allChannelsDesired(): string
+  /** Filter of what every device should run for itself. */
+  allDevicesDesired(): string
   /** Filter of the detections of all cameras of one device. */
   detectionsOf(device: string): string
   /** Filter of the pictures of all cameras of one device. */
@@ -117,6 +119,7 @@ export function topicsBelow(root: string): Topics {
     stateOfAll: (kind) => `${root}/devices/+/${kind}`,
     allDetections: () => `${root}/devices/+/detections/+`,
     allChannelsDesired: () => `${root}/channels/+/desired`,
+    allDevicesDesired: () => `${root}/devices/+/desired`,
     detectionsOf: (name) => `${device(name)}/detections/+`,
     previewsOf: (name) => `${device(name)}/preview/+`,
     responsesOf: (name) => `${device(name)}/cmd/+/response`,

@@ -72,7 +72,8 @@ function isOutcome(value: unknown): value is Outcome {
     hasCounts(value, 'attempts') &&
     typeof value['isFinal'] === 'boolean' &&
     typeof value['retryAtMs'] === 'number' &&
-    isOptionalText(value['code'])
+    ['code', 'message', 'model', 'version'].every((name) => isOptionalText(value[name])) &&
+    (value['endedAtMs'] === undefined || typeof value['endedAtMs'] === 'number')
   )
 }
 

@@ -35,8 +35,9 @@ export function nextStep(
   if (active?.model === model && active.version === version) return { kind: 'wait', waitMs: foreverMs }
   const outcome = outcomes.find(({ deploymentId }) => deploymentId === wish.id)
   if (outcome === undefined) return { kind: 'deploy', wish, attempt: 1 }
-  // Committed, but the record of which model is active was lost: everything is fetched again.
-  if (outcome.result === 'committed' && active === undefined) return { kind: 'deploy', wish, attempt: 1 }
+  // Committed, but the record of which model is active was lost, or another wish counted in the meantime.
+  const wasReplaced = active === undefined || outcomes.at(-1) !== outcome
+  if (outcome.result === 'committed' && wasReplaced) return { kind: 'deploy', wish, attempt: 1 }
   if (outcome.isFinal) return { kind: 'wait', waitMs: foreverMs }
   const leftMs = outcome.retryAtMs - nowMs
   return leftMs > 0 ? waitFor(leftMs) : { kind: 'deploy', wish, attempt: outcome.attempts + 1 }

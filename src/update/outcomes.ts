@@ -10,15 +10,21 @@ import type { DeploymentState } from '../protocol/deployment.js'
 import type { DeploymentRecord } from './deployment-record.js'
 
 const OUTCOMES_MAX = 16
+const messageLengthMax = 500
 const retryBackoff = { firstMs: 60_000, capMs: 3_600_000 }
 
 export interface Outcome {
   readonly deploymentId: string
+  /** What was deployed, and when it ended (wall time); absent in what older versions wrote. */
+  readonly model?: string
+  readonly version?: string
+  readonly endedAtMs?: number
   readonly result: 'committed' | 'refused' | 'rolledBack'
   /** Attempts that count against the limit. */
   readonly attempts: number
   /** Why, when it was not committed. */
   readonly code?: string
+  readonly message?: string
   /** Never tried again. Otherwise from `retryAtMs` (wall time) on. */
   readonly isFinal: boolean
   readonly retryAtMs: number
@@ -50,9 +56,10 @@ export function outcomeOf(
   from: DeploymentState,
   options: OutcomeOptions,
 ): Outcome {
-  const { id: deploymentId, attempt, error } = deployment
+  const { id: deploymentId, model, version, attempt, error } = deployment
+  const ended = { deploymentId, model, version, endedAtMs: options.nowMs }
   if (from === 'committed') {
-    return { deploymentId, result: 'committed', attempts: attempt, isFinal: true, retryAtMs: 0 }
+    return { ...ended, result: 'committed', attempts: attempt, isFinal: true, retryAtMs: 0 }
   }
   const code = error?.code ?? 'deployment.run_interrupted'
   const attempts = isExternal(code) ? attempt - 1 : attempt
@@ -60,10 +67,11 @@ export function outcomeOf(
   const delayMs = backoffDelayMs(attempt - 1, retryBackoff, options.random)
   const retryAtMs = code === 'deployment.wish_superseded' ? options.nowMs : options.nowMs + delayMs
   return {
-    deploymentId,
+    ...ended,
     result: from === 'rollingBack' ? 'rolledBack' : 'refused',
     attempts,
     code,
+    ...(error !== undefined && { message: error.message.slice(0, messageLengthMax) }),
     isFinal,
     retryAtMs,
   }

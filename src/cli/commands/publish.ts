@@ -9,14 +9,15 @@ import { systemClock } from '../../base/clock.js'
 import { AgentError, messageOf } from '../../base/errors.js'
 import type { DesiredTarget } from '../../protocol/desired.js'
 import type { SigningKey } from '../../protocol/keys.js'
-import { publishBundle, publishRetained } from '../../transport/publish-bundle.js'
+import { publishBundle } from '../../transport/publish-bundle.js'
 import { platformOption, type Platforms } from '../bundle/foreign-file.js'
 import { bundleFrom, defaultGoldenImages } from '../bundle/published-bundle.js'
-import { type BrokerOptions, withBrokerOptions, withFleet } from '../fleet-connection.js'
+import { type BrokerOptions, withBrokerOptions, withFleet } from '../fleet/fleet-connection.js'
 import { integerOption } from '../options.js'
 import { processOutput } from '../output.js'
-import { readSigningKey } from '../signing-key.js'
-import { desiredTopic, sealWish, wishFor } from '../wish.js'
+import { readSigningKey } from '../fleet/signing-key.js'
+import { retireVersion } from '../fleet/retire.js'
+import { sendWish, wishFor } from '../fleet/wish.js'
 
 interface Options extends BrokerOptions {
   readonly sign?: string
@@ -32,6 +33,7 @@ interface Options extends BrokerOptions {
   readonly device?: string
   readonly wish: boolean
   readonly allowDowngrade?: boolean
+  readonly retire?: boolean
   readonly json?: boolean
 }
 
@@ -39,7 +41,7 @@ export function publishCommand(): Command {
   const command = new Command('publish')
     .description('Publish a model version over MQTT and tell a channel or a device to run it.')
     .argument(
-      '<model...>',
+      '[model...]',
       'YOLOv8 detectors as .onnx, each a variant of the same model, and files that vendors compiled of it; or one bundle folder',
     )
     .option('--sign <key>', 'private key that signs (made by yolo-edge keygen)')
@@ -71,11 +73,18 @@ export function publishCommand(): Command {
     .option('--device <id>', 'one device instead of a channel')
     .option('--no-wish', 'only put it on the broker; tell nobody to run it')
     .option('--allow-downgrade', 'let devices go back to a version with a lower sequence')
+    .option('--retire', 'take the version of --name and --model-version off the broker instead')
     .option('--json', 'print JSON')
   return withBrokerOptions(command).action(publish)
 }
 
 async function publish(paths: string[], options: Options): Promise<void> {
+  if (options.retire === true) return retire(paths, options)
+  if (paths.length === 0)
+    throw new AgentError(
+      'cli.argument_invalid',
+      'publish without a file: expected a model or a bundle folder',
+    )
   const output = processOutput(options.json ?? false)
   const keys = await signingKeys(options)
   const nowMs = systemClock.wallMs()
@@ -107,8 +116,10 @@ async function publish(paths: string[], options: Options): Promise<void> {
     })
     progress.done(`${sent.sentChunks} chunks sent, ${sent.presentChunks} were there`)
     if (options.wish) {
-      const wish = wishFor(bundle.manifest, target, nowMs, options.allowDowngrade ?? false)
-      await publishRetained(connection, desiredTopic(topics, target), sealWish(wish, keys))
+      const wish = wishFor(bundle.manifest, target, nowMs, {
+        allowDowngrade: options.allowDowngrade ?? false,
+      })
+      await sendWish({ connection, topics }, wish, keys)
     }
     return sent
   })
@@ -128,6 +139,28 @@ async function publish(paths: string[], options: Options): Promise<void> {
   })
   output.line(`${model} ${version} is published: ${variants.map(({ id }) => id).join(', ')}`)
   if (options.wish) output.line(`${target.kind} ${target.name} is told to run it`)
+}
+
+/** Needs no key: a broker's access rules say who may clear what it holds. */
+async function retire(paths: readonly string[], options: Options): Promise<void> {
+  const { name: model, modelVersion: version } = options
+  if (paths.length > 0 || model === undefined || version === undefined) {
+    const problem = 'publish --retire: expected --name and --model-version, and no file'
+    throw new AgentError('cli.argument_invalid', problem)
+  }
+  const output = processOutput(options.json ?? false)
+  const { clearedChunks, keptChunks } = await withFleet(options, async (fleet) => {
+    const progress = output.progress(`retiring ${model} ${version}`)
+    const figures = await retireVersion(fleet, { model, version }, (fraction) => {
+      progress.update(fraction)
+    })
+    progress.done()
+    return figures
+  })
+  output.result({ model, version, cleared_chunks: clearedChunks, kept_chunks: keptChunks })
+  output.line(
+    `${model} ${version} is off the broker: ${clearedChunks} chunks cleared, ${keptChunks} kept for other versions`,
+  )
 }
 
 async function signingKeys(options: Options): Promise<readonly SigningKey[]> {

@@ -4,7 +4,6 @@
  */
 
 import { Command } from 'commander'
-import { systemClock } from '../../base/clock.js'
 import { AgentError } from '../../base/errors.js'
 import { type Deployment, parseDeployment } from '../../protocol/deployment.js'
 import { type DeviceInfo, parseInfo } from '../../protocol/info.js'
@@ -14,7 +13,8 @@ import {
   type FleetConnection,
   withBrokerOptions,
   withFleet,
-} from '../fleet-connection.js'
+} from '../fleet/fleet-connection.js'
+import { readRetained } from '../fleet/retained.js'
 import { processOutput } from '../output.js'
 
 interface Options extends BrokerOptions {
@@ -28,7 +28,7 @@ export interface DeviceWords {
   readonly info?: DeviceInfo
 }
 
-/** A broker sends what is retained right after it has agreed to the subscription. */
+/** Silence after which a device has nothing more to say. */
 const listenMs = 3_000
 
 export function whyCommand(): Command {
@@ -54,18 +54,10 @@ async function why(device: string, options: Options): Promise<void> {
 async function listenTo({ connection, topics }: FleetConnection, device: string): Promise<DeviceWords> {
   const kinds = ['reported', 'deployment', 'info'] as const
   const topicOf = (kind: keyof DeviceWords): string => topics.deviceState(device, kind)
-  const received = new Map<string, Uint8Array>()
-  const complete = new AbortController()
-  const subscription = connection.subscribe(kinds.map(topicOf), 1, ({ topic, payload }) => {
-    // An empty message clears what was retained.
-    if (payload.byteLength > 0) received.set(topic, Uint8Array.from(payload))
-    if (received.size === kinds.length) complete.abort()
+  const received = await readRetained(connection, kinds.map(topicOf), {
+    quietMs: listenMs,
+    isComplete: ({ size }) => size === kinds.length,
   })
-  try {
-    await systemClock.sleep(listenMs, complete.signal)
-  } finally {
-    await subscription.close()
-  }
   const [reported, deployment, info] = kinds.map((kind) => received.get(topicOf(kind)))
   return {
     ...(reported !== undefined && { reported: parseReported(reported) }),

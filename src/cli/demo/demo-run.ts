@@ -19,10 +19,10 @@ import { parseReported } from '../../protocol/reported.js'
 import { type Topics, topicsBelow } from '../../protocol/topics.js'
 import { EmbeddedBroker } from '../../transport/embedded-broker.js'
 import { MqttConnection } from '../../transport/mqtt-connection.js'
-import { publishBundle, publishRetained } from '../../transport/publish-bundle.js'
+import { publishBundle } from '../../transport/publish-bundle.js'
 import { bundleFrom } from '../bundle/published-bundle.js'
 import { packageVersion } from '../package-version.js'
-import { desiredTopic, sealWish, wishFor } from '../wish.js'
+import { sendWish, wishFor } from '../fleet/wish.js'
 import { Tally, type TruthOf } from './tally.js'
 
 export interface DemoOptions {
@@ -119,11 +119,7 @@ async function publish(
   const bundle = await bundleFrom(models, {}, keys, nowMs)
   await publishBundle(connection, topics, bundle)
   const target = { kind: 'channel', name: channel } as const
-  await publishRetained(
-    connection,
-    desiredTopic(topics, target),
-    sealWish(wishFor(bundle.manifest, target, nowMs, false), keys),
-  )
+  await sendWish({ connection, topics }, wishFor(bundle.manifest, target, nowMs), keys)
   return bundle.manifest.classNames
 }
 

@@ -1,8 +1,8 @@
 /** Reads the key that signs. Invariant: no message holds key material. */
 
 import { readFile } from 'node:fs/promises'
-import { AgentError, isAgentError, messageOf } from '../base/errors.js'
-import { parseSigningKey, type SigningKey } from '../protocol/keys.js'
+import { AgentError, isAgentError, messageOf } from '../../base/errors.js'
+import { parseSigningKey, type SigningKey } from '../../protocol/keys.js'
 
 /** The private key in the file at `path`. Throws `trust.key_unreadable`. */
 export async function readSigningKey(path: string): Promise<SigningKey> {

@@ -5,12 +5,12 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
-import { silentLogger } from '../base/logger.js'
-import { connectionOptionsOf } from '../agent/broker-connection.js'
-import { loadConfig } from '../config/load.js'
-import { type Topics, topicsBelow } from '../protocol/topics.js'
-import { MqttConnection } from '../transport/mqtt-connection.js'
-import { settingOption } from './options.js'
+import { silentLogger } from '../../base/logger.js'
+import { connectionOptionsOf } from '../../agent/broker-connection.js'
+import { loadConfig } from '../../config/load.js'
+import { type Topics, topicsBelow } from '../../protocol/topics.js'
+import { MqttConnection } from '../../transport/mqtt-connection.js'
+import { settingOption } from '../options.js'
 
 /** What {@link withBrokerOptions} adds to the options of a command. */
 export interface BrokerOptions {
