@@ -4,7 +4,9 @@
  *     missing  [12][13][14][15][16][17] ...
  *                \___ window ___/   a chunk that is stored leaves the window, the next missing one enters
  *
- * Invariant: a chunk counts only when the sink has stored it; a wrong or silent one is asked for again; nothing that the
+ * A chunk counts as lost when the broker has answered a later request and not this one, or when the line is silent: not
+ * when it is slow, so that a slow link carries no chunk twice.
+ * Invariant: a chunk counts only when the sink has stored it; a wrong or lost one is asked for again; nothing that the
  * sink already has is asked for.
  */
 
@@ -26,9 +28,12 @@ export interface ChunkSink {
 export interface DownloadOptions {
   /** Chunks asked for at once; 32 unless given. */
   readonly windowChunks?: number
-  /** Silence after which a chunk is asked for again, milliseconds; 10,000 unless given. */
+  /**
+   * How long the line may be silent, or others come although they were asked for later, before a chunk is asked for again,
+   * milliseconds; 10,000 unless given.
+   */
   readonly chunkTimeoutMs?: number
-  /** How often one chunk is asked for while the broker is reachable; 5 unless given. */
+  /** How often one chunk is asked for while the broker is reachable; 12 unless given. */
   readonly attemptsMax?: number
   /** Most bytes a second; no limit unless given. */
   readonly bytesPerSecondMax?: number
@@ -51,12 +56,18 @@ export interface DownloadFigures {
 interface Request {
   readonly index: number
   subscription: Subscription
+  /** Place among all requests. */
+  serial: number
   askedAtMs: number
+  /** Since when the right answer is overdue: a later request was answered, or this one wrongly. */
+  missedAtMs: number | undefined
   attempts: number
   isWriting: boolean
 }
 
 const watchPeriodMs = 100
+/** With 30 % of all messages lost on the way, one download in 10,000 of 200 chunks would need more. */
+const attemptsMax = 12
 
 /**
  * Fetches what `sink` misses of `blob`. Resolves when nothing is missing.
@@ -85,7 +96,14 @@ class BlobDownload {
   readonly #open = new Map<number, Request>()
   readonly #figures = { fetchedChunks: 0, fetchedBytes: 0, wrongChunks: 0, repeatedRequests: 0 }
   #storedBytes: number
-  #startedAtMs = 0
+  #serial = 0
+  /** A lost message of QoS 1 keeps its place in the broker's window until the connection ends: after a loss, QoS 0. */
+  #qos: 0 | 1 = 1
+  #receivedBytes = 0
+  #receivedAtMs = 0
+  /** Bytes that the pace allows to be asked for now; below 0 after a chunk that was larger. */
+  #allowedBytes = 0
+  #allowedAtMs = 0
   #finish: (error?: unknown) => void = () => undefined
   #isOver = false
 
@@ -108,7 +126,8 @@ class BlobDownload {
   }
 
   async run(signal: AbortSignal): Promise<DownloadFigures> {
-    this.#startedAtMs = this.#clock.monotonicMs()
+    this.#allowedAtMs = this.#clock.monotonicMs()
+    this.#receivedAtMs = this.#allowedAtMs
     const over = new Promise<void>((resolve, reject) => {
       this.#finish = (error?: unknown) => {
         this.#isOver = true
@@ -151,10 +170,13 @@ class BlobDownload {
     while (!this.#isOver && this.#open.size < windowChunks && this.#isWithinPace()) {
       const index = this.#waiting.pop()
       if (index === undefined) break
+      this.#allowedBytes -= this.#sizeOf(index)
       this.#open.set(index, {
         index,
         subscription: this.#ask(index),
+        serial: this.#serial++,
         askedAtMs: this.#clock.monotonicMs(),
+        missedAtMs: undefined,
         attempts: 1,
         isWriting: false,
       })
@@ -162,18 +184,21 @@ class BlobDownload {
     if (!this.#isOver && this.#open.size === 0 && this.#waiting.length === 0) this.#finish()
   }
 
+  /** What was not used in a pause is not made up for later: the limit holds over every stretch of time. */
   #isWithinPace(): boolean {
     const limit = this.#options.bytesPerSecondMax
     if (limit === undefined) return true
-    const elapsedS = (this.#clock.monotonicMs() - this.#startedAtMs) / 1000
-    let askedBytes = this.#figures.fetchedBytes
-    for (const index of this.#open.keys()) askedBytes += this.#sizeOf(index)
-    return askedBytes <= limit * elapsedS
+    const nowMs = this.#clock.monotonicMs()
+    const earnedBytes = (limit * (nowMs - this.#allowedAtMs)) / 1000
+    const savedBytesMax = (limit * 2 * watchPeriodMs) / 1000
+    this.#allowedBytes = Math.min(this.#allowedBytes + earnedBytes, savedBytesMax)
+    this.#allowedAtMs = nowMs
+    return this.#allowedBytes >= 0
   }
 
   #ask(index: number): Subscription {
     const topic = this.#topics.chunk(this.#blob.sha256, index)
-    return this.#connection.subscribe([topic], 1, (message) => {
+    return this.#connection.subscribe([topic], this.#qos, (message) => {
       this.#receive(index, message)
     })
   }
@@ -181,6 +206,13 @@ class BlobDownload {
   #receive(index: number, message: IncomingMessage): void {
     const request = this.#open.get(index)
     if (request === undefined || request.isWriting || this.#isOver) return
+    if (message.payload.byteLength === 0) {
+      // An empty message under a retained topic takes it away [MQTT-3.3.1-6].
+      const problem = `chunk ${index} of blob ${this.#blob.sha256} was taken off the broker: its version was retired`
+      this.#finish(new AgentError('network.chunk_missing', problem))
+      return
+    }
+    this.#noteOvertaken(request)
     // The payload is lent for this call, and the sink writes later.
     const bytes = Uint8Array.from(message.payload)
     request.isWriting = true
@@ -196,11 +228,19 @@ class BlobDownload {
     )
   }
 
+  /** What was asked for before `answered` and has not come yet has probably been lost. */
+  #noteOvertaken(answered: Request): void {
+    const nowMs = this.#clock.monotonicMs()
+    for (const request of this.#open.values())
+      if (request.serial < answered.serial && !request.isWriting) request.missedAtMs ??= nowMs
+  }
+
   #settle(request: Request, sizeBytes: number, outcome: 'stored' | 'mismatch'): void {
     request.isWriting = false
     if (outcome === 'mismatch') {
       // Asked for again when the watch comes round: a broker that holds a wrong chunk is not asked in a tight loop.
       this.#figures.wrongChunks++
+      request.missedAtMs ??= this.#clock.monotonicMs()
       return
     }
     this.#open.delete(request.index)
@@ -212,26 +252,37 @@ class BlobDownload {
     this.#fillWindow()
   }
 
-  /** Repeats requests that nobody answered. While offline nothing times out: the connection subscribes again by itself. */
+  /** Repeats requests that were lost. While offline nothing is: the connection subscribes again by itself. */
   #askAgain(): void {
     const nowMs = this.#clock.monotonicMs()
+    const receivedBytes = this.#connection.bytesReceived
+    if (receivedBytes !== this.#receivedBytes) this.#receivedAtMs = nowMs
+    this.#receivedBytes = receivedBytes
     const timeoutMs = this.#options.chunkTimeoutMs ?? 10_000
     for (const request of this.#open.values()) {
-      if (!this.#connection.isOnline) request.askedAtMs = nowMs
-      else if (!request.isWriting && nowMs - request.askedAtMs >= timeoutMs) this.#repeat(request, nowMs)
+      if (!this.#connection.isOnline) {
+        request.askedAtMs = nowMs
+        request.missedAtMs = undefined
+        continue
+      }
+      const waitsSinceMs = request.missedAtMs ?? Math.max(request.askedAtMs, this.#receivedAtMs)
+      if (!request.isWriting && nowMs - waitsSinceMs >= timeoutMs) this.#repeat(request, nowMs)
     }
     this.#fillWindow()
   }
 
   #repeat(request: Request, nowMs: number): void {
-    if (request.attempts >= (this.#options.attemptsMax ?? 5)) {
+    if (request.attempts >= (this.#options.attemptsMax ?? attemptsMax)) {
       const topic = this.#topics.chunk(this.#blob.sha256, request.index)
       const problem = `the broker has no right chunk at ${topic}: asked ${request.attempts} times`
       throw new AgentError('network.chunk_missing', problem)
     }
     request.attempts++
+    request.serial = this.#serial++
     request.askedAtMs = nowMs
+    request.missedAtMs = undefined
     this.#figures.repeatedRequests++
+    this.#qos = 0
     void request.subscription.close().then(() => {
       if (!this.#isOver) request.subscription = this.#ask(request.index)
     })

@@ -43,6 +43,11 @@ export interface ConnectionOptions {
   readonly packetBytesMax?: number
   /** Bytes that may wait in memory to be sent; what comes on top is dropped and counted; 16 MiB unless given. */
   readonly outgoingBytesMax?: number
+  /**
+   * Silence after which messages that wait for their acknowledgement end the connection: a peer that answers pings and
+   * nothing else is of no use. 60 s unless given.
+   */
+  readonly acknowledgeTimeoutMs?: number
   /** Topics in one SUBSCRIBE packet; 8 unless given, the limit of AWS IoT Core. */
   readonly topicsPerSubscribe?: number
 }
@@ -60,6 +65,7 @@ export type ResolvedOptions = ConnectionOptions &
       | 'backoff'
       | 'packetBytesMax'
       | 'outgoingBytesMax'
+      | 'acknowledgeTimeoutMs'
       | 'topicsPerSubscribe'
     >
   > & { readonly broker: string }
@@ -91,6 +97,7 @@ export function resolveOptions(options: ConnectionOptions): ResolvedOptions {
     backoff: { firstMs: 1000, capMs: 60_000 },
     packetBytesMax: 32 * 1024 ** 2,
     outgoingBytesMax: 16 * 1024 ** 2,
+    acknowledgeTimeoutMs: 60_000,
     topicsPerSubscribe: 8,
     ...options,
     broker: `${url.protocol}//${url.host}`,

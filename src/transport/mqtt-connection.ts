@@ -31,8 +31,8 @@ import { RetainedState } from './retained-state.js'
 import { Subscriptions } from './subscriptions.js'
 import type { MessageListener } from './subscriptions.js'
 
-/** A connection that lasted this long was a good one: the next wait starts small again. */
-const goodSessionMs = 10_000
+/** A connection that lasted this long was a good one: the next wait starts small again. A broker may restart often. */
+const goodSessionMs = 2_000
 const goodbyeMs = 1000
 
 /** Counters since construction. */
@@ -117,6 +117,11 @@ export class MqttConnection implements Service {
   /** What the current broker allows; undefined while offline. */
   get brokerLimits(): { readonly receiveMax: number; readonly packetBytesMax: number } | undefined {
     return this.#session
+  }
+
+  /** Bytes that the current session has received; 0 while offline. A change is a sign of life. */
+  get bytesReceived(): number {
+    return this.#session?.bytesReceived ?? 0
   }
 
   stats(): ConnectionStats {

@@ -54,6 +54,8 @@ export interface MqttSession {
   readonly receiveMax: number
   /** Largest packet the broker takes; infinite where it does not say. */
   readonly packetBytesMax: number
+  /** Bytes that have come in so far, those of unfinished packets included where the transport counts them. */
+  readonly bytesReceived: number
   /** Resolves once, when the connection is gone, with the reason. */
   readonly closed: Promise<AgentError>
   publish(topic: string, payload: Uint8Array | string, options: PublishOptions): Promise<PublishOutcome>
@@ -152,6 +154,9 @@ class Session implements MqttSession {
   readonly #outgoingBytesMax: number
   #pendingBytes = 0
   #isClosed = false
+  #payloadBytesReceived = 0
+  #unacknowledged = 0
+  #acknowledgedAtMs = 0
 
   constructor(client: MqttClient, closed: Promise<AgentError>, version: 4 | 5, limits: SessionLimits) {
     this.#client = client
@@ -159,9 +164,24 @@ class Session implements MqttSession {
     this.protocolVersion = version
     this.#clock = limits.clock
     this.#outgoingBytesMax = limits.outgoingBytesMax
+    client.on('message', (_topic, payload) => {
+      this.#payloadBytesReceived += payload.byteLength
+    })
+    const unwatch = limits.clock.every(limits.acknowledgeTimeoutMs / 4, () => {
+      const silentMs = limits.clock.monotonicMs() - this.#acknowledgedAtMs
+      if (this.#unacknowledged > 0 && silentMs >= limits.acknowledgeTimeoutMs)
+        limits.hangUp(`nothing was acknowledged for ${(silentMs / 1000).toFixed(0)} s`)
+    })
     void closed.then(() => {
       this.#isClosed = true
+      unwatch()
     })
+  }
+
+  get bytesReceived(): number {
+    const stream: unknown = this.#client.stream
+    const isCounting = typeof stream === 'object' && stream !== null && 'bytesRead' in stream
+    return isCounting && typeof stream.bytesRead === 'number' ? stream.bytesRead : this.#payloadBytesReceived
   }
 
   get receiveMax(): number {
@@ -186,6 +206,7 @@ class Session implements MqttSession {
       return { status: 'dropped', reason: 'queue_full' }
     }
     this.#pendingBytes += bytes.byteLength
+    if (this.#unacknowledged++ === 0) this.#acknowledgedAtMs = this.#clock.monotonicMs()
     const acknowledged = new Promise<PublishOutcome>((resolve) => {
       this.#client.publish(topic, bytes, publishOptions(options, this.protocolVersion), (error) => {
         resolve(publishOutcome(error))
@@ -193,6 +214,8 @@ class Session implements MqttSession {
     })
     const outcome = await this.#beforeClose(acknowledged, { status: 'offline' } as const)
     this.#pendingBytes -= bytes.byteLength
+    this.#unacknowledged--
+    this.#acknowledgedAtMs = this.#clock.monotonicMs()
     return outcome
   }
 
@@ -238,6 +261,9 @@ class Session implements MqttSession {
 interface SessionLimits {
   readonly clock: Clock
   readonly outgoingBytesMax: number
+  readonly acknowledgeTimeoutMs: number
+  /** Ends the connection for `reason`. */
+  hangUp(reason: string): void
 }
 
 function asBuffer(payload: Uint8Array): Buffer {
@@ -293,7 +319,15 @@ export function openSession(
     })
     client.once('connect', () => {
       setNoDelay(client)
-      const limits = { clock, outgoingBytesMax: options.outgoingBytesMax }
+      const limits: SessionLimits = {
+        clock,
+        outgoingBytesMax: options.outgoingBytesMax,
+        acknowledgeTimeoutMs: options.acknowledgeTimeoutMs,
+        hangUp: (reason) => {
+          firstError ??= new TypeError(reason)
+          client.stream.destroy()
+        },
+      }
       resolve({ status: 'open', session: new Session(client, closed, protocolVersion, limits) })
     })
   })

@@ -7,6 +7,7 @@ import { MqttConnection } from '../../src/transport/mqtt-connection.js'
 import type { IncomingMessage } from '../../src/transport/mqtt-session.js'
 import { openConnection, startBroker, startConnection, until } from '../helpers/broker.js'
 import { freePort, Mosquitto, skipWithoutMosquitto } from '../helpers/mosquitto.js'
+import { MqttProxy } from '../helpers/mqtt-proxy.js'
 
 const textOf = (message: IncomingMessage): string => Buffer.from(message.payload).toString()
 
@@ -111,6 +112,16 @@ t.test('stop ends soon when the broker never answers', async (t) => {
   await connection.stop()
   t.notOk(connection.isOnline)
   server.close()
+})
+
+t.test('a peer that acknowledges nothing is left, and messages that wait get their outcome', async (t) => {
+  const broker = await startBroker(t)
+  const proxy = await MqttProxy.start({ brokerPort: Number(new URL(broker.url).port), lostShare: 1 })
+  t.teardown(() => proxy.stop())
+  const connection = await openConnection(t, proxy.url, { acknowledgeTimeoutMs: 200 })
+  t.same(await connection.publish('a', 'b', { qos: 1 }), { status: 'offline' })
+  await until(() => connection.stats().reconnects === 1)
+  await connection.requireOnline(5000)
 })
 
 t.test('availability is online while connected and stopped after a stop', async (t) => {

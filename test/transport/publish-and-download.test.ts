@@ -162,3 +162,20 @@ t.test('the pace is kept', async (t) => {
   await downloadBlob(connection, topics, blob, new MemorySink(blob), { bytesPerSecondMax: 80_000 })
   t.ok(performance.now() - before > 350, 'ten chunks at twenty a second take about half a second')
 })
+
+t.test('a version that is retired while it is downloaded is told as that, at once', async (t) => {
+  const broker = await startBroker(t)
+  const connection = await openConnection(t, broker.url)
+  const bundle = bundleOf(randomBytes(40_960), 4096)
+  const blob = bundle.manifest.variants[0]!.artefact.blob
+  await publishBundle(connection, topics, bundle, { presenceWaitMs: 50 })
+  const sink = new MemorySink(blob)
+  const lost = topics.chunk(blob.sha256, 9)
+  await publishRetained(connection, lost, randomBytes(4096))
+  const done = downloadBlob(connection, topics, blob, sink)
+  const refused = t.rejects(done, { code: 'network.chunk_missing', message: /chunk 9 .* was retired/ })
+  while (sink.missingChunks().length > 1) await new Promise((resolve) => setTimeout(resolve, 10))
+  await connection.publish(lost, '', { qos: 1, retain: true })
+  await refused
+  t.equal(sink.chunks.size, 9, 'what came stays')
+})

@@ -5,11 +5,12 @@ import type { Sha256 } from '../../base/sha256.js'
 import { AgentError } from '../../base/errors.js'
 import type { Topics } from '../../protocol/topics.js'
 import type { ManifestStore } from '../../store/manifest-store.js'
-import type { MqttConnection } from '../../transport/mqtt-connection.js'
+import type { MqttConnection, Subscription } from '../../transport/mqtt-connection.js'
 import type { Manifests } from '../../update/ports.js'
 
-/** How long a reachable broker may take to show a retained message. */
-const retainedWaitMs = 15_000
+/** How long a reachable broker may take to show a retained message, and after which part of it it is asked again. */
+const retainedWaitMs = 20_000
+const askAgainMs = 5_000
 
 /** How often the time is looked at. */
 const pollMs = 250
@@ -45,16 +46,23 @@ async function fetchRetained(
 ): Promise<Uint8Array> {
   const found: Uint8Array[] = []
   const wake = new AbortController()
-  const subscription = connection.subscribe([topic], 1, ({ payload }) => {
-    if (payload.byteLength === 0) return
-    found.push(Uint8Array.from(payload))
-    wake.abort()
-  })
+  const ask = (): Subscription =>
+    connection.subscribe([topic], 1, ({ payload }) => {
+      if (payload.byteLength === 0) return
+      found.push(Uint8Array.from(payload))
+      wake.abort()
+    })
+  let subscription = ask()
   const woken = AbortSignal.any([signal, wake.signal])
+  let askedMs = 0
   for (let silentMs = 0; !woken.aborted && silentMs < retainedWaitMs;) {
     const beforeMs = clock.monotonicMs()
     await clock.sleep(pollMs, woken)
     if (connection.isOnline) silentMs += clock.monotonicMs() - beforeMs
+    if (silentMs - askedMs < askAgainMs) continue
+    askedMs = silentMs
+    await subscription.close()
+    subscription = ask()
   }
   await subscription.close()
   const [bytes] = found
