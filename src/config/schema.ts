@@ -187,6 +187,7 @@ export const settings = {
       3600,
     ),
     detections: setting('Publish detections of every frame.', flag, true),
+    previews: setting('Send pictures of the cameras to dashboards that ask for them.', flag, true),
     outbox_mb: setting('Megabytes of reports kept while the broker is away.', integerBetween(1, 10_000), 16),
   },
   log: {

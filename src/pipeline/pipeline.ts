@@ -25,6 +25,7 @@ import type {
   DetectorAnswer,
   FrameLease,
   FrameSupply,
+  FrameTap,
   OpenSupply,
   ResultSink,
   Size,
@@ -39,6 +40,7 @@ export interface PipelineOptions {
   /** Shared with the pipelines of other cameras; borrowed. */
   readonly slot: ModelSlot
   readonly sinks: readonly ResultSink[]
+  readonly tap?: FrameTap
   readonly detection: DetectionOptions
   /** Most frames a second; 0 as fast as it goes. */
   readonly maxFps: number
@@ -176,6 +178,7 @@ export class Pipeline {
         this.#recorder.outgrown++
         return
       }
+      this.#options.tap?.look(frame)
       const waitMs = clock.wallMs() - frame.capturedAtMs
       const answer = await model.detector.detect(frame, detection, release)
       this.#failures = undefined

@@ -69,6 +69,12 @@ export interface Detector {
   close(): Promise<void>
 }
 
+/** Looks at frames before detection: a preview. */
+export interface FrameTap {
+  /** Borrows `frame` for the call only: what is needed later is copied. Never throws. */
+  look(frame: FrameLease): void
+}
+
 /** Takes results: MQTT, a file, a preview. */
 export interface ResultSink {
   /** For logs and counters. */

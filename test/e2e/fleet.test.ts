@@ -3,10 +3,17 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { encodeCommand } from '../../src/protocol/command.js'
 import { type Deployment, parseDeployment } from '../../src/protocol/deployment.js'
 import { parseDetections } from '../../src/protocol/detections.js'
 import { parseInfo } from '../../src/protocol/info.js'
 import { type Metrics, parseMetrics } from '../../src/protocol/metrics.js'
+import {
+  encodePreviewRequest,
+  parsePreview,
+  type Preview,
+  previewCommand,
+} from '../../src/protocol/preview.js'
 import { parseReport, type Report } from '../../src/protocol/report.js'
 import { parseReported, type Reported } from '../../src/protocol/reported.js'
 import { topicsBelow } from '../../src/protocol/topics.js'
@@ -28,9 +35,22 @@ class Observer {
   board: string | undefined
   metrics: Metrics | undefined
   readonly reports: Report[] = []
+  readonly pictures: Preview[] = []
   frames = 0
+  #connection: MqttConnection | undefined
+
+  async askForPictures(): Promise<void> {
+    const args = encodePreviewRequest({ forMs: 5000, fpsMax: 10 })
+    const command = encodeCommand({ transaction: 'pictures', args })
+    const topic = topics.command(device, previewCommand)
+    await this.#connection?.publish(topic, command, { qos: 1, retain: false })
+  }
 
   listen(connection: MqttConnection): void {
+    this.#connection = connection
+    connection.subscribe([topics.preview(device, 'front')], 0, ({ payload }) => {
+      this.pictures.push(parsePreview(Uint8Array.from(payload)))
+    })
     const state = (kind: Parameters<typeof topics.deviceState>[1]): string => topics.deviceState(device, kind)
     connection.subscribe([state('availability')], 1, ({ payload }) => {
       this.availability.push(Buffer.from(payload).toString())
@@ -152,6 +172,10 @@ t.test(
       observer.reports.map(({ kind }) => kind),
       ['trial', 'soak'],
     )
+
+    await observer.askForPictures()
+    await until('pictures', () => observer.pictures.length > 1)
+    t.match(observer.pictures.at(-1)?.frame, { width: Number, height: Number })
 
     const before = observer.frames
     await broker.kill('SIGKILL')

@@ -1,17 +1,25 @@
 /**
  * Answers questions to this device.
- * Invariant: a command only asks: nothing that a command says changes what the device runs, because commands are not signed.
+ * Invariant: a command only asks: nothing that it says changes what the device runs, because commands are not signed.
  */
 
 import type { Clock } from '../../base/clock.js'
-import { type AgentError, wrapError } from '../../base/errors.js'
+import { AgentError, wrapError } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
-import { type CommandRequest, encodeResponse, parseCommand } from '../../protocol/command.js'
+import {
+  type CommandRequest,
+  type CommandResponse,
+  encodeResponse,
+  parseCommand,
+} from '../../protocol/command.js'
 import { parseTopic, type Topics } from '../../protocol/topics.js'
 import type { MqttConnection } from '../../transport/mqtt-connection.js'
 
-/** By name of the command: what is answered. */
-export type Answers = ReadonlyMap<string, () => unknown>
+/** The data of the answer to a command. May throw an AgentError, which is answered then. */
+export type Answer = (args: CommandRequest['args']) => unknown
+
+/** By name of the command. */
+export type Answers = ReadonlyMap<string, Answer>
 
 interface CommandPorts {
   readonly connection: MqttConnection
@@ -49,16 +57,17 @@ function requestIn(payload: Uint8Array, logger: Logger): CommandRequest | undefi
 }
 
 function responseTo(
-  { transaction }: CommandRequest,
+  { transaction, args }: CommandRequest,
   command: string,
   answers: Answers,
-): Parameters<typeof encodeResponse>[0] {
-  const answer = answers.get(command)
-  if (answer !== undefined) return { transaction, status: 'ok', data: answer() }
-  const known = [...answers.keys()].join(', ')
-  const error: Pick<AgentError, 'code' | 'message'> = {
-    code: 'protocol.name_invalid',
-    message: `there is no command ${command}: expected one of ${known}`,
+): CommandResponse {
+  try {
+    const answer = answers.get(command)
+    if (answer !== undefined) return { transaction, status: 'ok', data: answer(args) }
+    const known = [...answers.keys()].join(', ')
+    throw new AgentError('protocol.name_invalid', `there is no command ${command}: expected one of ${known}`)
+  } catch (thrown) {
+    const { code, message } = wrapError(thrown, 'internal.invariant_broken', `cannot answer ${command}`)
+    return { transaction, status: 'error', error: { code, message } }
   }
-  return { transaction, status: 'error', error }
 }

@@ -19,7 +19,7 @@ import type { CameraConfig, Config } from '../../config/config.js'
 import { ModelSlot } from '../../pipeline/model-slot.js'
 import { Pipeline } from '../../pipeline/pipeline.js'
 import type { PipelineStats } from '../../pipeline/pipeline-stats.js'
-import type { ResultSink } from '../../pipeline/ports.js'
+import type { FrameTap, ResultSink } from '../../pipeline/ports.js'
 import type { ServedModel, Serving } from '../../update/ports.js'
 import type { ServingModel } from './open-served-model.js'
 
@@ -29,6 +29,8 @@ export interface CameraHostOptions {
   openModel(served: ServedModel): Promise<ServingModel>
   /** The sinks of one camera. */
   sinksOf(camera: string): readonly ResultSink[]
+  /** What looks at the frames of one camera, if anything does. */
+  tapOf?(camera: string): FrameTap
   /** Called after each change of the serving model. */
   onServing(model: ServingModel | undefined): void
   /** Called once when every camera has come to its end: files that do not start again. */
@@ -135,6 +137,7 @@ export class CameraHost implements Serving {
 
   #pipelineOf(camera: CameraConfig, slot: ModelSlot): Pipeline {
     const { detection, clock, random, logger } = this.#options
+    const tap = this.#options.tapOf?.(camera.name)
     return new Pipeline({
       camera: camera.name,
       openSupply: ({ width, height }) =>
@@ -149,6 +152,7 @@ export class CameraHost implements Serving {
         }),
       slot,
       sinks: this.#options.sinksOf(camera.name),
+      ...(tap !== undefined && { tap }),
       detection: {
         conf: detection.conf,
         iou: detection.iou,
