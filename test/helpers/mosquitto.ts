@@ -41,6 +41,8 @@ async function isOpen(port: number): Promise<boolean> {
 export interface MosquittoOptions {
   /** An empty folder for configuration and persistence, such as t.testdir(). */
   readonly folder: string
+  /** Lets nobody in without an account; open to everybody unless given. */
+  readonly isClosed?: boolean
   /** Further lines of the configuration file. */
   readonly lines?: readonly string[]
   /** Keeps retained messages over a restart. */
@@ -67,7 +69,7 @@ export class Mosquitto {
     const configFile = join(options.folder, 'mosquitto.conf')
     const lines = [
       `listener ${port} 127.0.0.1`,
-      'allow_anonymous true',
+      `allow_anonymous ${options.isClosed === true ? 'false' : 'true'}`,
       `persistence ${options.isPersistent === true ? 'true' : 'false'}`,
       `persistence_location ${options.folder}/`,
       'autosave_interval 1',
