@@ -7,7 +7,7 @@ export const reportStyle = `
   --line: #363a3f; --fp32: #70b8ff; --fp16: #d19dff; --int8: #3dd68c; --accent: #70b8ff; --range: #70b8ff2b; } }
 * { box-sizing: border-box }
 body { margin: 0; overflow-wrap: anywhere; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif }
-main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem }
+main { max-width: 72rem; margin: 0 auto; padding: 1.5rem 1rem 4rem }
 h1 { font-size: 1.6rem; margin: 0 0 .2rem } h2 { font-size: 1.15rem; margin: 2.4rem 0 .6rem }
 p, figcaption { color: var(--soft); margin: .3rem 0 .8rem } code, pre { font: 13px/1.45 ui-monospace, monospace }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .8rem; white-space: pre-wrap; overflow-wrap: anywhere }
@@ -15,7 +15,7 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px
 .answer { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .9rem 1rem }
 .answer strong { display: block; font-size: 1.5rem; line-height: 1.3 } .answer p { margin: 0 }
 .wide { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
-th, td { overflow-wrap: normal; text-align: left; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line); white-space: nowrap }
+th, td { overflow-wrap: normal; text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); white-space: nowrap }
 th { color: var(--soft); font-weight: 600 } .number { text-align: right } .reason { white-space: normal }
 svg { display: block; width: 100%; height: auto } .plot, .bars { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .5rem }
 .grid { stroke: var(--line) } .baseline { stroke: var(--soft); stroke-dasharray: 5 4 } .front { fill: none; stroke: var(--soft); stroke-width: 1.5 }

@@ -79,7 +79,7 @@ export class CandidateMeter {
   }
 
   async #accuracy(model: MeasuredModel, label: string, tell: Tell): ReturnType<typeof measureAccuracy> {
-    return measureAccuracy(model, this.#dataset, this.#session, (done, total) => {
+    return measureAccuracy(model, this.#dataset, {}, (done, total) => {
       tell(done / total, label)
     })
   }
