@@ -6,6 +6,7 @@
 import { Command, CommanderError } from 'commander'
 import { benchCommand } from './commands/bench.js'
 import { checkConfigCommand } from './commands/check-config.js'
+import { compareCommand } from './commands/compare.js'
 import { compressCommand } from './commands/compress.js'
 import { dashboardCommand } from './commands/dashboard.js'
 import { demoCommand } from './commands/demo.js'
@@ -35,6 +36,7 @@ Start here:
   yolo-edge detect PICTURE --model MODEL.onnx   one picture, a folder, or a video
   yolo-edge inspect MODEL.onnx                  what a model is and costs
   yolo-edge val MODEL.onnx --data DIR           how accurate it is
+  yolo-edge compare A.onnx B.onnx --val DIR     two models side by side, class by class
   yolo-edge train DATA --out MODEL.onnx         a model of your own
   yolo-edge distil PRUNED.onnx PICTURES --teacher MODEL.onnx --out SMALL.onnx
                                                 a pruned model learns from the one it was made of
@@ -69,6 +71,7 @@ function program(): Command {
     inspectCommand(),
     compressCommand(),
     valCommand(),
+    compareCommand(),
     generateCommand(),
     trainCommand(),
     finetuneCommand(),

@@ -5,6 +5,7 @@ import { AgentError, messageOf, systemCodeOf } from '../base/errors.js'
 import type { Graph } from '../onnx/graph.js'
 import { importModel } from '../onnx/import-model.js'
 import { describeModel, type ModelDescription } from '../yolo/model-description.js'
+import { readVariantFile } from './bundle/variant-file.js'
 
 /** How a user gets a model, where one is missing. */
 export const exportHint =
@@ -13,7 +14,7 @@ export const exportHint =
 /** Far above every YOLOv8 (x: 273 MB); ONNX itself ends at 2 GB. */
 const modelBytesMax = 2 ** 31 - 1
 
-/** The bytes of an .onnx file. Throws `model.file_unreadable`. */
+/** The bytes of an .onnx file, or of `BUNDLE/VARIANT`. Throws `model.file_unreadable`, `bundle.*`, `integrity.*`. */
 export async function readModelFile(path: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(path)
@@ -27,6 +28,8 @@ export async function readModelFile(path: string): Promise<Uint8Array> {
   } catch (thrown) {
     if (thrown instanceof AgentError) throw thrown
     const isMissing = systemCodeOf(thrown) === 'ENOENT'
+    const variant = isMissing ? await readVariantFile(path) : undefined
+    if (variant !== undefined) return variant
     throw new AgentError(
       'model.file_unreadable',
       `cannot read the model ${path}: ${isMissing ? 'there is no such file' : messageOf(thrown)}`,

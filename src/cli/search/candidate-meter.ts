@@ -6,7 +6,6 @@
 import { brotliCompressSync } from 'node:zlib'
 import { systemClock } from '../../base/clock.js'
 import { sha256Of } from '../../base/digest.js'
-import { seededRandom } from '../../base/random.js'
 import type { Candidate } from '../../compress/search/candidate.js'
 import type { MeasuredTrial } from '../../compress/search/trial.js'
 import { bootstrapDifference } from '../../evaluation/bootstrap.js'
@@ -14,12 +13,12 @@ import type { ImageMatches } from '../../evaluation/match-image.js'
 import { costOf } from '../../onnx/cost.js'
 import { importModel } from '../../onnx/import-model.js'
 import type { SessionOptions } from '../../runtime/session-options.js'
-import { letterbox } from '../../yolo/letterbox.js'
 import { describeModel } from '../../yolo/model-description.js'
 import { packOptions } from '../bundle/pack-options.js'
 import type { Dataset } from '../dataset/open-dataset.js'
 import { measureAccuracy, type MeasuredModel } from '../measure/measure-accuracy.js'
-import { measureSpeed, quantileOf, type SpeedFrame, type SpeedMeasurement } from '../measure/measure-speed.js'
+import { measureSpeed, quantileOf, type SpeedMeasurement } from '../measure/measure-speed.js'
+import { noiseFrame } from '../measure/noise-frame.js'
 import type { Tell } from './tell.js'
 
 /** Turns of a candidate beside the export: enough to tell what is worth going on with. */
@@ -83,14 +82,4 @@ export class CandidateMeter {
       tell(done / total, label)
     })
   }
-}
-
-/** Noise in which nothing is found. */
-function noiseFrame({ description }: MeasuredModel): Promise<SpeedFrame> {
-  const size = { width: description.inputWidth, height: description.inputHeight }
-  const pixels = new SharedArrayBuffer(size.width * size.height * 3)
-  const bytes = new Uint8Array(pixels)
-  const random = seededRandom(1)
-  for (let at = 0; at < bytes.length; at++) bytes[at] = random.integer(256)
-  return Promise.resolve({ pixels, byteOffset: 0, letterbox: letterbox(size, size) })
 }

@@ -6,6 +6,7 @@ import { sha256Of } from '../../../src/base/digest.js'
 import { readBundle, writeBundle } from '../../../src/cli/bundle/bundle-folder.js'
 import { type BundleOptions, makeBundle } from '../../../src/cli/bundle/make-bundle.js'
 import { goldenFileFrom } from '../../../src/cli/bundle/golden-file.js'
+import { readModelFile } from '../../../src/cli/model-file.js'
 import { bundleFrom } from '../../../src/cli/bundle/published-bundle.js'
 import { importModel } from '../../../src/onnx/import-model.js'
 import { openEnvelope } from '../../../src/protocol/envelope.js'
@@ -102,4 +103,14 @@ t.test('a golden set goes out with the model', { skip: skipWithout('coco', 'val'
   t.match(manifest.golden, { images: 5, artefact: { sha256: sha256Of(golden.bytes) } })
   t.ok(blobs.has(manifest.golden!.artefact.blob.sha256))
   await t.rejects(goldenFileFrom(t.testdir(), cocoNames, 5), { code: 'dataset.folder_unusable' })
+})
+
+t.test('a variant of a bundle folder is read like a file', async (t) => {
+  const folder = join(t.testdir(), 'bundle')
+  const content = makeBundle([file], options)
+  await writeBundle(folder, content, [key])
+  const { id } = content.manifest.variants[0]!
+  t.ok(Buffer.from(bytes).equals(await readModelFile(join(folder, id))))
+  await t.rejects(readModelFile(join(folder, 'absent')), { code: 'bundle.file_missing', message: id })
+  await t.rejects(readModelFile(join(t.testdir(), 'absent')), { code: 'model.file_unreadable' })
 })
