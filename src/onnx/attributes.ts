@@ -62,10 +62,6 @@ export function floatAttribute(value: number): Attribute {
   return { kind: 'float', value }
 }
 
-export function stringAttribute(value: string): Attribute {
-  return { kind: 'string', value }
-}
-
 export function intsAttribute(value: readonly number[]): Attribute {
   return { kind: 'ints', value }
 }

@@ -27,12 +27,6 @@ export interface Sample {
   readonly targets: readonly TargetBox[]
 }
 
-/** The pictures to learn from; the same index gives the same sample each time. */
-export interface SampleSource {
-  readonly count: number
-  read(index: number): Promise<Sample>
-}
-
 /** What one step learns from. */
 export interface Batch {
   /** `[N, 3, H, W]`, RGB, 0..1. */

@@ -58,11 +58,6 @@ function learn(current: MachineState, event: UpdateEvent): DeploymentRecord {
   }
 }
 
-/** Whether `event` has a row in `state`. */
-export function accepts(state: DeploymentState, event: UpdateEvent['kind']): boolean {
-  return nextState(state, event) !== undefined
-}
-
 /** One step. An event without a row is a programmer error. */
 export function step(current: MachineState, event: UpdateEvent): Step {
   const state = nextState(current.state, event.kind)

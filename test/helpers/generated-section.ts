@@ -8,9 +8,3 @@ export function replaceSection(page: string, name: string, text: string): string
     throw new TypeError(`the page has no section ${name}: expected ${open} and ${close}`)
   return `${page.slice(0, start + open.length)}\n\n${text.trim()}\n\n${page.slice(end)}`
 }
-
-/** What stands between the marks of the section `name`. */
-export function sectionOf(page: string, name: string): string {
-  const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
-  return page.slice(page.indexOf(open) + open.length, page.indexOf(close))
-}

@@ -10,7 +10,6 @@ import type { ActivationStatistics } from '../activation-statistics.js'
 
 /** Names of the criteria, as plans and commands spell them. */
 export const criterionNames = ['l1', 'l2', 'activation', 'gradient', 'reconstruction', 'random'] as const
-export type CriterionName = (typeof criterionNames)[number]
 
 /** What a criterion may look at. A criterion that misses its data throws `compress.plan_invalid`. */
 export interface CriterionInput {

@@ -22,12 +22,6 @@ export function silu(value: number): number {
   return value / (1 + Math.exp(-value))
 }
 
-/** Ranges of a convolution's output and of the SiLU's output behind it. */
-export interface SiluRanges {
-  readonly before: Range
-  readonly after: Range
-}
-
 /** One member of a set of values that share a scale: a convolution with SiLU, or any other value. */
 export type ScaleMember =
   | { readonly kind: 'silu'; readonly before: ValueHistogram }
