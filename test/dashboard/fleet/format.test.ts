@@ -1,0 +1,33 @@
+import t from 'tap'
+import { classColor, classLabel } from '../../../src/dashboard/fleet/class-look.js'
+import { bytes, duration, figure, milliseconds, percent, words } from '../../../src/dashboard/fleet/format.js'
+
+t.test('figures as people read them', (t) => {
+  t.same([figure(3.14159, 2), figure(undefined), figure(Number.NaN)], ['3.14', '–', '–'])
+  t.same([milliseconds(3.21), milliseconds(74.4), milliseconds(12_345)], ['3.2', '74', '12.3k'])
+  t.same(
+    [
+      duration(42_000),
+      duration(7 * 60_000),
+      duration(5 * 3_600_000),
+      duration(12 * 86_400_000),
+      duration(-5),
+    ],
+    ['42 s', '7 min', '5 h', '12 d', '0 s'],
+  )
+  t.same(
+    [bytes(512), bytes(1536), bytes(3 * 1024 ** 3), bytes(undefined)],
+    ['512 B', '1.5 KiB', '3.0 GiB', '–'],
+  )
+  t.same([percent(0.256), percent(undefined)], ['26 %', '–'])
+  t.equal(words('rollingBack'), 'rolling back')
+  t.end()
+})
+
+t.test('a class has one colour and one name, known or not', (t) => {
+  t.equal(classColor(3), classColor(3 + 12))
+  t.not(classColor(0), classColor(1))
+  t.same([classLabel(0, ['bolt']), classLabel(7, ['bolt'])], ['bolt', 'class 7'])
+  t.equal(classLabel(0, ['x'.repeat(500)]).length, 40)
+  t.end()
+})
