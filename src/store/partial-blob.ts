@@ -23,7 +23,10 @@ import type { StoreLayout } from './layout.js'
 import { Turns } from './turns.js'
 import { digestOfFile, readWholeFile, replaceFile } from './whole-file.js'
 
-/** Chunks are synced and recorded in groups of about this many bytes: what a kill may cost at most. */
+/**
+ * Chunks are synced and recorded in groups of at least so many bytes, one group after the other, while further chunks come:
+ * what a kill may cost is one group and what came during the sync before it.
+ */
 const FLUSH_BYTES = 1 << 20
 
 export type FinishResult =
@@ -41,9 +44,13 @@ export class PartialBlob {
   #unrecordedBytes = 0
   #recordBytes: number
   #data: OpenFile | undefined
-  #record: OpenFile | undefined
-  /** Writes happen one after another in the order of the calls. */
+  #recordFile: OpenFile | undefined
+  /** Writes of chunks happen one after another in the order of the calls, and so do changes of the record. */
   readonly #turns = new Turns()
+  readonly #recordTurns = new Turns()
+  #isRecording = false
+  /** Why a group that nobody waited for could not be recorded. */
+  #recordFault: AgentError | undefined
 
   private constructor(
     files: FileSystem,
@@ -55,7 +62,7 @@ export class PartialBlob {
     this.#layout = layout
     this.blob = blob
     this.#data = state.data
-    this.#record = state.record
+    this.#recordFile = state.record
     this.#held = state.held
     this.#recordBytes = state.recordBytes
     this.#onClose = state.onClose
@@ -118,15 +125,29 @@ export class PartialBlob {
     const expected: Sha256 | undefined = this.blob.chunks[index]
     if (expected === undefined || bytes.byteLength !== chunkLengthOf(this.blob, index)) return 'mismatch'
     if (sha256Of(bytes) !== expected) return 'mismatch'
-    await this.#inOrder(async () => {
+    await this.#inOrder(this.#turns, async () => {
+      if (this.#recordFault !== undefined) throw this.#recordFault
       if (this.#held.has(index)) return
       await this.#openData().write(bytes, index * this.blob.chunkSizeBytes)
       this.#held.add(index)
       this.#unrecorded.add(index)
       this.#unrecordedBytes += bytes.byteLength
-      if (this.#unrecordedBytes >= FLUSH_BYTES) await this.#flush()
     })
+    if (this.#unrecordedBytes >= FLUSH_BYTES && !this.#isRecording) this.#recordSoon()
     return 'stored'
+  }
+
+  /** Records what is written without making the next chunk wait; the chunk after a failure hears of it. */
+  #recordSoon(): void {
+    this.#isRecording = true
+    this.#recordTurns
+      .run(() => this.#record())
+      .catch((thrown: unknown) => {
+        this.#recordFault = writeErrorFrom(thrown, this.#layout.partialRecord(this.blob.sha256))
+      })
+      .finally(() => {
+        this.#isRecording = false
+      })
   }
 
   /** Takes every missing chunk that another blob has. Returns how many bytes need not be fetched. */
@@ -144,7 +165,7 @@ export class PartialBlob {
 
   /** Makes everything written so far survive a power cut. Throws `resource.*`. */
   async flush(): Promise<void> {
-    await this.#inOrder(() => this.#flush())
+    await this.#inOrder(this.#recordTurns, () => this.#record())
   }
 
   /**
@@ -172,13 +193,13 @@ export class PartialBlob {
 
   /** Records what is written and closes the files; idempotent. The download can be opened again. */
   async close(): Promise<void> {
-    const { data, record } = { data: this.#data, record: this.#record }
+    const { data, record } = { data: this.#data, record: this.#recordFile }
     if (data === undefined || record === undefined) return
     try {
       await this.flush()
     } finally {
       this.#data = undefined
-      this.#record = undefined
+      this.#recordFile = undefined
       this.#onClose()
       await data.close()
       await record.close()
@@ -190,24 +211,25 @@ export class PartialBlob {
     return this.#data
   }
 
-  async #inOrder(action: () => Promise<void>): Promise<void> {
+  async #inOrder(turns: Turns, action: () => Promise<void>): Promise<void> {
     try {
-      await this.#turns.run(action)
+      await turns.run(action)
     } catch (thrown) {
       throw writeErrorFrom(thrown, this.#layout.partialData(this.blob.sha256))
     }
   }
 
-  async #flush(): Promise<void> {
+  /** Only in a turn of the record. */
+  async #record(): Promise<void> {
     if (this.#unrecorded.size === 0) return
     const indexes = [...this.#unrecorded]
+    this.#unrecordedBytes = 0
     await this.#openData().sync()
-    const record = this.#record!
-    await record.write(encodeChunkEntries(this.blob, indexes), this.#recordBytes)
-    await record.sync()
+    const file = this.#recordFile!
+    await file.write(encodeChunkEntries(this.blob, indexes), this.#recordBytes)
+    await file.sync()
     this.#recordBytes += indexes.length * CHUNK_RECORD_ENTRY_BYTES
     for (const index of indexes) this.#unrecorded.delete(index)
-    this.#unrecordedBytes = 0
   }
 
   async #readPlace(place: ChunkPlace): Promise<Uint8Array | undefined> {
@@ -241,14 +263,14 @@ export class PartialBlob {
         `cannot complete blob ${this.blob.sha256}: each of its ${kept.length} chunks is right but the whole is not, expected a manifest whose chunks make up the blob`,
       )
     }
-    await this.#inOrder(async () => {
-      const record = this.#record!
+    await this.#inOrder(this.#recordTurns, async () => {
+      const record = this.#recordFile!
       await record.truncate(encodeChunkRecordHeader(this.blob).byteLength)
       await record.sync()
       this.#recordBytes = encodeChunkRecordHeader(this.blob).byteLength
       for (const index of lostChunks) this.#held.delete(index)
       for (const index of kept) this.#unrecorded.add(index)
-      await this.#flush()
+      await this.#record()
     })
     return { state: 'damaged', lostChunks }
   }

@@ -66,6 +66,8 @@ interface Request {
 }
 
 const watchPeriodMs = 100
+/** The window is filled up when so many places are free: several topics then share a packet. */
+const refillChunks = 8
 /** With 30 % of all messages lost on the way, one download in 10,000 of 200 chunks would need more. */
 const attemptsMax = 12
 
@@ -97,6 +99,8 @@ class BlobDownload {
   readonly #figures = { fetchedChunks: 0, fetchedBytes: 0, wrongChunks: 0, repeatedRequests: 0 }
   #storedBytes: number
   #serial = 0
+  /** Of chunks that are stored; closed together. */
+  #answered: Subscription[] = []
   /** A lost message of QoS 1 keeps its place in the broker's window until the connection ends: after a loss, QoS 0. */
   #qos: 0 | 1 = 1
   #receivedBytes = 0
@@ -154,6 +158,7 @@ class BlobDownload {
     } finally {
       unwatch()
       signal.removeEventListener('abort', onAbort)
+      this.#closeAnswered()
       await Promise.all([...this.#open.values()].map((request) => request.subscription.close()))
     }
     return { ...this.#figures }
@@ -166,6 +171,7 @@ class BlobDownload {
 
   /** Asks for further chunks while there is room in the window and the pace allows it. */
   #fillWindow(): void {
+    this.#closeAnswered()
     const windowChunks = this.#options.windowChunks ?? 32
     while (!this.#isOver && this.#open.size < windowChunks && this.#isWithinPace()) {
       const index = this.#waiting.pop()
@@ -182,6 +188,11 @@ class BlobDownload {
       })
     }
     if (!this.#isOver && this.#open.size === 0 && this.#waiting.length === 0) this.#finish()
+  }
+
+  #closeAnswered(): void {
+    for (const subscription of this.#answered) void subscription.close()
+    this.#answered = []
   }
 
   /** What was not used in a pause is not made up for later: the limit holds over every stretch of time. */
@@ -214,7 +225,7 @@ class BlobDownload {
     }
     this.#noteOvertaken(request)
     // The payload is lent for this call, and the sink writes later.
-    const bytes = Uint8Array.from(message.payload)
+    const bytes = new Uint8Array(message.payload)
     request.isWriting = true
     this.#sink.writeChunk(index, bytes).then(
       (outcome) => {
@@ -244,12 +255,14 @@ class BlobDownload {
       return
     }
     this.#open.delete(request.index)
-    void request.subscription.close()
+    this.#answered.push(request.subscription)
     this.#figures.fetchedChunks++
     this.#figures.fetchedBytes += sizeBytes
     this.#storedBytes += sizeBytes
     this.#options.onProgress?.(this.#storedBytes, this.#blob.sizeBytes)
-    this.#fillWindow()
+    const windowChunks = this.#options.windowChunks ?? 32
+    const isDue = windowChunks - this.#open.size >= Math.min(refillChunks, Math.ceil(windowChunks / 4))
+    if (isDue || this.#open.size === 0) this.#fillWindow()
   }
 
   /** Repeats requests that were lost. While offline nothing is: the connection subscribes again by itself. */

@@ -65,6 +65,12 @@ export interface ConnectionPorts {
 
 type OnlineListener = (isOnline: boolean) => void
 
+/** What is said to the broker in one go: everything of one turn of the event loop. */
+interface Batch<T> {
+  readonly filters: string[]
+  readonly outcome: Promise<T>
+}
+
 export class MqttConnection implements Service {
   readonly name = 'mqtt'
   readonly #options: ResolvedOptions
@@ -74,6 +80,8 @@ export class MqttConnection implements Service {
   readonly #subscriptions = new Subscriptions()
   readonly #retained = new RetainedState()
   readonly #onlineListeners = new Set<OnlineListener>()
+  readonly #subscribing = new Map<0 | 1, Batch<SubscribeOutcome>>()
+  #unsubscribing: Batch<void> | undefined
   readonly #stopping = new AbortController()
   #session: MqttSession | undefined
   #running: Promise<void> | undefined
@@ -171,7 +179,7 @@ export class MqttConnection implements Service {
    */
   subscribe(filters: readonly string[], qos: 0 | 1, listener: MessageListener): Subscription {
     const fresh = filters.filter((filter) => this.#subscriptions.add(filter, qos, listener))
-    const outcome = this.#tellSubscribed(fresh, qos)
+    const outcome = this.#subscribeSoon(fresh, qos)
     let isOpen = true
     return {
       outcome,
@@ -179,9 +187,42 @@ export class MqttConnection implements Service {
         if (!isOpen) return
         isOpen = false
         const left = filters.filter((filter) => this.#subscriptions.remove(filter, listener))
-        if (left.length > 0) await this.#session?.unsubscribe(left)
+        if (left.length > 0) await this.#unsubscribeSoon(left)
       },
     }
+  }
+
+  async #subscribeSoon(filters: readonly string[], qos: 0 | 1): Promise<SubscribeOutcome> {
+    let batch = this.#subscribing.get(qos)
+    if (batch === undefined) {
+      const all: string[] = []
+      const outcome = endOfTurn().then(() => {
+        this.#subscribing.delete(qos)
+        return this.#tellSubscribed(all, qos)
+      })
+      batch = { filters: all, outcome }
+      this.#subscribing.set(qos, batch)
+    }
+    batch.filters.push(...filters)
+    const outcome = await batch.outcome
+    if (outcome.status !== 'refused') return outcome
+    const refused = filters.filter((filter) => outcome.filters.includes(filter))
+    return refused.length === 0 ? { status: 'granted' } : { status: 'refused', filters: refused }
+  }
+
+  #unsubscribeSoon(filters: readonly string[]): Promise<void> {
+    if (this.#unsubscribing === undefined) {
+      const all: string[] = []
+      const outcome = endOfTurn().then(async () => {
+        this.#unsubscribing = undefined
+        // Who has subscribed again in the meantime stays subscribed.
+        const left = all.filter((filter) => !this.#subscriptions.has(filter))
+        if (left.length > 0) await this.#session?.unsubscribe(left)
+      })
+      this.#unsubscribing = { filters: all, outcome }
+    }
+    this.#unsubscribing.filters.push(...filters)
+    return this.#unsubscribing.outcome
   }
 
   /** Sends one message now, or drops it: nothing is kept for later. Never rejects. */
@@ -332,4 +373,11 @@ export class MqttConnection implements Service {
     await Promise.race([said, this.#clock.sleep(goodbyeMs, timer.signal)])
     timer.abort()
   }
+}
+
+/** Resolves after everything that is called in this turn of the event loop. */
+function endOfTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    queueMicrotask(resolve)
+  })
 }

@@ -56,6 +56,11 @@ export class Subscriptions {
     return table.delete(filter)
   }
 
+  /** Whether anybody listens to `filter`. */
+  has(filter: string): boolean {
+    return this.#plain.has(filter) || this.#wildcard.has(filter)
+  }
+
   /** Every filter with its QoS. */
   *all(): Iterable<readonly [filter: string, qos: 0 | 1]> {
     for (const table of [this.#plain, this.#wildcard]) {

@@ -83,34 +83,24 @@ export class MqttProxy {
         for (const topic of filtersOf(packet, version)) this.#options.onAsked?.(topic)
       if (!this.#isLost(packet)) broker.write(packet.bytes)
     })
-    const queue: Packet[] = []
-    let isSending = false
+    let sending = Promise.resolve()
     eachPacket(broker, (packet) => {
-      if (this.#isLost(packet)) return
-      queue.push(packet)
-      if (isSending) return
-      isSending = true
-      void this.#send(queue, client).then(() => {
-        isSending = false
-      })
+      if (!this.#isLost(packet)) sending = sending.then(() => this.#send(packet, client))
     })
   }
 
-  async #send(queue: Packet[], client: Socket): Promise<void> {
+  async #send({ type, bytes, bodyAt }: Packet, client: Socket): Promise<void> {
     const { bytesPerSecond } = this.#options
-    for (let packet = queue.shift(); packet !== undefined; packet = queue.shift()) {
-      const { bytes, type } = packet
-      const size = bytesPerSecond === undefined ? bytes.length : Math.ceil(bytesPerSecond / slicesPerSecond)
-      for (let at = 0; at < bytes.length; at += size) {
-        if (client.destroyed) return
-        const slice = bytes.subarray(at, at + size)
-        client.write(slice)
-        if (at + size >= bytes.length && type === packetTypes.publish) {
-          this.delivered++
-          this.#options.onDelivered?.(topicOf(packet))
-        }
-        if (bytesPerSecond !== undefined) await delay((slice.length / bytesPerSecond) * 1000)
+    const size = bytesPerSecond === undefined ? bytes.length : Math.ceil(bytesPerSecond / slicesPerSecond)
+    for (let at = 0; at < bytes.length; at += size) {
+      if (client.destroyed) return
+      const slice = bytes.subarray(at, at + size)
+      client.write(slice)
+      if (at + size >= bytes.length && type === packetTypes.publish) {
+        this.delivered++
+        this.#options.onDelivered?.(topicOf({ type, bytes, bodyAt }))
       }
+      if (bytesPerSecond !== undefined) await delay((slice.length / bytesPerSecond) * 1000)
     }
   }
 

@@ -83,7 +83,9 @@ t.test('hears wishes for its channel and for itself, and that one was taken back
   const { connection, publisher } = await device(t)
   const heard: [string, string | undefined][] = []
   const close = listenToWishes(connection, topics, { id: 'cam', channel: 'stable' }, (target, envelope) => {
-    heard.push([target.kind, envelope && Buffer.from(envelope).toString()])
+    const wish: [string, string | undefined] = [target.kind, envelope && Buffer.from(envelope).toString()]
+    // The broker may hand one over twice: as retained, and as it arrives.
+    if (!heard.some((known) => known.join() === wish.join())) heard.push(wish)
   })
   await publishRetained(publisher, topics.channelDesired('stable'), Buffer.from('one'))
   await publishRetained(publisher, topics.deviceDesired('cam'), Buffer.from('two'))
