@@ -3,11 +3,14 @@
  * Invariant: listens on loopback unless told otherwise; retained messages live in memory, within a bound.
  */
 
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { Aedes } from 'aedes'
 import { AgentError, messageOf } from '../base/errors.js'
 import type { Service } from '../base/lifecycle.js'
+import { acceptWebSocket } from './web-socket-stream.js'
 
 export interface EmbeddedBrokerOptions {
   /** Address to listen on; 127.0.0.1 unless given. */
@@ -19,6 +22,8 @@ export interface EmbeddedBrokerOptions {
   /** Sum of all retained messages; 512 MiB unless given. */
   readonly retainedBytesMax?: number
   readonly connectionsMax?: number
+  /** Port of a listener for MQTT over WebSocket, 0 for a free one; there is none unless given. Pages of this machine may use it. */
+  readonly webSocketPort?: number
   /** Whether a client with these credentials may connect; everybody unless given. */
   readonly authenticate?: (username: string | undefined, password: string | undefined) => boolean
 }
@@ -26,10 +31,12 @@ export interface EmbeddedBrokerOptions {
 export class EmbeddedBroker implements Service {
   readonly name = 'embedded broker'
   readonly #options: EmbeddedBrokerOptions
-  readonly #sockets = new Set<Socket>()
+  readonly #sockets = new Set<Duplex>()
+  readonly #webSockets = new Set<Duplex>()
   readonly #retainedBytes = new Map<string, number>()
   #retainedTotalBytes = 0
   #server: Server | undefined
+  #webServer: HttpServer | undefined
   #broker: Aedes | undefined
 
   constructor(options: EmbeddedBrokerOptions = {}) {
@@ -38,7 +45,7 @@ export class EmbeddedBroker implements Service {
 
   /** Throws `network.broker_unreachable` when the address cannot be used. */
   async start(): Promise<void> {
-    const { authenticate, host = '127.0.0.1', port = 0, connectionsMax = 256 } = this.#options
+    const { authenticate, port = 0, webSocketPort } = this.#options
     const broker = await Aedes.createBroker({
       maxClientsIdLength: 128,
       authorizePublish: (_client, packet, done) => {
@@ -51,12 +58,43 @@ export class EmbeddedBroker implements Service {
         },
       }),
     })
-    const server = createServer((socket) => {
-      this.#sockets.add(socket)
+    this.#broker = broker
+    this.#server = createServer((socket) => {
+      this.#keep(socket)
       socket.setNoDelay(true)
-      socket.once('close', () => this.#sockets.delete(socket))
       broker.handle(socket)
     })
+    await this.#listen(this.#server, port)
+    if (webSocketPort !== undefined) {
+      this.#webServer = this.#webSocketServer(broker)
+      await this.#listen(this.#webServer, webSocketPort)
+    }
+  }
+
+  #webSocketServer(broker: Aedes): HttpServer {
+    const server = createHttpServer((_request, response) => {
+      response.writeHead(426, { upgrade: 'websocket' }).end()
+    })
+    server.on('connection', (socket) => {
+      this.#keep(socket)
+    })
+    server.on('upgrade', (request, socket, head) => {
+      const stream = acceptWebSocket(request, socket, head)
+      if (stream === undefined) return
+      this.#webSockets.add(stream)
+      stream.once('close', () => this.#webSockets.delete(stream))
+      broker.handle(stream)
+    })
+    return server
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+  }
+
+  async #listen(server: Server, port: number): Promise<void> {
+    const { host = '127.0.0.1', connectionsMax = 256 } = this.#options
     server.maxConnections = connectionsMax
     await new Promise<void>((resolve, reject) => {
       server.once('error', (thrown) => {
@@ -65,21 +103,21 @@ export class EmbeddedBroker implements Service {
       })
       server.listen(port, host, resolve)
     })
-    this.#server = server
-    this.#broker = broker
   }
 
   /** Where clients connect to, such as `mqtt://127.0.0.1:40123`. Only after start. */
   get url(): string {
-    const address = this.#server?.address() as AddressInfo | null | undefined
-    if (address === null || address === undefined) {
-      throw new AgentError(
-        'internal.invariant_broken',
-        'the address of an embedded broker exists after its start',
-      )
-    }
-    const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
-    return `mqtt://${host}:${address.port}`
+    return `mqtt://${addressOf(this.#server)}`
+  }
+
+  /** Where pages connect to, such as `ws://127.0.0.1:40124`. Only after a start with `webSocketPort`. */
+  get webSocketUrl(): string {
+    return `ws://${addressOf(this.#webServer)}`
+  }
+
+  /** How many clients are connected over WebSocket. */
+  get webSocketCount(): number {
+    return this.#webSockets.size
   }
 
   /** Cuts every connection; clients notice at once. For trials of what happens then. */
@@ -88,21 +126,23 @@ export class EmbeddedBroker implements Service {
   }
 
   async stop(): Promise<void> {
-    const server = this.#server
+    const servers = [this.#server, this.#webServer].filter((server) => server !== undefined)
     const broker = this.#broker
     this.#server = undefined
+    this.#webServer = undefined
     this.#broker = undefined
-    if (server === undefined || broker === undefined) return
-    const closed = new Promise<void>((resolve) => {
-      server.close(() => {
-        resolve()
+    const closed = servers.map(
+      (server) =>
+        new Promise((resolve) => {
+          server.close(resolve)
+        }),
+    )
+    if (broker !== undefined)
+      await new Promise<void>((resolve) => {
+        broker.close(resolve)
       })
-    })
-    await new Promise<void>((resolve) => {
-      broker.close(resolve)
-    })
     this.disconnectAll()
-    await closed
+    await Promise.all(closed)
   }
 
   #admit(topic: string, sizeBytes: number, isRetained: boolean): Error | null {
@@ -116,4 +156,15 @@ export class EmbeddedBroker implements Service {
     else this.#retainedBytes.set(topic, sizeBytes)
     return null
   }
+}
+
+function addressOf(server: Server | undefined): string {
+  const address = server?.address() as AddressInfo | null | undefined
+  if (address === null || address === undefined)
+    throw new AgentError(
+      'internal.invariant_broken',
+      'the address of an embedded broker exists after its start',
+    )
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return `${host}:${address.port}`
 }

@@ -10,13 +10,14 @@ import { drawConveyor, ownModel } from '../demo/conveyor.js'
 import { runDemo } from '../demo/demo-run.js'
 import type { Tally, TruthOf } from '../demo/tally.js'
 import { accuracyLine, TerminalView } from '../demo/view.js'
-import { numberOption, settingOption } from '../options.js'
+import { integerOption, numberOption, settingOption } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
 
 interface Options {
   readonly model?: readonly string[]
   readonly source?: string
-  readonly duration: number
+  readonly duration?: number
+  readonly port: number
   readonly set: ReadonlyMap<string, unknown>
   readonly verbose?: boolean
   readonly json?: boolean
@@ -35,7 +36,17 @@ export function demoCommand(): Command {
       '-s, --source <source>',
       'a video, a folder of pictures, a camera address, synthetic, or conveyor (default: conveyor for the own model, else synthetic)',
     )
-    .option('-d, --duration <seconds>', 'how long to watch', numberOption('duration', 0.1, 86_400), 30)
+    .option(
+      '-d, --duration <seconds>',
+      'how long to watch (default: 30, and as long as the dashboard is open in a browser)',
+      numberOption('duration', 0.1, 86_400),
+    )
+    .option(
+      '-p, --port <number>',
+      'port of the dashboard; 0 for a free one',
+      integerOption('port', 0, 65_535),
+      0,
+    )
     .option(
       '--set <section.key=value>',
       'one setting of the agent; may be repeated',
@@ -46,6 +57,8 @@ export function demoCommand(): Command {
     .option('--json', 'print JSON at the end')
     .action(demo)
 }
+
+const durationDefaultS = 30
 
 /** What is shown to the model. */
 interface Shown {
@@ -83,13 +96,19 @@ async function show(
   process.once('SIGINT', () => {
     interrupted.abort()
   })
+  const durationS = options.duration ?? durationDefaultS
   const tally = await runDemo({
     models,
     source: shown.uri,
     ...(shown.truthOf !== undefined && { truthOf: shown.truthOf }),
-    durationMs: options.duration * 1000,
+    durationMs: durationS * 1000,
+    staysWhileWatched: options.duration === undefined,
+    dashboardPort: options.port,
+    onDashboard: (url) => {
+      output.note(`dashboard ${url}`)
+    },
     settings: options.set,
-    onTick: liveView(output, options.duration),
+    onTick: liveView(output, durationS),
     signal: interrupted.signal,
     ...(options.verbose === true && { logger: pino({ base: null }, pino.destination(2)) }),
   })

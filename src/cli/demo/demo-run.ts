@@ -12,6 +12,7 @@ import { AgentError, type ErrorCode, errorTable } from '../../base/errors.js'
 import { type Logger, silentLogger } from '../../base/logger.js'
 import type { Config } from '../../config/config.js'
 import { loadConfig } from '../../config/load.js'
+import { PageServer } from '../../dashboard/page-server.js'
 import { type Deployment, parseDeployment } from '../../protocol/deployment.js'
 import { parseDetections } from '../../protocol/detections.js'
 import { generateKeys, parseSigningKey, type SigningKey } from '../../protocol/keys.js'
@@ -31,8 +32,14 @@ export interface DemoOptions {
   /** What the pictures of the source really show, where it is known. */
   readonly truthOf?: TruthOf
   readonly durationMs: number
+  /** Goes on after its time while a page of the dashboard is open. */
+  readonly staysWhileWatched?: boolean
+  /** Port of the dashboard, 0 for a free one. */
+  readonly dashboardPort: number
   readonly settings: ReadonlyMap<string, unknown>
   readonly logger?: Logger
+  /** Called once the dashboard is served. */
+  onDashboard(url: string): void
   /** Called a few times a second. */
   onTick(tally: Tally, elapsedMs: number): void
   readonly signal: AbortSignal
@@ -48,7 +55,7 @@ const startLimitMs = 180_000
 /** Runs the demo until its time is over, its source ends, or `signal` aborts. Rejects with what kept a model from running. */
 export async function runDemo(options: DemoOptions): Promise<Tally> {
   const folder = await mkdtemp(join(tmpdir(), 'yolo-edge-demo-'))
-  const broker = new EmbeddedBroker()
+  const broker = new EmbeddedBroker({ webSocketPort: 0 })
   const open: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })]
   try {
     await broker.start()
@@ -56,6 +63,14 @@ export async function runDemo(options: DemoOptions): Promise<Tally> {
     const keys = await makeKeys(folder)
     const config = configFor(folder, broker.url, options)
     const topics = topicsBelow(config.broker.topicRoot)
+    const page = new PageServer({
+      port: options.dashboardPort,
+      brokerUrl: broker.webSocketUrl,
+      topicRoot: topics.root,
+    })
+    await page.start()
+    open.push(() => page.stop())
+    options.onDashboard(page.url)
     const viewer = await connect(broker.url, 'demo-viewer')
     open.push(() => viewer.stop())
     const classNames = await publish(viewer, topics, options.models, keys)
@@ -70,7 +85,8 @@ export async function runDemo(options: DemoOptions): Promise<Tally> {
     open.push(() => agent.stop())
     const tally = new Tally(classNames, options.truthOf)
     const closeEars = await listen(viewer, topics, tally)
-    await watch(tally, agent, ended.signal, options)
+    const isWatched = (): boolean => options.staysWhileWatched === true && broker.webSocketCount > 0
+    await watch({ tally, agent, sourceEnded: ended.signal, isWatched }, options)
     await closeEars()
     return tally
   } finally {
@@ -141,13 +157,16 @@ async function listen(
   return () => subscription.close()
 }
 
+interface Watched {
+  readonly tally: Tally
+  readonly agent: Agent
+  readonly sourceEnded: AbortSignal
+  /** Whether somebody looks and may not be left in the dark. */
+  readonly isWatched: () => boolean
+}
+
 /** Waits for the end: of the time, of the source, or of the patience. */
-async function watch(
-  tally: Tally,
-  agent: Agent,
-  sourceEnded: AbortSignal,
-  options: DemoOptions,
-): Promise<void> {
+async function watch({ tally, agent, sourceEnded, isWatched }: Watched, options: DemoOptions): Promise<void> {
   const startMs = systemClock.monotonicMs()
   let firstFrameMs: number | undefined
   for (;;) {
@@ -157,7 +176,7 @@ async function watch(
     options.onTick(tally, nowMs - (firstFrameMs ?? nowMs))
     requireProgress(tally.deployment)
     if (options.signal.aborted || sourceEnded.aborted) break
-    if (firstFrameMs !== undefined && nowMs - firstFrameMs >= options.durationMs) break
+    if (firstFrameMs !== undefined && nowMs - firstFrameMs >= options.durationMs && !isWatched()) break
     if (firstFrameMs === undefined && nowMs - startMs > startLimitMs) {
       const problem = `no frame from ${options.source} within ${startLimitMs / 1000} s; the agent is in state ${agent.deploymentState}`
       throw new AgentError('camera.open_failed', problem)

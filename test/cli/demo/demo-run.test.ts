@@ -18,6 +18,8 @@ function optionsFor(t: Test, file: Uint8Array, more: Partial<DemoOptions> = {}):
       ['acceptance.soak_s', 1],
       ['inference.conf', 0],
     ]),
+    dashboardPort: 0,
+    onDashboard: () => undefined,
     onTick: () => undefined,
     signal: new AbortController().signal,
     ...more,
@@ -28,7 +30,20 @@ t.test(
   'a model goes from file to detections through broker and agent, and nothing is left behind',
   async (t) => {
     const before = leftovers()
-    const tally = await runDemo(optionsFor(t, readExport('opset17-slim')))
+    const page: { url?: string; answer?: Promise<Response>; settings?: Promise<unknown> } = {}
+    const tally = await runDemo(
+      optionsFor(t, readExport('opset17-slim'), {
+        onDashboard: (url) => {
+          page.url = url
+          page.answer = fetch(url)
+          page.settings = fetch(`${url}settings.json`).then((answer) => answer.json())
+        },
+      }),
+    )
+    t.match(page.url, /^http:\/\/127\.0\.0\.1:\d+\/$/)
+    t.match(await page.answer, { status: 200 })
+    t.match(await page.settings, { broker: /^ws:\/\/127\.0\.0\.1:\d+$/, root: 'yolo-edge/v1' })
+    await t.rejects(fetch(page.url!), 'the page ends with the demo')
     const summary = tally.summary()
     t.match(summary, { model: { name: 'parts', variant: /^fp32/ }, provider: 'cpu' })
     t.ok(summary.frames > 0 && summary.latency.inference.p50Ms > 0)
