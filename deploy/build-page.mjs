@@ -15,6 +15,7 @@ await build({
   outdir: target,
   tsconfig: join(source, 'tsconfig.json'),
   bundle: true,
+  inject: [join(source, 'prompt-timers.ts')],
   minify: true,
   format: 'esm',
   platform: 'browser',

@@ -1,14 +1,14 @@
 /** One device up close. Invariant: what it shows was heard from this device; it listens only while it is open. */
 
-import { useComputed, useSignal } from '@preact/signals'
+import { useSignal } from '@preact/signals'
 import type { VNode } from 'preact'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { FrameDetections } from '../../protocol/detections.js'
 import { unverifiedPayload } from '../../protocol/envelope-form.js'
 import { manifestPayloadType, parseManifest } from '../../protocol/manifest.js'
 import type { DeviceRecord } from '../fleet/device-record.js'
 import { rowOf } from '../fleet/fleet-row.js'
-import { monotonicMs } from './browser-clock.js'
+import { every, monotonicMs } from './browser-clock.js'
 import { DeviceCharts } from './device-charts.js'
 import { DeviceHardware, DeviceHistory, DeviceModel, TrialTable } from './device-facts.js'
 import { DetectionList } from './detection-list.js'
@@ -42,12 +42,17 @@ function OpenDevice({ feed, device }: { readonly feed: FleetFeed; readonly devic
   const chosen = useSignal<string | undefined>(undefined)
   const camera = chosen.value !== undefined && cameras.includes(chosen.value) ? chosen.value : cameras[0]
   const latency = useMemo(() => new LatencyWindow(1500), [camera])
-  const lastFrame = useSignal<FrameDetections | undefined>(undefined)
+  const lastFrame = useRef<FrameDetections | undefined>(undefined)
+  const shownFrame = useSignal<FrameDetections | undefined>(undefined)
   const classNames = useClassNames(feed, device)
-  const shownFrame = useComputed(() => {
-    feed.followChanges()
-    return lastFrame.peek()
-  })
+  // Faster than this nobody reads.
+  useEffect(
+    () =>
+      every(250, () => {
+        shownFrame.value = lastFrame.current
+      }),
+    [],
+  )
   const row = rowOf(device, monotonicMs())
   return (
     <div class="device">
@@ -95,7 +100,7 @@ function OpenDevice({ feed, device }: { readonly feed: FleetFeed; readonly devic
               camera={camera}
               classNames={classNames}
               onFrame={(frame) => {
-                lastFrame.value = frame
+                lastFrame.current = frame
                 latency.add(frame.latency.inferenceMs)
               }}
             />

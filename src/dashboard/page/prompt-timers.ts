@@ -1,0 +1,39 @@
+/**
+ * Timers of the page in place of the browser's own: the build puts them where scripts say `setTimeout`.
+ * A browser lets nested timers of 0 ms wait for 4 ms (HTML standard, "timer initialization steps"); the MQTT client takes
+ * several of them for each message, which would hold the page to some 40 messages a second.
+ * Invariant: a task is a task of its own here as well: input and drawing come in between.
+ */
+
+type Task = () => void
+
+const waiting = new Map<number, Task>()
+const channel = new MessageChannel()
+let lastId = 0
+
+channel.port1.onmessage = ({ data }: MessageEvent<number>) => {
+  const task = waiting.get(data)
+  waiting.delete(data)
+  task?.()
+}
+
+/** As the browser's; without a delay the task is run as soon as what is before it is done. The ids of such tasks are negative. */
+export function setTimeout<T extends readonly unknown[]>(
+  action: (...args: T) => void,
+  delayMs = 0,
+  ...args: T
+): number {
+  const task: Task = () => {
+    action(...args)
+  }
+  if (delayMs > 0) return window.setTimeout(task, delayMs)
+  const id = --lastId
+  waiting.set(id, task)
+  channel.port2.postMessage(id)
+  return id
+}
+
+/** As the browser's, for both kinds. */
+export function clearTimeout(id?: number): void {
+  if (id === undefined || !waiting.delete(id)) window.clearTimeout(id)
+}
