@@ -32,7 +32,7 @@ export function frontPlot(points: readonly PlotPoint[], baseline: number): strin
     height - margin.bottom,
     margin.top,
   )
-  const front = points.filter(({ isFront }) => isFront).sort((a, b) => a.x - b.x)
+  const line = lineOf(points.filter(({ isFront }) => isFront))
   return [
     `<svg class="plot" viewBox="0 0 ${width} ${height}" role="img" aria-label="accuracy against time of every variant that was tried">`,
     ...xs.ticks.map(
@@ -46,12 +46,19 @@ export function frontPlot(points: readonly PlotPoint[], baseline: number): strin
         `<text class="tick" x="${margin.left - 8}" y="${at(ys, tick)}" dy="0.32em" text-anchor="end">${tick}</text>`,
     ),
     `<line class="baseline" x1="${margin.left}" x2="${width - margin.right}" y1="${at(ys, baseline)}" y2="${at(ys, baseline)}"/>`,
-    `<polyline class="front" points="${front.map(({ x, y }) => `${at(xs, x)},${at(ys, y)}`).join(' ')}"/>`,
+    `<polyline class="front" points="${line.map(({ x, y }) => `${at(xs, x)},${at(ys, y)}`).join(' ')}"/>`,
     ...points.map((point) => mark(point, at(xs, point.x), at(ys, point.y))),
     `<text class="axis" x="${(margin.left + width - margin.right) / 2}" y="${height - 8}" text-anchor="middle">milliseconds a frame</text>`,
     `<text class="axis" transform="translate(16 ${(margin.top + height - margin.bottom) / 2}) rotate(-90)" text-anchor="middle">mAP50-95, points</text>`,
     '</svg>',
   ].join('')
+}
+
+/** The points of a front that none beats in both time and accuracy: others are on it for their size. From left to right. */
+function lineOf(front: readonly PlotPoint[]): readonly PlotPoint[] {
+  const isBeaten = (point: PlotPoint): boolean =>
+    front.some((other) => other !== point && other.x <= point.x && other.y >= point.y)
+  return front.filter((point) => !isBeaten(point)).sort((a, b) => a.x - b.x)
 }
 
 function mark({ label, x, y, sizeBytes, kind, isFront }: PlotPoint, left: string, top: string): string {

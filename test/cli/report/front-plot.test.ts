@@ -31,3 +31,14 @@ t.test('one point, and names from outside', (t) => {
   t.notMatch(svg, /<b>|NaN|Infinity/)
   t.end()
 })
+
+t.test('the line leaves out what is on the front for its size alone', (t) => {
+  const svg = frontPlot(
+    [point('slow', 90, 35, true), point('fast', 20, 30, true), point('small', 40, 25, true)],
+    35,
+  )
+  const [, corners] = /<polyline class="front" points="([^"]*)"/.exec(svg)!
+  const [slow, fast] = circles(svg)
+  t.equal(corners, [fast, slow].map((place) => place!.map((value) => value.toFixed(1)).join(',')).join(' '))
+  t.end()
+})
