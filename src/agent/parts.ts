@@ -12,6 +12,7 @@ import { seededRandom } from '../base/random.js'
 import type { Config } from '../config/config.js'
 import { detectHardware } from '../hardware/detect-hardware.js'
 import type { HardwareProfile } from '../hardware/hardware-profile.js'
+import type { FrameTap } from '../pipeline/ports.js'
 import type { ProviderInfo } from '../protocol/info.js'
 import { type Topics, topicsBelow } from '../protocol/topics.js'
 import { openStore, type Store } from '../store/store.js'
@@ -27,8 +28,9 @@ import { telemetryPortsOf } from './reporting/telemetry-ports.js'
 import { CameraHost } from './serving/camera-host.js'
 import { detectionsSink } from './serving/detections-sink.js'
 import { Engines } from './serving/engines.js'
-import { libraryOptionsOf, openServedModel } from './serving/open-served-model.js'
+import { libraryOptionsOf, openServedModel, type ServingMeans } from './serving/open-served-model.js'
 import { Previews } from './serving/previews.js'
+import { FrameComparison } from './serving/frame-comparison.js'
 import { ServingWatch } from './serving/serving-watch.js'
 import type { ProvenRunner } from './trial/device-profile.js'
 import { servedAccuracy } from './trial/trials.js'
@@ -41,6 +43,8 @@ export interface AgentOptions {
   readonly onCamerasEnded?: () => void
 }
 
+/** Of work that must not cost the serving model anything. */
+const lastNiceness = 19
 /** Kept free on the disk for everybody else. */
 const diskReserveBytes = 64 * 1024 * 1024
 
@@ -118,16 +122,20 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
   })
   const outbox = new ReportOutbox(store.outbox, connection, topics.deviceState(device, 'report'), logger)
   const previews = previewsOf({ connection, topics, device, logger })
+  const means = { store, inference, hardware, engines, runners }
+  const trialMeans = { store, selection: config.selection, inference, engines, runners, clock }
+  const comparison = comparisonOf(means, logger)
   const cameras: CameraHost = new CameraHost({
     cameras: config.cameras,
     detection: config.inference,
-    openModel: (served) => openServedModel({ store, inference, hardware, engines, runners }, served),
+    openModel: (served) => openServedModel(means, served),
     sinksOf: (camera) => [
       watch.sink,
+      comparison.sink,
       telemetry.sink,
       ...(config.telemetry.detections ? [detectionsSink(connection, topics, device, camera)] : []),
     ],
-    tapOf: (camera) => previews.tapOf(camera),
+    tapOf: (camera) => bothOf(previews.tapOf(camera), comparison.tapOf(camera)),
     onServing: () => {
       sayReported(parts)
     },
@@ -138,7 +146,7 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
     random: seededRandom(randomInt(2 ** 32)),
     logger,
   })
-  const watch: ServingWatch = new ServingWatch(clock, () => cameras.failedFrames)
+  const watch: ServingWatch = new ServingWatch(clock, () => cameras.failedFrames, comparison)
   const telemetry: Telemetry = new Telemetry(
     telemetryPortsOf({
       device,
@@ -148,12 +156,7 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
       outboxStore: store.outbox,
       outbox,
       folder: config.state.directory,
-      accuracy: (signal) =>
-        servedAccuracy(
-          { store, selection: config.selection, inference, engines, runners, clock },
-          store.slots.state.active,
-          signal,
-        ),
+      accuracy: (signal) => servedAccuracy(trialMeans, store.slots.state.active, signal),
       clock,
       logger,
     }),
@@ -192,6 +195,28 @@ export function sayReported({ status, cameras, updater }: Parts): void {
   })
 }
 
+/** The comparison of a model under watch with the one before it. */
+function comparisonOf(means: ServingMeans, logger: Logger): FrameComparison {
+  const { conf, iou, maxDet } = means.inference
+  return new FrameComparison({
+    previous: () => means.store.slots.state.beforeSwitch?.active,
+    open: async (model) => (await openServedModel({ ...means, niceness: lastNiceness }, model)).detector,
+    detection: { conf, iou, maxDet, multiLabel: false },
+    clock,
+    logger,
+  })
+}
+
+function bothOf(first: FrameTap, second: FrameTap): FrameTap {
+  return {
+    look: (frame) => {
+      first.look(frame)
+      second.look(frame)
+    },
+  }
+}
+
+/** What works of `providers`. */
 function workingOf(providers: readonly ProviderInfo[]): readonly string[] {
   return providers.filter(({ works }) => works).map(({ name }) => name)
 }

@@ -17,6 +17,7 @@ export function updaterOptionsOf(config: Config): UpdaterOptions {
     acceptance: {
       expectedDropMax: acceptance.expectedDropMax,
       activeDropMax: acceptance.activeDropMax,
+      activeLatencyFactorMax: acceptance.activeLatencyFactorMax,
       soakMs: acceptance.soakS * 1000,
       soakWindowMs: acceptance.soakWindowS * 1000,
       latencyFactorMax: acceptance.latencyFactorMax,

@@ -72,6 +72,7 @@ export const errorTable = {
   'deployment.variant_kept': { retry: 'later', exit: 8 },
   'deployment.trial_failed': { retry: 'never', exit: 8 },
   'deployment.accuracy_low': { retry: 'never', exit: 8 },
+  'deployment.latency_high': { retry: 'never', exit: 8 },
   'deployment.soak_failed': { retry: 'never', exit: 8 },
 
   'camera.source_invalid': { retry: 'never', exit: 7 },

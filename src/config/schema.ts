@@ -129,6 +129,11 @@ export const settings = {
       numberBetween(0, 1),
       0.05,
     ),
+    active_latency_factor_max: setting(
+      'How many times the median latency of the active model a new one may take in its trial; raise it to deploy a larger model.',
+      numberBetween(1, 1000),
+      3,
+    ),
     soak_s: setting(
       'Seconds that a new model is watched while it serves, before it stays.',
       integerBetween(0, 86_400),
@@ -142,9 +147,9 @@ export const settings = {
     ),
     error_share_max: setting('Share of frames that may fail, 0..1.', numberBetween(0, 1), 0.02),
     agreement_min: setting(
-      'Smallest agreement with the previous model on the same frames, 0..1.',
+      'Smallest agreement with the previous model on the same frames, 0..1; judged only where no golden set has compared the two.',
       numberBetween(0, 1),
-      0,
+      0.2,
     ),
     attempts_max: setting('How often one wish is tried before it is given up.', integerBetween(1, 100), 3),
   },

@@ -2,6 +2,7 @@
 
 import * as v from 'valibot'
 import type { Sha256 } from '../base/sha256.js'
+import { type WireError, wireErrorField } from './deployment.js'
 import {
   countField,
   lineField,
@@ -27,6 +28,15 @@ export interface RunningModel {
   readonly why?: string
 }
 
+/** A version that this device was asked to run and does not. */
+export interface RefusedModel {
+  readonly model: string
+  readonly version: string
+  readonly at: string
+  /** Why it was refused, or rolled back. */
+  readonly error: WireError
+}
+
 /** The state a device has reached. */
 export interface Reported {
   readonly at: string
@@ -34,6 +44,8 @@ export interface Reported {
   readonly active?: RunningModel
   /** What a rollback would bring back. */
   readonly previous?: RunningModel
+  /** The last version that was refused or rolled back; absent once a later one serves. */
+  readonly refused?: RefusedModel
   /** Sequence of the newest desired state that was looked at. */
   readonly desiredSequence?: number
 }
@@ -52,6 +64,9 @@ const reportedSchema: v.GenericSchema<unknown, Reported> = v.object({
   at: momentField,
   active: v.exactOptional(runningField),
   previous: v.exactOptional(runningField),
+  refused: v.exactOptional(
+    v.object({ model: nameField, version: versionField, at: momentField, error: wireErrorField }),
+  ),
   desiredSequence: v.exactOptional(countField),
 })
 

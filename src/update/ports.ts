@@ -129,18 +129,25 @@ export type TrialResult =
     }
   | { readonly state: 'failed'; readonly error: WireError }
 
+/** What the active model reaches when it is measured like a candidate. */
+export interface ActiveFigures {
+  readonly latency: LatencyFigures
+  /** On the golden set of the candidate's bundle; absent when there is none, or its classes are others. */
+  readonly accuracy?: AccuracyFigures
+}
+
 export interface Trials {
   profile(): Promise<DeviceProfile>
   /** Everything beside the files that a measurement depends on: provider, runtime version, board, power mode. */
   conditions(variant: Variant): Promise<string>
   /** Loads the variant where it may crash, warms it up, measures it. */
   measure(request: TrialRequest): Promise<TrialResult>
-  /** The active model on the golden set of `manifest`; undefined when the two do not compare. */
+  /** The active model, measured beside a candidate of `manifest`; undefined when it cannot be measured. */
   measureActive(
     manifest: Manifest,
     active: ServedModel,
     signal: AbortSignal,
-  ): Promise<AccuracyFigures | undefined>
+  ): Promise<ActiveFigures | undefined>
 }
 
 /** JSON values by key; losing them costs time only. */

@@ -8,6 +8,8 @@ export interface AcceptanceOptions {
   readonly expectedDropMax: number
   /** Points of mAP50-95 on the golden set that it may lie below the active model, 0..1. */
   readonly activeDropMax: number
+  /** How many times the active model's median latency it may take in its trial. */
+  readonly activeLatencyFactorMax: number
   /** How long the new model is watched while it serves, milliseconds; 0: not at all. */
   readonly soakMs: number
   /** Length of one window of the watch. */
@@ -16,7 +18,7 @@ export interface AcceptanceOptions {
   readonly latencyFactorMax: number
   /** Share of frames that may fail, 0..1. */
   readonly errorShareMax: number
-  /** Smallest agreement with the previous model on the same frames, 0..1; only where it is compared. */
+  /** Smallest agreement with the previous model on the same frames, 0..1; only where no golden set has compared the two. */
   readonly agreementMin: number
 }
 

@@ -12,6 +12,7 @@ import { encodeReport, type Report } from '../../src/protocol/report.js'
 import type { FileSystem } from '../../src/store/fs.js'
 import { openStore, type Store } from '../../src/store/store.js'
 import type {
+  ActiveFigures,
   ArtefactRequest,
   ModelSlots,
   ServedModel,
@@ -30,6 +31,7 @@ export interface Behaviour {
   /** Called when the port that a state's work uses is used; what it throws the port throws. */
   onWork?: (state: DeploymentState, device: TestDevice) => Promise<void>
   measure?: (request: TrialRequest) => TrialResult
+  active?: () => ActiveFigures
   conditions?: () => string
   soak?: () => SoakWindow
   onJournal?: (from: DeploymentState | undefined, to: DeploymentState) => void
@@ -41,6 +43,7 @@ export const testOptions: UpdaterOptions = {
   acceptance: {
     expectedDropMax: 0.05,
     activeDropMax: 0.05,
+    activeLatencyFactorMax: 3,
     soakMs: 2000,
     soakWindowMs: 1000,
     latencyFactorMax: 3,
@@ -215,7 +218,7 @@ export class TestDevice {
           await work()
           return behaviour.measure?.(request) ?? measuredAs(request.variant.id === 'small' ? 20 : 40, 0.5)
         },
-        measureActive: () => Promise.resolve(undefined),
+        measureActive: () => Promise.resolve(behaviour.active?.()),
       },
       measurements: store.measurements,
       serving: {

@@ -33,6 +33,8 @@ export interface ServingModel extends LoadedModel {
 
 /** What models are opened with. */
 export interface ServingMeans {
+  /** Scheduling priority of the model's thread, 0 to 19 (last); the runtime's own choice unless given. */
+  readonly niceness?: number
   readonly store: Store
   readonly inference: Config['inference']
   readonly hardware: HardwareProfile
@@ -58,14 +60,14 @@ export async function openServedModel(means: ServingMeans, served: ServedModel):
 }
 
 async function openOnnx(
-  { inference, engines, hardware }: ServingMeans,
+  { inference, engines, hardware, niceness }: ServingMeans,
   path: string,
   manifest: Manifest,
   variant: Variant,
 ): Promise<Detector> {
   const description = { ...(await describeModelFile(path)), classNames: [...manifest.classNames] }
   const { session, engine } = await engines.place(
-    sessionOptionsOf(inference, variant),
+    { ...sessionOptionsOf(inference, variant), ...(niceness !== undefined && { niceness }) },
     variant.artefact.sha256,
     hardware,
   )

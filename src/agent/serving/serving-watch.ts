@@ -9,6 +9,13 @@ import { Histogram } from '../../base/histogram.js'
 import type { ResultSink } from '../../pipeline/ports.js'
 import type { SoakWatch, SoakWindow } from '../../update/ports.js'
 
+/** Compares what serves with the model before it, on the same frames. */
+interface Comparison {
+  begin(): Promise<void>
+  /** The agreement since begin, 0..1; undefined when too little was seen. */
+  end(): Promise<number | undefined>
+}
+
 interface OpenWindow {
   readonly latency: Histogram
   frames: number
@@ -20,9 +27,12 @@ export class ServingWatch implements SoakWatch {
   readonly #failedFrames: () => number
   readonly #windows = new Set<OpenWindow>()
 
-  constructor(clock: Clock, failedFrames: () => number) {
+  readonly #comparison: Comparison | undefined
+
+  constructor(clock: Clock, failedFrames: () => number, comparison?: Comparison) {
     this.#clock = clock
     this.#failedFrames = failedFrames
+    this.#comparison = comparison
   }
 
   /** The sink by which every camera tells of its frames. */
@@ -39,6 +49,8 @@ export class ServingWatch implements SoakWatch {
 
   /** Throws `network.request_timeout` when `signal` aborts before the window is over. */
   async observe(windowMs: number, signal: AbortSignal): Promise<SoakWindow> {
+    await this.#comparison?.begin()
+    let agreement: number | undefined
     const window: OpenWindow = { latency: new Histogram(), frames: 0 }
     const failedBefore = this.#failedFrames()
     this.#windows.add(window)
@@ -46,10 +58,16 @@ export class ServingWatch implements SoakWatch {
       await this.#clock.sleep(windowMs, signal)
     } finally {
       this.#windows.delete(window)
+      agreement = await this.#comparison?.end()
     }
     if (signal.aborted)
       throw new AgentError('network.request_timeout', 'the watch over a new model was ended')
     const { p95Ms } = window.latency.summary()
-    return { frames: window.frames, errors: this.#failedFrames() - failedBefore, latencyP95Ms: p95Ms }
+    return {
+      frames: window.frames,
+      errors: this.#failedFrames() - failedBefore,
+      latencyP95Ms: p95Ms,
+      ...(agreement !== undefined && { agreement }),
+    }
   }
 }

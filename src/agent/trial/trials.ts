@@ -12,7 +12,14 @@ import { inputSizeOf, type Manifest, manifestPayloadType, parseManifest } from '
 import type { Variant } from '../../protocol/manifest.js'
 import type { AccuracyFigures } from '../../protocol/measurement.js'
 import type { Store } from '../../store/store.js'
-import type { DeviceProfile, ServedModel, TrialRequest, TrialResult, Trials } from '../../update/ports.js'
+import type {
+  ActiveFigures,
+  DeviceProfile,
+  ServedModel,
+  TrialRequest,
+  TrialResult,
+  Trials,
+} from '../../update/ports.js'
 import { type Engines, nameOfLibrary } from '../serving/engines.js'
 import { sessionOptionsOf } from '../serving/open-served-model.js'
 import { deviceProfileOf, type ProvenRunner } from './device-profile.js'
@@ -48,7 +55,8 @@ export function createTrials(options: TrialsOptions): Trials {
     profile: () => profileOf(options),
     conditions: (variant) => conditionsOf(options, variant),
     measure: (request) => measure(options, request),
-    measureActive: (manifest, active, signal) => measureActive(options, manifest, active, signal),
+    measureActive: (manifest, active, signal) =>
+      measureActive(options, { manifest, active, runs: options.selection.trialRuns }, signal),
   }
 }
 
@@ -127,17 +135,23 @@ async function measure(options: TrialsOptions, request: TrialRequest): Promise<T
   return { state: 'measured', ...findings }
 }
 
+interface ActiveRequest {
+  readonly manifest: Manifest
+  readonly active: ServedModel
+  /** Timed runs. */
+  readonly runs: number
+}
+
 async function measureActive(
   options: TrialsOptions,
-  manifest: Manifest,
-  active: ServedModel,
+  { manifest, active, runs }: ActiveRequest,
   signal: AbortSignal,
-): Promise<AccuracyFigures | undefined> {
-  const goldenPath = goldenPathOf(options, manifest)
-  const served = goldenPath === undefined ? undefined : await servedVariant(options, active)
+): Promise<ActiveFigures | undefined> {
+  const served = await servedVariant(options, active)
   if (served === undefined) return undefined
   // Labels are class indices: they mean the same to both models only when the names are the same.
-  if (served.manifest.classNames.join('\n') !== manifest.classNames.join('\n')) return undefined
+  const isSameClasses = served.manifest.classNames.join('\n') === manifest.classNames.join('\n')
+  const { conf, iou, maxDet } = options.inference
   const place = await options.engines.place(
     { ...sessionOptionsOf(options.inference, served.variant), niceness },
     served.variant.artefact.sha256,
@@ -146,12 +160,12 @@ async function measureActive(
   const outcome = await runTrialProcess(
     {
       modelPath: options.store.blobs.pathOf(served.variant.artefact.sha256),
-      goldenPath,
+      goldenPath: isSameClasses ? goldenPathOf(options, manifest) : undefined,
       session: place.session,
       runner: runnerOf(options, served.variant)?.command,
       expectedBuildMs: place.engine?.expectedBuildMs ?? 0,
-      detection: { conf: 1, iou: 1, maxDet: 1, multiLabel: false },
-      runs: 0,
+      detection: { conf, iou, maxDet, multiLabel: false },
+      runs,
       expected: {
         classCount: served.manifest.classNames.length,
         ...inputSizeOf(served.manifest, served.variant),
@@ -159,7 +173,7 @@ async function measureActive(
     },
     { limits: await limitsOf(options), clock: options.clock, signal, onProgress: () => undefined },
   )
-  return outcome.state === 'measured' ? outcome.findings.accuracy : undefined
+  return outcome.state === 'measured' ? outcome.findings : undefined
 }
 
 function goldenPathOf({ store }: TrialsOptions, { golden }: Manifest): string | undefined {
@@ -196,6 +210,6 @@ export async function servedAccuracy(
   signal: AbortSignal,
 ): Promise<AccuracyFigures | undefined> {
   const served = active === undefined ? undefined : await servedVariant(options, active)
-  if (active === undefined || served === undefined) return undefined
-  return measureActive(options, served.manifest, active, signal)
+  if (active === undefined || served?.manifest.golden === undefined) return undefined
+  return (await measureActive(options, { manifest: served.manifest, active, runs: 0 }, signal))?.accuracy
 }

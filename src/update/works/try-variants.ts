@@ -6,43 +6,49 @@
 import { sha256Of } from '../../base/digest.js'
 import { AgentError, errorCodeOf } from '../../base/errors.js'
 import type { Manifest, Variant } from '../../protocol/manifest.js'
-import type { AccuracyFigures } from '../../protocol/measurement.js'
+import type { AccuracyFigures, LatencyFigures } from '../../protocol/measurement.js'
 import type { TrialFigures } from '../../protocol/report.js'
 import { chooseVariant, type MeasuredVariant } from '../choose-variant.js'
 import { reasonLine } from '../deployment-message.js'
 import type { DiscardedVariant } from '../deployment-record.js'
-import type { TrialResult } from '../ports.js'
+import type { ActiveFigures, TrialResult } from '../ports.js'
 import { acceptedManifest, shortlistedVariants, type WorkContext, type WorkFunction } from './work.js'
 
 interface Trial {
   readonly variant: Variant
   readonly result: TrialResult
-  /** Why it may not serve. */
-  readonly refusal?: string
+  readonly refusal?: Refusal
 }
+
+/** Why a variant may not serve. */
+interface Refusal {
+  readonly code: string
+  readonly reason: string
+}
+
+/** Differences in latency below this are the machine's, milliseconds. */
+const latencySlackMs = 10
 
 export const tryVariants: WorkFunction = async (context) => {
   const { ports, options, deployment, signal } = context
   const manifest = await acceptedManifest(context)
   const variants = shortlistedVariants(manifest, deployment)
   const { active } = ports.slots.state
-  const activeAccuracy =
-    active === undefined || manifest.golden === undefined
-      ? undefined
-      : await ports.trials.measureActive(manifest, active, signal)
+  const activeFigures =
+    active === undefined ? undefined : await ports.trials.measureActive(manifest, active, signal)
   const trials: Trial[] = []
   for (const [index, variant] of variants.entries()) {
     const result = await measure(context, manifest, variant, (progress) => {
       context.onProgress({ progress: (index + progress) / variants.length })
     })
-    const refusal = refusalOf(context, variant, result, activeAccuracy)
+    const refusal = refusalOf(context, variant, result, activeFigures)
     trials.push({ variant, result, ...(refusal !== undefined && { refusal }) })
   }
   const passed = trials.flatMap(({ variant, result, refusal }): MeasuredVariant[] =>
     refusal === undefined && result.state === 'measured' ? [{ variant, ...result }] : [],
   )
   const refused = trials.flatMap(({ variant, refusal }): DiscardedVariant[] =>
-    refusal === undefined ? [] : [{ variant: variant.id, reason: reasonLine(refusal) }],
+    refusal === undefined ? [] : [{ variant: variant.id, reason: reasonLine(refusal.reason) }],
   )
   if (passed.length === 0) {
     report(context, trials, undefined, refused)
@@ -88,13 +94,36 @@ function asMeasured(value: unknown): TrialResult | undefined {
 
 /** Why the variant may not serve, or undefined. */
 function refusalOf(
-  { options }: WorkContext,
+  context: WorkContext,
   variant: Variant,
   result: TrialResult,
+  active: ActiveFigures | undefined,
+): Refusal | undefined {
+  if (result.state === 'failed') return { code: result.error.code, reason: result.error.message }
+  const inaccuracy = inaccuracyOf(context, variant, result.accuracy, active?.accuracy)
+  if (inaccuracy !== undefined) return { code: 'deployment.accuracy_low', reason: inaccuracy }
+  const slowness = slownessOf(context, result.latency, active?.latency)
+  return slowness === undefined ? undefined : { code: 'deployment.latency_high', reason: slowness }
+}
+
+/** A serving version that is measured anew has been accepted as it is. */
+function slownessOf(
+  { options, deployment }: WorkContext,
+  { p50Ms }: LatencyFigures,
+  active: LatencyFigures | undefined,
+): string | undefined {
+  if (active === undefined || deployment.reconsidered !== undefined) return undefined
+  const factor = options.acceptance.activeLatencyFactorMax
+  if (p50Ms <= Math.max(active.p50Ms * factor, active.p50Ms + latencySlackMs)) return undefined
+  return `takes ${p50Ms.toFixed(1)} ms (median) a frame, the active model ${active.p50Ms.toFixed(1)} ms; allowed are ${factor} times as much`
+}
+
+function inaccuracyOf(
+  { options }: WorkContext,
+  variant: Variant,
+  accuracy: AccuracyFigures | undefined,
   active: AccuracyFigures | undefined,
 ): string | undefined {
-  if (result.state === 'failed') return result.error.message
-  const { accuracy } = result
   if (accuracy === undefined) return undefined
   const { expectedDropMax, activeDropMax } = options.acceptance
   const { expected } = variant
@@ -107,13 +136,13 @@ function refusalOf(
   return undefined
 }
 
-/** One error for the whole: the gate's code, the code that all failures share, or that of failed trials. */
+/** One error for the whole: the code that all refusals share, that of the accuracy gate, or that of failed trials. */
 function refusalOfAll(trials: readonly Trial[], refused: readonly DiscardedVariant[]): AgentError {
   const reasons = refused.map(({ variant, reason }) => `${variant}: ${reason}`).join('; ')
-  const isGated = trials.some(({ result }) => result.state === 'measured')
-  const failures = trials.flatMap(({ result }) => (result.state === 'failed' ? [result.error.code] : []))
-  const shared = new Set(failures).size === 1 ? errorCodeOf(failures[0]!) : undefined
-  const code = isGated ? 'deployment.accuracy_low' : (shared ?? 'deployment.trial_failed')
+  const codes = [...new Set(trials.flatMap(({ refusal }) => refusal?.code ?? []))]
+  const shared = codes.length === 1 ? errorCodeOf(codes[0]!) : undefined
+  const isGated = codes.includes('deployment.accuracy_low')
+  const code = shared ?? (isGated ? 'deployment.accuracy_low' : 'deployment.trial_failed')
   return new AgentError(code, `no variant passed its trial: ${reasons}`)
 }
 

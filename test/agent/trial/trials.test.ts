@@ -155,12 +155,16 @@ t.test('the active model is measured on the new golden set, if its classes are t
   const signal = new AbortController().signal
   const active = await servedOf(store, await publish(tinyDetector({ size }).bytes, 255))
   const next = await publish(tinyDetector({ size, divisor: 2 }).bytes, 200)
-  t.match(await trials.measureActive(next, active, signal), { dataset: 'golden', images: 1 })
+  t.match(await trials.measureActive(next, active, signal), {
+    accuracy: { dataset: 'golden', images: 1 },
+    latency: { count: 5 },
+  })
   const renamed = await publish(tinyDetector({ size, divisor: 2 }).bytes, 200, ['another'])
-  t.equal(await trials.measureActive(renamed, active, signal), undefined)
+  t.equal((await trials.measureActive(renamed, active, signal))?.accuracy, undefined)
   const { golden, ...withoutGolden } = next
   t.ok(golden)
-  t.equal(await trials.measureActive(withoutGolden, active, signal), undefined)
+  const timed = await trials.measureActive(withoutGolden, active, signal)
+  t.match(timed, { latency: { count: 5 }, accuracy: undefined })
 })
 
 t.test('the profile and the conditions are those of the board', async (t) => {
