@@ -4,9 +4,10 @@ import type { VNode } from 'preact'
 import type { DeviceRecord } from '../fleet/device-record.js'
 import { figure, milliseconds } from '../fleet/format.js'
 import type { LatencyWindow } from '../fleet/latency-window.js'
+import type { Changing } from './changing.js'
 import { Chart } from './chart.js'
 
-interface Props {
+interface Props extends Changing {
   readonly device: DeviceRecord
   readonly latency: LatencyWindow
 }

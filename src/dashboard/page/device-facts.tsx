@@ -5,8 +5,9 @@ import { type DeploymentCourse, type DeviceRecord, deploymentOf } from '../fleet
 import { type FleetRow, isDeploying } from '../fleet/fleet-row.js'
 import { bytes, duration, figure, milliseconds, percent, words } from '../fleet/format.js'
 import { wallMs } from './browser-clock.js'
+import type { Changing } from './changing.js'
 
-interface Props {
+interface Props extends Changing {
   readonly device: DeviceRecord
   readonly row: FleetRow
 }
@@ -74,7 +75,7 @@ export function DeviceModel({ device, row }: Props): VNode {
   )
 }
 
-export function DeviceHistory({ device }: Pick<Props, 'device'>): VNode {
+export function DeviceHistory({ device }: Omit<Props, 'row'>): VNode {
   return (
     <section class="card history" aria-label="Deployments">
       <h2>Deployments</h2>
@@ -134,7 +135,7 @@ function Course({ course }: { readonly course: DeploymentCourse }): VNode {
   )
 }
 
-export function TrialTable({ device }: Pick<Props, 'device'>): VNode | null {
+export function TrialTable({ device }: Omit<Props, 'row'>): VNode | null {
   const report = device.reports.findLast(({ trials }) => trials !== undefined && trials.length > 0)
   if (report?.trials === undefined) return null
   return (

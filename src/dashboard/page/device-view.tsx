@@ -9,6 +9,7 @@ import { manifestPayloadType, parseManifest } from '../../protocol/manifest.js'
 import type { DeviceRecord } from '../fleet/device-record.js'
 import { rowOf } from '../fleet/fleet-row.js'
 import { every, monotonicMs } from './browser-clock.js'
+import type { Changing } from './changing.js'
 import { DeviceCharts } from './device-charts.js'
 import { DeviceHardware, DeviceHistory, DeviceModel, TrialTable } from './device-facts.js'
 import { DetectionList } from './detection-list.js'
@@ -22,7 +23,7 @@ interface Props {
 }
 
 export function DeviceView({ feed, name }: Props): VNode {
-  feed.followChanges()
+  const changes = feed.followChanges()
   const device = feed.store.devices.get(name)
   if (device === undefined)
     return (
@@ -32,10 +33,15 @@ export function DeviceView({ feed, name }: Props): VNode {
         <a href="#/">Back to the fleet</a>
       </div>
     )
-  return <OpenDevice feed={feed} device={device} />
+  return <OpenDevice feed={feed} device={device} changes={changes} />
 }
 
-function OpenDevice({ feed, device }: { readonly feed: FleetFeed; readonly device: DeviceRecord }): VNode {
+interface OpenProps extends Changing {
+  readonly feed: FleetFeed
+  readonly device: DeviceRecord
+}
+
+function OpenDevice({ feed, device, changes }: OpenProps): VNode {
   const cameras = [
     ...new Set([...(device.info?.cameras ?? []), ...(device.metrics?.cameras ?? []).map(({ name }) => name)]),
   ].slice(0, 64)
@@ -107,15 +113,15 @@ function OpenDevice({ feed, device }: { readonly feed: FleetFeed; readonly devic
           )}
         </section>
         <div class="side">
-          <DeviceModel device={device} row={row} />
+          <DeviceModel device={device} changes={changes} row={row} />
           <DetectionList frame={shownFrame.value} classNames={classNames} />
         </div>
       </div>
-      <DeviceCharts device={device} latency={latency} />
+      <DeviceCharts device={device} changes={changes} latency={latency} />
       <div class="device-columns">
-        <DeviceHistory device={device} />
-        <TrialTable device={device} />
-        <DeviceHardware device={device} row={row} />
+        <DeviceHistory device={device} changes={changes} />
+        <TrialTable device={device} changes={changes} />
+        <DeviceHardware device={device} changes={changes} row={row} />
       </div>
     </div>
   )

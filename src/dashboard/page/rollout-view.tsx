@@ -82,21 +82,38 @@ function Rollout({ rollout }: { readonly rollout: VersionRollout }): VNode {
   )
 }
 
+/** A start later than any device lives is a pause: see `yolo-edge rollout pause`. */
+const pausedFrom = '9999'
+
 /** What a channel asks for, in a sentence. */
 function askedBy({ target, rollout, createdAt }: Desired): string {
-  const share = rollout === undefined ? 'all devices' : `${rollout.percent} % of the devices`
   const span = duration(wallMs() - Date.parse(createdAt))
+  if (rollout?.percent === 0) return `Channel ${target.name}: given up ${span} ago`
+  if (rollout?.notBefore?.startsWith(pausedFrom) === true)
+    return `Channel ${target.name}: paused at ${rollout.percent} % ${span} ago`
+  const share = rollout === undefined ? 'all devices' : `${rollout.percent} % of the devices`
   const start = rollout?.notBefore === undefined ? '' : `, from ${rollout.notBefore}`
   return `Channel ${target.name} asks ${share} for it since ${span}${start}`
 }
 
-/** Commands that a person may copy. */
+/** Commands that a person may copy; what the person has to fill in is in capitals. */
 function commandsFor({ model, version, channels }: VersionRollout): string {
-  const channel = channels[0]?.target.name ?? 'stable'
+  const rest = `--sign FLEET.key --broker mqtt://BROKER`
+  const asking = channels[0]?.target.name
+  if (asking === undefined)
+    return [
+      '# begin with a share of the channel, then go on; back to an older version: --allow-downgrade',
+      `yolo-edge rollout start ${model} ${version} --channel stable --percent 5 ${rest}`,
+    ].join('\n')
+  const command = (name: string, more = ''): string =>
+    `yolo-edge rollout ${name} --channel ${asking}${more} ${rest}`
   return [
-    '# back to this version, from its bundle folder',
-    `yolo-edge publish ./${model}-${version} --channel ${channel} --sign fleet.key --allow-downgrade`,
-    '# on a device: which variant runs, and why',
-    'yolo-edge doctor',
+    '# more devices',
+    command('widen', ' --percent 100'),
+    '# hold it, and go on',
+    command('pause'),
+    command('resume'),
+    '# give it up, and bring everybody back',
+    command('abort', ' --back-to VERSION'),
   ].join('\n')
 }
