@@ -14,7 +14,7 @@ import { toEdgeForm } from '../../src/compress/edge-form.js'
 import { exportModel } from '../../src/onnx/export-model.js'
 import { importModel } from '../../src/onnx/import-model.js'
 import { type Method, type MethodGroup, methodGroups } from '../helpers/compression-methods.js'
-import { replaceSection } from '../helpers/generated-section.js'
+import { writeSection } from '../helpers/generated-page.js'
 import { projectRoot, shared } from '../helpers/paths.js'
 import { ValidationPictures } from '../helpers/validation.js'
 
@@ -59,10 +59,7 @@ for (const group of methodGroups) {
 }
 const text = markdown()
 writeFileSync(join(folder, 'methods.md'), text)
-if (values.write) {
-  const page = join(projectRoot, 'config', 'compress', 'README.md')
-  writeFileSync(page, replaceSection(readFileSync(page, 'utf8'), 'methods', text))
-}
+if (values.write) await writeSection(join(projectRoot, 'config', 'compress', 'README.md'), 'methods', text)
 
 function keep(command: string, effect: Effect): void {
   effects.set(command, effect)

@@ -25,7 +25,8 @@ import type { Probe } from '../../src/compress/pruning/sensitivity.js'
 import { exportModel } from '../../src/onnx/export-model.js'
 import type { Graph } from '../../src/onnx/graph.js'
 import { importModel } from '../../src/onnx/import-model.js'
-import { graphRunner } from '../helpers/graph-runner.js'
+import { writePage } from '../helpers/generated-page.js'
+import { graphRunner } from '../../src/cli/compress/graph-runner.js'
 import { shared } from '../helpers/paths.js'
 import { ratioInTurns, type SpeedComparison } from '../helpers/ratio-in-turns.js'
 import { type Accuracy, differenceTo, ValidationPictures } from '../helpers/validation.js'
@@ -92,7 +93,7 @@ for (const macs of values.macs.split(',').map(Number)) {
     for (const restore of values.restore.split(',')) await addRow(macs, criterion, restore)
   }
 }
-writePage()
+await writePages()
 
 async function addRow(macs: number, criterion: string, restore: string): Promise<void> {
   const same = rows.filter((row) => row.macs === macs && row.criterion === criterion)
@@ -127,7 +128,7 @@ async function addRow(macs: number, criterion: string, restore: string): Promise
   }
   rows.push(row)
   writeFileSync(rowsFile, JSON.stringify(rows, undefined, 1))
-  writePage()
+  await writePages()
   console.log(JSON.stringify(row))
 }
 
@@ -150,9 +151,9 @@ async function quantized(float: Graph): Promise<Graph> {
   return quantize(float, observations, options).graph
 }
 
-function writePage(): void {
-  writeFileSync(join(folder, 'pruning.md'), markdown(rows))
-  if (values.page !== undefined) writeFileSync(values.page, markdown(rows))
+async function writePages(): Promise<void> {
+  for (const path of [join(folder, 'pruning.md'), ...(values.page === undefined ? [] : [values.page])])
+    await writePage(path, markdown(rows))
 }
 
 function speedOf(pruned: Graph): Promise<SpeedComparison> {

@@ -27,7 +27,9 @@ import type { Graph } from '../../src/onnx/graph.js'
 import { importModel } from '../../src/onnx/import-model.js'
 import { letterbox } from '../../src/yolo/letterbox.js'
 import { describeModel } from '../../src/yolo/model-description.js'
-import { graphRunner, imagesIn } from '../helpers/graph-runner.js'
+import { writeSection } from '../helpers/generated-page.js'
+import { graphRunner } from '../../src/cli/compress/graph-runner.js'
+import { imagesIn } from '../helpers/calibration-images.js'
 import { projectRoot, shared } from '../helpers/paths.js'
 import { type Accuracy, differenceTo, ValidationPictures } from '../helpers/validation.js'
 
@@ -110,7 +112,7 @@ async function measureMethods(): Promise<void> {
       exportModel(int8Of(await setCalibration(), method)),
       await float(),
     )
-    save(`methods: ${method}`)
+    await save(`methods: ${method}`)
   }
 }
 
@@ -131,7 +133,7 @@ async function measureBits(): Promise<void> {
         const moments: InputMoments | undefined = rounding === 'nearest' ? undefined : await setMoments()
         const graph = roundWeights(edge, bits, scheme, moments)
         rows.bits[key] = await accuracyRow(exportModel(graph), await float())
-        save(`bits: ${key}`)
+        await save(`bits: ${key}`)
       }
     }
   }
@@ -142,7 +144,7 @@ async function measurePeers(): Promise<void> {
   for (const path of peerFiles) {
     const name = basename(path, '.onnx')
     rows.peers[name] ??= await accuracyRow(readFileSync(path), await float())
-    save(`peers: ${name}`)
+    await save(`peers: ${name}`)
   }
 }
 
@@ -185,7 +187,7 @@ async function measureSpeeds(): Promise<void> {
       from: quantileOf(ratios, 0.25),
       to: quantileOf(ratios, 0.75),
     }))
-    save(`speed: ${name}`)
+    await save(`speed: ${name}`)
   }
 }
 
@@ -213,13 +215,10 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
   return () => (made ??= make())
 }
 
-function save(what: string): void {
+async function save(what: string): Promise<void> {
   console.log(what)
   writeFileSync(rowsFile, JSON.stringify(rows, undefined, 1))
-  const text = readFileSync(document, 'utf8')
-  const [start, end] = ['<!-- generated -->', '<!-- end -->']
-  const before = text.slice(0, text.indexOf(start) + start.length)
-  writeFileSync(document, `${before}\n\n${tables()}\n${text.slice(text.indexOf(end))}`)
+  await writeSection(document, 'tables', tables())
 }
 
 function tables(): string {

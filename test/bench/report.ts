@@ -7,7 +7,7 @@
  */
 
 import { availableParallelism, cpus, tmpdir } from 'node:os'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../../src/base/clock.js'
@@ -19,7 +19,7 @@ import { measureSpeed, quantileOf } from '../../src/cli/measure/measure-speed.js
 import { noiseFrame } from '../../src/cli/measure/noise-frame.js'
 import { type DetectorFile, readDetectorFile } from '../../src/cli/model-file.js'
 import { bootstrapDifference } from '../../src/evaluation/bootstrap.js'
-import { replaceSection } from '../helpers/generated-section.js'
+import { writeSection } from '../helpers/generated-page.js'
 import { projectRoot, shared } from '../helpers/paths.js'
 
 interface Model {
@@ -43,10 +43,7 @@ const text = [
   `${cpus()[0]!.model}, ${threads} threads, Node.js ${process.version}; uint8 frame in, boxes out, models in turns; median and the middle half of the rounds.`,
 ].join('\n\n')
 console.log(text)
-if (values.write) {
-  const page = join(projectRoot, 'README.md')
-  writeFileSync(page, replaceSection(readFileSync(page, 'utf8'), 'results', text))
-}
+if (values.write) await writeSection(join(projectRoot, 'README.md'), 'results', text)
 
 async function yolov8n(bundle: string): Promise<string> {
   const { manifest } = await readBundle(bundle)

@@ -18,7 +18,7 @@ import type { GraphRunner } from '../../src/training/ports.js'
 import { Trainer } from '../../src/training/trainer.js'
 import { buildNetwork } from '../../src/yolo/build-network.js'
 import { networkScales, type NetworkScaleName } from '../../src/yolo/network-scale.js'
-import { graphRunner } from '../helpers/graph-runner.js'
+import { graphRunner } from '../../src/cli/compress/graph-runner.js'
 
 const { values } = parseArgs({
   options: {

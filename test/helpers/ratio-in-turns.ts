@@ -5,7 +5,7 @@ import type { Graph } from '../../src/onnx/graph.js'
 import { shapesOf } from '../../src/onnx/shapes/infer-shapes.js'
 import { elementCount, type Tensor } from '../../src/onnx/tensor.js'
 import type { SessionOptions } from '../../src/runtime/session-options.js'
-import { graphRunner } from './graph-runner.js'
+import { graphRunner } from '../../src/cli/compress/graph-runner.js'
 
 /** Fastest runs in milliseconds, and how much faster the right one is: the median over pairs of neighbouring runs. */
 export interface SpeedComparison {

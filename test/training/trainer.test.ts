@@ -12,7 +12,7 @@ import { requireValidGraph } from '../../src/onnx/check-graph.js'
 import type { Graph } from '../../src/onnx/graph.js'
 import { buildNetwork } from '../../src/yolo/build-network.js'
 import { describeModel } from '../../src/yolo/model-description.js'
-import { graphRunner } from '../helpers/graph-runner.js'
+import { graphRunner } from '../../src/cli/compress/graph-runner.js'
 
 const side = 128
 const batch = 2

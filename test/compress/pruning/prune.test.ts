@@ -8,7 +8,7 @@ import { samplesOf } from '../../../src/compress/calibration-samples.js'
 import { checkGraph } from '../../../src/onnx/check-graph.js'
 import { costOf } from '../../../src/onnx/cost.js'
 import type { Graph } from '../../../src/onnx/graph.js'
-import { graphRunner } from '../../helpers/graph-runner.js'
+import { graphRunner } from '../../../src/cli/compress/graph-runner.js'
 import { GraphBuilder, noiseImages, smallDetector } from './small-graphs.js'
 
 const runner = graphRunner({ intraOpThreads: 1 })

@@ -2,7 +2,7 @@
 
 import type { Feeds } from '../../../src/compress/ports.js'
 import type { Graph } from '../../../src/onnx/graph.js'
-import { graphRunner } from '../../helpers/graph-runner.js'
+import { graphRunner } from '../../../src/cli/compress/graph-runner.js'
 
 const runner = graphRunner({ intraOpThreads: 1 })
 

@@ -4,7 +4,7 @@ import { type Random, seededRandom } from '../../../src/base/random.js'
 import { fitWeights } from '../../../src/compress/restoration/fit-weights.js'
 import type { Matrix } from '../../../src/compress/restoration/matrix-products.js'
 import type { ActivationName, FitRows } from '../../../src/compress/restoration/step-graph.js'
-import { graphRunner } from '../../helpers/graph-runner.js'
+import { graphRunner } from '../../../src/cli/compress/graph-runner.js'
 
 const runner = graphRunner({ intraOpThreads: 1 })
 

@@ -6,7 +6,7 @@ import { sparsify, type SparsityPorts } from '../../../src/compress/sparsity/spa
 import type { SparsityPlanInput } from '../../../src/compress/sparsity/sparsity-plan.js'
 import type { Graph } from '../../../src/onnx/graph.js'
 import type { FloatTensor } from '../../../src/onnx/tensor.js'
-import { graphRunner } from '../../helpers/graph-runner.js'
+import { graphRunner } from '../../../src/cli/compress/graph-runner.js'
 import { largestDifference, runOnce } from '../pruning/run-once.js'
 import { noiseImages, randomImage, smallDetector } from '../pruning/small-graphs.js'
 

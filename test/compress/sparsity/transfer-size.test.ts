@@ -10,7 +10,8 @@ import { int8Target } from '../../../src/compress/quantization/targets.js'
 import { sparsify } from '../../../src/compress/sparsity/sparsify.js'
 import { exportModel } from '../../../src/onnx/export-model.js'
 import { importModel } from '../../../src/onnx/import-model.js'
-import { graphRunner, imagesIn } from '../../helpers/graph-runner.js'
+import { graphRunner } from '../../../src/cli/compress/graph-runner.js'
+import { imagesIn } from '../../helpers/calibration-images.js'
 import { shared, skipWithout } from '../../helpers/paths.js'
 
 t.setTimeout(900_000)

@@ -5,7 +5,7 @@ import { elementCount, floatTensor } from '../../../src/onnx/tensor.js'
 import { NetworkSession, trainableNames } from '../../../src/training/network-session.js'
 import { buildNetwork } from '../../../src/yolo/build-network.js'
 import { type DoubleTensor, runDouble } from '../../helpers/double-graph.js'
-import { graphRunner } from '../../helpers/graph-runner.js'
+import { graphRunner } from '../../../src/cli/compress/graph-runner.js'
 
 const side = 32
 const batch = 2
