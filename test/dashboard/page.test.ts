@@ -184,6 +184,8 @@ t.test('a real agent: from nothing to live boxes, killed and back', { skip }, as
     'selection.trial_runs=5',
     'telemetry.metrics_period_s=1',
     'acceptance.soak_s=1',
+    'acceptance.latency_factor_max=100',
+    'acceptance.active_latency_factor_max=1000',
     'inference.conf=0',
     'inference.threads=1',
     'cameras=front=synthetic#fps=10',

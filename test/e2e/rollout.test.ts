@@ -55,6 +55,8 @@ t.test('start, pause, resume, roll back, release, retire; what was done is told'
     `security.trusted_keys=${join(folder, 'keys')}`,
     'selection.trial_runs=5',
     'acceptance.soak_s=1',
+    'acceptance.latency_factor_max=100',
+    'acceptance.active_latency_factor_max=1000',
     'inference.threads=1',
     'cameras=front=synthetic#fps=10',
   ]
