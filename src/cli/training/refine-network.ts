@@ -11,10 +11,12 @@ import { floatTensor } from '../../onnx/tensor.js'
 import { deployNetwork } from '../../training/deploy-network.js'
 import { floatNetwork, keepZeros } from '../../training/float-network.js'
 import { detectionLoss } from '../../training/loss/detection-loss.js'
+import { attentionLoss } from '../../training/loss/attention-loss.js'
 import { addLosses, distillationLoss } from '../../training/loss/distillation-loss.js'
 import type { HeadShape, HeadValues } from '../../training/loss/head-batch.js'
 import type { GraphRunner, OpenGraph, Sample } from '../../training/ports.js'
 import type { Objective, Projection } from '../../training/trainer.js'
+import { neckValues } from '../../yolo/neck-values.js'
 import { headShape } from './head-shape.js'
 import { type TrainingLog, trainNetwork } from './train-network.js'
 
@@ -44,11 +46,12 @@ export async function refineNetwork(refinement: Refinement, log: TrainingLog): P
   const shape = headShape(network, batch)
   const size = { width: shape.inputWidth, height: shape.inputHeight }
   const teacher = refinement.teacher && (await openTeacher(refinement.teacher, shape, runner))
+  const features = teacher === undefined ? [] : neckValues(network, shape.levels)
   const deployed = (trained: Graph): Graph => deployNetwork(trained, network)
   try {
     const trained = await trainNetwork(
       {
-        network: floatNetwork(simulated?.graph ?? network, shape),
+        network: floatNetwork(simulated?.graph ?? network, shape, features),
         shape,
         samples,
         batches: {
@@ -65,7 +68,7 @@ export async function refineNetwork(refinement: Refinement, log: TrainingLog): P
           keep: keepZeros(network),
           ...(simulated !== undefined && { see: simulated.see }),
         },
-        objective: objectiveOf(shape, refinement.useLabels, teacher),
+        objective: objectiveOf(shape, refinement.useLabels, teacher && { ...teacher, features }),
         runner,
         checkpoint: refinement.checkpoint,
         checkpointSteps: Math.max(1, Math.round(samples.length / batch)),
@@ -81,7 +84,10 @@ export async function refineNetwork(refinement: Refinement, log: TrainingLog): P
 }
 
 interface Teacher {
-  headsOf(images: Float32Array): Promise<HeadValues>
+  /** What it says to a batch: raw heads under the names of the pupil's, and its own feature maps. */
+  lookAt(images: Float32Array): Promise<HeadValues>
+  /** By rising stride. */
+  readonly featureMaps: readonly string[]
   close(): Promise<void>
 }
 
@@ -95,32 +101,47 @@ async function openTeacher(teacher: Graph, shape: HeadShape, runner: GraphRunner
       `the teacher has ${said(own)}, expected ${said(shape)} as the model that learns from it`,
     )
   }
-  const graph = floatNetwork(teacher, own)
+  const featureMaps = neckValues(teacher, own.levels)
+  const graph = floatNetwork(teacher, own, featureMaps)
   const input = present(graph.inputs[0], 'a network has an input')
   const session: OpenGraph = await runner.open(graph)
   return {
-    headsOf: async (images) => {
+    lookAt: async (images) => {
       const outputs = await session.run(
         new Map([[input.name, floatTensor(input.shape as readonly number[], images)]]),
       )
-      const renamed = own.levels.flatMap((level, index) => {
+      const dataOf = (name: string): Float32Array => outputs.get(name)!.data as Float32Array
+      const heads = own.levels.flatMap(({ box, cls }, index) => {
         const wanted = shape.levels[index]!
         return [
-          [wanted.box, outputs.get(level.box)!.data as Float32Array],
-          [wanted.cls, outputs.get(level.cls)!.data as Float32Array],
+          [wanted.box, dataOf(box)],
+          [wanted.cls, dataOf(cls)],
         ] as const
       })
-      return new Map(renamed)
+      return new Map([...heads, ...featureMaps.map((name) => [name, dataOf(name)] as const)])
     },
+    featureMaps,
     close: () => session.close(),
   }
 }
 
-function objectiveOf(shape: HeadShape, useLabels: boolean, teacher: Teacher | undefined): Objective {
-  return async ({ images, targets }, heads) => {
-    const byLabels = useLabels ? detectionLoss(shape, heads, targets) : undefined
+/** @param teacher with the feature maps of the pupil that are compared with its own */
+function objectiveOf(
+  shape: HeadShape,
+  useLabels: boolean,
+  teacher: (Teacher & { readonly features: readonly string[] }) | undefined,
+): Objective {
+  const pairs = shape.levels.map(({ stride }, index) => ({
+    own: teacher?.features[index] ?? '',
+    teacher: teacher?.featureMaps[index] ?? '',
+    cells: (shape.inputWidth / stride) * (shape.inputHeight / stride),
+  }))
+  return async ({ images, targets }, values) => {
+    const byLabels = useLabels ? detectionLoss(shape, values, targets) : undefined
     if (teacher === undefined) return present(byLabels, 'a network learns from labels or from a teacher')
-    const byTeacher = distillationLoss(shape, heads, await teacher.headsOf(images))
-    return byLabels === undefined ? byTeacher : addLosses(byLabels, byTeacher)
+    const wanted = await teacher.lookAt(images)
+    const byHeads = distillationLoss(shape, values, wanted)
+    const byTeacher = addLosses(byHeads, attentionLoss(shape.batch, pairs, values, wanted))
+    return byLabels === undefined ? byTeacher : addLosses(byTeacher, byLabels)
   }
 }

@@ -101,6 +101,7 @@ function blended(before: LossParts | undefined, now: LossParts): LossParts {
     box: mix(before.box, now.box),
     cls: mix(before.cls, now.cls),
     dfl: mix(before.dfl, now.dfl),
+    neck: mix(before.neck, now.neck),
     total: mix(before.total, now.total),
   }
 }

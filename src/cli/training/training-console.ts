@@ -40,7 +40,10 @@ export class TrainingConsole {
     if (step % this.#every !== 0 && step !== 1 && step !== steps) return
     const epoch = (step / this.#stepsPerEpoch).toFixed(2)
     const left = durationText((steps - step) * stepMs)
-    const parts = `box ${loss.box.toFixed(3)}, cls ${loss.cls.toFixed(3)}, dfl ${loss.dfl.toFixed(3)}`
+    const parts = (['box', 'cls', 'dfl', 'neck'] as const)
+      .filter((part) => loss[part] > 0)
+      .map((part) => `${part} ${loss[part].toFixed(3)}`)
+      .join(', ')
     this.#output.note(
       `step ${step} of ${steps}, epoch ${epoch}: ${parts}, rate ${rate.toExponential(1)}, ${Math.round(stepMs)} ms a step, ${left} left`,
     )

@@ -33,6 +33,8 @@ export const defaultGains: LossGains = { box: 7.5, cls: 0.5, dfl: 1.5 }
 
 /** Parts with their gains, per picture; `total` is their sum times the pictures of the batch. */
 export interface LossParts extends LossGains {
+  /** How differently the network and its teacher look at the picture; 0 without a teacher. */
+  readonly neck: number
   readonly total: number
 }
 
@@ -83,7 +85,12 @@ export function detectionLoss(
       dfl += parts.dfl * score
     }
   }
-  const loss = { box: (gains.box * box) / norm, cls: (gains.cls * cls) / norm, dfl: (gains.dfl * dfl) / norm }
+  const parts = {
+    box: (gains.box * box) / norm,
+    cls: (gains.cls * cls) / norm,
+    dfl: (gains.dfl * dfl) / norm,
+  }
+  const loss = { ...parts, neck: 0 }
   return { loss: { ...loss, total: shape.batch * (loss.box + loss.cls + loss.dfl) }, gradients }
 }
 

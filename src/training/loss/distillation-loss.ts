@@ -4,6 +4,7 @@
  * Invariant: needs no labels; the loss is smallest, and its gradient zero, where both say the same.
  */
 
+import { present } from '../../base/assert.js'
 import type { LossGains } from './detection-loss.js'
 import { defaultGains, type HeadLoss } from './detection-loss.js'
 import {
@@ -38,7 +39,7 @@ export function distillationLoss(
     cls += scoreLoss(level.cls, wanted[index]!.cls, slope.cls, gains.cls * scale)
     dfl += sideLoss({ own: level, wanted: wanted[index]!, slope }, certainty[index]!, gains.dfl * scale)
   }
-  const loss = { box: 0, cls: (gains.cls * cls) / norm, dfl: (gains.dfl * dfl) / norm }
+  const loss = { box: 0, cls: (gains.cls * cls) / norm, dfl: (gains.dfl * dfl) / norm, neck: 0 }
   return { loss: { ...loss, total: shape.batch * (loss.cls + loss.dfl) }, gradients }
 }
 
@@ -112,15 +113,15 @@ function logSoftmax(values: Float32Array, start: number, step: number, into: Flo
   return largest + Math.log(sum)
 }
 
-/** The sum of two losses on the same outputs; takes the arrays of the first. */
+/** The sum of two losses; takes the arrays of the first, which has a gradient for each output of the second. */
 export function addLosses(first: HeadLoss, second: HeadLoss): HeadLoss {
-  for (const [name, gradient] of first.gradients) {
-    const other = second.gradients.get(name)!
+  for (const [name, other] of second.gradients) {
+    const gradient = present(first.gradients.get(name), `${name} is an output of both`)
     for (let at = 0; at < gradient.length; at++) gradient[at] = gradient[at]! + other[at]!
   }
   const add = (part: keyof HeadLoss['loss']): number => first.loss[part] + second.loss[part]
   return {
-    loss: { box: add('box'), cls: add('cls'), dfl: add('dfl'), total: add('total') },
+    loss: { box: add('box'), cls: add('cls'), dfl: add('dfl'), neck: add('neck'), total: add('total') },
     gradients: first.gradients,
   }
 }
