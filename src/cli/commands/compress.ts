@@ -78,7 +78,7 @@ export function compressCommand(): Command {
     .option('--int8', 'compute on 8-bit integers; needs --calib')
     .option(
       '--target <name>',
-      `the hardware of the int8 model: ${targetNames.join(', ')}`,
+      `the hardware of the int8 model: ${targetNames.join(', ')}; with --budget this machine's unless given`,
       choiceOption('target', targetNames),
       'x64-vnni',
     )
@@ -113,7 +113,10 @@ export function compressCommand(): Command {
 }
 
 async function compress(path: string, given: Options, command: Command): Promise<void> {
-  if (given.budget !== undefined) return searchModel(path, { ...given }, processOutput(given.json ?? false))
+  if (given.budget !== undefined) {
+    const target = command.getOptionValueSource('target') === 'default' ? undefined : given.target
+    return searchModel(path, { ...given, target }, processOutput(given.json ?? false))
+  }
   const plan = given.plan === undefined ? {} : readPlanFile(given.plan)
   const options = { ...given, ...int8Options(plan.int8, command) }
   const output = processOutput(options.json ?? false)

@@ -7,6 +7,7 @@ import type { Int8TargetName } from '../../compress/quantization/targets.js'
 import { requireFloat } from '../../compress/quantization/quantize.js'
 import type { Budget } from '../../compress/search/budget.js'
 import { candidateId } from '../../compress/search/candidate.js'
+import { detectHardware } from '../../hardware/detect-hardware.js'
 import { nameOf } from '../bundle/published-bundle.js'
 import { openCalibrationFolder } from '../compress/calibration-folder.js'
 import { requireFreeFolder } from '../compress/compress-model.js'
@@ -43,7 +44,8 @@ interface SharedOptions {
   readonly out: string
   readonly calib?: string
   readonly images: number
-  readonly target: Int8TargetName
+  /** What int8 is measured as; undefined: what this machine computes right and fast. */
+  readonly target: Int8TargetName | undefined
 }
 
 /** Options that say what to do; with a budget the search decides that. */
@@ -104,13 +106,14 @@ export async function searchModel(
   }
   const images = await openCalibrationFolder(calib, Math.min(options.images, searchImagesMax))
   for (const message of images.leftOut) output.note(`left out: ${message}`)
+  const hostTarget = options.target ?? (await machineTarget())
   const request: SearchRequest = {
     source: { ...source, path },
     settings: {
       budgets: options.budget ?? [],
       sides: [...new Set([inputWidth, ...(options.sizes ?? []).toSorted((a, b) => b - a)])],
-      hostTarget: options.target,
-      otherTargets: (options.for ?? ['arm64', 'tensorrt']).filter((target) => target !== options.target),
+      hostTarget,
+      otherTargets: (options.for ?? ['arm64', 'tensorrt']).filter((target) => target !== hostTarget),
       half: true,
     },
     images,
@@ -126,6 +129,17 @@ export async function searchModel(
   }
   const outcome = await finishSearch(request, await runSearch(request, output), output)
   tell(outcome, output)
+}
+
+/** The best of the int8 layouts for this machine. Throws `cli.argument_invalid` where none is known. */
+async function machineTarget(): Promise<Int8TargetName> {
+  const { arch, int8Targets } = await detectHardware()
+  const [best] = targetsOption(int8Targets.join())
+  if (best !== undefined) return best
+  throw new AgentError(
+    'cli.argument_invalid',
+    `--budget on a processor of architecture ${arch}: expected --target, for there is no int8 layout of its own`,
+  )
 }
 
 /** More pictures make every candidate slower and the ranges hardly better. */
