@@ -31,7 +31,7 @@ export const methodGroups: readonly MethodGroup[] = [
       { name: 'filters, shapes kept', command: '--sparsity 0.01 --pattern channel', tests: sparsify },
       {
         name: 'channels (structured)',
-        command: '--prune macs=0.8',
+        command: '--prune macs=0.8 --schedule uniform',
         tests: ['compress/pruning/remove-channels.test.ts', ...prune],
       },
       { name: 'layers (residual blocks)', command: '--plan PLAN/remove-block.yaml', tests: prune },
@@ -59,8 +59,18 @@ export const methodGroups: readonly MethodGroup[] = [
     title: 'Which channels go',
     measuredWith: '--schedule uniform --restore none',
     methods: [
-      { name: 'L1 norm', command: '--prune macs=0.9 --criterion l1', tests: prune },
-      { name: 'L2 norm', command: '--prune macs=0.9 --criterion l2', tests: prune },
+      { name: 'L1 norm of what reads a channel', command: '--prune macs=0.9 --criterion l1', tests: prune },
+      {
+        name: 'L1 norm of the filter that makes it',
+        command: '--prune macs=0.9,weights=filters --criterion l1',
+        tests: prune,
+      },
+      { name: 'L2 norm of what reads a channel', command: '--prune macs=0.9 --criterion l2', tests: prune },
+      {
+        name: 'L2 norm of the filter that makes it',
+        command: '--prune macs=0.9,weights=filters --criterion l2',
+        tests: prune,
+      },
       {
         name: 'activation, mean of absolute values',
         command: '--prune macs=0.9 --criterion activation',
@@ -74,6 +84,11 @@ export const methodGroups: readonly MethodGroup[] = [
       {
         name: 'activation, average-pooled',
         command: '--prune macs=0.9,pooling=average --criterion activation',
+        tests: prune,
+      },
+      {
+        name: 'activation, standard deviation',
+        command: '--prune macs=0.9,pooling=deviation --criterion activation',
         tests: prune,
       },
       { name: 'gradient (Taylor)', command: '--prune macs=0.9 --criterion gradient', tests: gradient },

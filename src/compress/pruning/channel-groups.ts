@@ -140,6 +140,11 @@ export function isFilterAxis(axis: GroupedAxis): boolean {
   return axis.role === 'produces' && axis.node.inputs[2] !== axis.initializer && isWeightOf(axis)
 }
 
+/** Axes of weights that read channels. */
+export function readingAxes(groups: ChannelGroups): readonly GroupedAxis[] {
+  return groups.axes.filter((axis) => axis.role === 'consumes' && axis.groups.some((group) => group >= 0))
+}
+
 function isWeightOf(axis: GroupedAxis): boolean {
   return axis.node.opType === 'Conv' || axis.node.opType === 'ConvTranspose'
 }

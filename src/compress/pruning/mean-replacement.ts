@@ -8,9 +8,8 @@ import { present } from '../../base/assert.js'
 import type { Graph, ValueName } from '../../onnx/graph.js'
 import type { Patch } from '../../onnx/patch.js'
 import { elementCount, floatTensor, type Tensor } from '../../onnx/tensor.js'
-import { readingAxes } from './criteria/activation.js'
 import type { ActivationStatistics } from './activation-statistics.js'
-import type { ChannelGroups } from './channel-groups.js'
+import { type ChannelGroups, readingAxes } from './channel-groups.js'
 import { removedPlaces, type RemovedGroups } from './index-mapping.js'
 
 /** The patch of the unpruned graph that moves the means of `removed` into biases. */

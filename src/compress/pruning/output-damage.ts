@@ -13,31 +13,35 @@ import type { Feeds } from '../ports.js'
 
 const boxWeight = 4
 
-/** Compares two sets of outputs of graphs with the outputs of `graph`. */
-export type OutputDamage = (reference: Feeds, candidate: Feeds) => number
+/** Prepares outputs of the original once; the result compares others with them. */
+export type OutputDamage = (reference: Feeds) => (candidate: Feeds) => number
 
 /** The measure for `graph`: of detections where it is a YOLOv8 detector, else the relative squared error. */
 export function outputDamageOf(graph: Graph): OutputDamage {
   try {
     const { output } = describeModel(graph)
-    return (reference, candidate) =>
-      detectionDamage(anchorsOf(output, reference), anchorsOf(output, candidate))
+    return (reference) => {
+      const wanted = anchorsOf(output, reference).map(rememberedAnchors)
+      return (candidate) => detectionDamage(wanted, anchorsOf(output, candidate))
+    }
   } catch (thrown) {
     if (isAgentError(thrown, 'model.not_yolov8')) return relativeError
     throw thrown
   }
 }
 
-function relativeError(reference: Feeds, candidate: Feeds): number {
-  let [error, energy] = [0, 0]
-  for (const [name, tensor] of reference) {
-    const other = present(candidate.get(name), 'both graphs have the same outputs').data
-    for (let at = 0; at < tensor.data.length; at++) {
-      error += (Number(tensor.data[at]) - Number(other[at])) ** 2
-      energy += Number(tensor.data[at]) ** 2
+function relativeError(reference: Feeds): (candidate: Feeds) => number {
+  return (candidate) => {
+    let [error, energy] = [0, 0]
+    for (const [name, tensor] of reference) {
+      const other = present(candidate.get(name), 'both graphs have the same outputs').data
+      for (let at = 0; at < tensor.data.length; at++) {
+        error += (Number(tensor.data[at]) - Number(other[at])) ** 2
+        energy += Number(tensor.data[at]) ** 2
+      }
     }
+    return error / Math.max(energy, 1e-12)
   }
-  return error / Math.max(energy, 1e-12)
 }
 
 /** One level: planes of class scores and the four box numbers of an anchor. */
@@ -50,25 +54,42 @@ interface Anchors {
   readonly probability: (score: number) => number
 }
 
-function detectionDamage(reference: readonly Anchors[], candidate: readonly Anchors[]): number {
+/** What stays the same whatever the original is compared with. */
+interface RememberedAnchors extends Anchors {
+  readonly probabilities: Float32Array
+  readonly energy: number
+  /** Anchors where something is seen, with their best probability. */
+  readonly seen: readonly (readonly [anchor: number, best: number])[]
+}
+
+const seenFrom = 0.01
+
+function rememberedAnchors(anchors: Anchors): RememberedAnchors {
+  const probabilities = anchors.scores.map(anchors.probability)
+  const best = new Float32Array(anchors.count)
+  let energy = 0
+  for (let start = 0; start < probabilities.length; start += anchors.count)
+    for (let anchor = 0; anchor < anchors.count; anchor++) {
+      const probability = probabilities[start + anchor]!
+      energy += probability * probability
+      if (probability > best[anchor]!) best[anchor] = probability
+    }
+  const seen = [...best.entries()].filter(([, probability]) => probability >= seenFrom)
+  return { ...anchors, probabilities, energy, seen }
+}
+
+function detectionDamage(reference: readonly RememberedAnchors[], candidate: readonly Anchors[]): number {
   let [classError, classEnergy, boxError, boxEnergy] = [0, 0, 0, 0]
   reference.forEach((wanted, level) => {
     const got = present(candidate[level], 'both graphs have the same levels')
-    const best = new Float32Array(wanted.count)
-    for (let at = 0; at < wanted.scores.length; at++) {
-      const probability = wanted.probability(wanted.scores[at]!)
-      const difference = probability - got.probability(got.scores[at]!)
-      classEnergy += probability * probability
-      classError += difference * difference
-      const anchor = at % wanted.count
-      if (probability > best[anchor]!) best[anchor] = probability
-    }
-    for (let anchor = 0; anchor < wanted.count; anchor++) {
-      if (best[anchor]! < 0.01) continue
+    classEnergy += wanted.energy
+    for (let at = 0; at < wanted.probabilities.length; at++)
+      classError += (wanted.probabilities[at]! - got.probability(got.scores[at]!)) ** 2
+    for (const [anchor, best] of wanted.seen) {
       let difference = 0
       for (let side = 0; side < 4; side++)
         difference += (wanted.box(side, anchor) - got.box(side, anchor)) ** 2
-      const weight = best[anchor]! ** 2
+      const weight = best ** 2
       boxError += weight * Math.min(1, difference / Math.max(wanted.area(anchor), 1e-9))
       boxEnergy += weight
     }

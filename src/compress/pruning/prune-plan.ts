@@ -13,8 +13,10 @@ const planSchema = v.strictObject({
   criterion: v.optional(v.picklist(criterionNames), 'reconstruction'),
   /** `global`: scores against cost over all layers. `sensitivity`: measured damage against cost. `uniform`: one part. */
   schedule: v.optional(v.picklist(['global', 'uniform', 'sensitivity']), 'sensitivity'),
+  /** Of the norms: the weights that read a channel, or the filters that make it. */
+  weights: v.optional(v.picklist(['readers', 'filters']), 'readers'),
   /** How an activation map becomes one number. */
-  pooling: v.optional(v.picklist(['absolute', 'max', 'average']), 'absolute'),
+  pooling: v.optional(v.picklist(['absolute', 'max', 'average', 'deviation']), 'absolute'),
   aggregation: v.optional(v.picklist(['mean', 'sum', 'max', 'product']), 'product'),
   normalisation: v.optional(v.picklist(['none', 'mean', 'max', 'norm']), 'mean'),
   round_to: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64)), 16),

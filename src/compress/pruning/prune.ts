@@ -19,9 +19,15 @@ import { collectTargets, type Targets } from '../restoration/targets.js'
 import { type ActivationStatistics, measureActivations } from './activation-statistics.js'
 import { groupScores } from './aggregate.js'
 import { type AllocationRules, allocateGlobally, allocateUniformly } from './allocation.js'
-import { type Barrier, type ChannelGroups, findChannelGroups, isFilterAxis } from './channel-groups.js'
+import {
+  type Barrier,
+  type ChannelGroups,
+  findChannelGroups,
+  isFilterAxis,
+  readingAxes,
+} from './channel-groups.js'
 import { type Cost, CostModel, type OutputPlaces } from './cost.js'
-import { activationScore, readingAxes } from './criteria/activation.js'
+import { activationScore } from './criteria/activation.js'
 import type { Criterion } from './criteria/criterion.js'
 import { gradientTaylor } from './criteria/gradient.js'
 import { randomScore } from './criteria/random.js'
@@ -216,15 +222,15 @@ async function scoresOf(work: Work): Promise<Float64Array> {
   return scores
 }
 
-function scoreKey({ criterion, pooling, aggregation, normalisation, seed }: PrunePlan): string {
-  return [criterion, pooling, aggregation, normalisation, seed].join(' ')
+function scoreKey({ criterion, weights, pooling, aggregation, normalisation, seed }: PrunePlan): string {
+  return [criterion, weights, pooling, aggregation, normalisation, seed].join(' ')
 }
 
-function criterionOf({ criterion, pooling }: PrunePlan): Criterion {
-  if (criterion === 'activation') return activationScore(pooling)
+function criterionOf({ criterion, weights, pooling }: PrunePlan): Criterion {
   return {
-    l1: l1Norm,
-    l2: l2Norm,
+    l1: l1Norm(weights),
+    l2: l2Norm(weights),
+    activation: activationScore(pooling),
     gradient: gradientTaylor,
     reconstruction: reconstructionError,
     random: randomScore,

@@ -45,8 +45,11 @@ export async function measureSensitivity(
   onLayer: (done: number, layers: number) => void = () => undefined,
 ): Promise<Sensitivity> {
   const { graph, groups } = input
+  const samples: Feeds[] = []
+  for (let sample = 0; sample < run.samples.count; sample++) samples.push(await run.samples.read(sample))
   const damageOf = outputDamageOf(graph)
-  const reference = await outputsOf(graph, run)
+  const measures: ((candidate: Feeds) => number)[] = []
+  await runAll(graph, run.runner, samples, (outputs) => measures.push(damageOf(outputs)))
   const sensitivity = new Map<string, readonly Probe[]>()
   for (const layer of groups.layers) {
     const probes: Probe[] = []
@@ -54,9 +57,11 @@ export async function measureSensitivity(
     try {
       for (const kept of probeCounts(layer, parts)) {
         const pruned = await compensated(input, layer, kept, readers)
-        const outputs = await outputsOf(pruned, run)
-        const total = outputs.reduce((sum, values, at) => sum + damageOf(reference[at]!, values), 0)
-        probes.push({ kept, damage: Math.max(total / outputs.length, probes.at(-1)?.damage ?? 0) })
+        let total = 0
+        await runAll(pruned, run.runner, samples, (outputs, sample) => {
+          total += measures[sample]!(outputs)
+        })
+        probes.push({ kept, damage: Math.max(total / samples.length, probes.at(-1)?.damage ?? 0) })
       }
     } finally {
       for (const { product } of readers) await product.close()
@@ -139,17 +144,22 @@ async function compensated(
   return applyPatch(graph, { initializers })
 }
 
-async function outputsOf(
+/** Runs `graph` on all samples; `use` works on the outputs of one while the next is computed. */
+async function runAll(
   graph: Graph,
-  run: { readonly runner: GraphRunner; readonly samples: CalibrationSamples },
-): Promise<readonly Feeds[]> {
-  const open = await run.runner.open(graph)
+  runner: GraphRunner,
+  samples: readonly Feeds[],
+  use: (outputs: Feeds, sample: number) => void,
+): Promise<void> {
+  const open = await runner.open(graph)
   try {
-    const outputs: Feeds[] = []
-    for (let sample = 0; sample < run.samples.count; sample++) {
-      outputs.push(await open.run(await run.samples.read(sample)))
+    let next = open.run(samples[0]!)
+    for (let sample = 0; sample < samples.length; sample++) {
+      const outputs = await next
+      const following = samples[sample + 1]
+      if (following !== undefined) next = open.run(following)
+      use(outputs, sample)
     }
-    return outputs
   } finally {
     await open.close()
   }

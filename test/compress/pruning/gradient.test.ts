@@ -69,7 +69,11 @@ t.test(
     } as const
     const cut = async (criterion: 'gradient' | 'l1', aggregation: 'mean' | 'product'): Promise<number> => {
       const ports = { gradients: finiteDifferences(feeds, 1e-2) }
-      const { graph: pruned } = await prune(graph, { ...plan, criterion, aggregation }, ports)
+      const { graph: pruned } = await prune(
+        graph,
+        { ...plan, criterion, weights: 'filters', aggregation },
+        ports,
+      )
       return Math.abs((await lossOf(pruned, feeds)) / (await lossOf(graph, feeds)) - 1)
     }
     t.ok((await cut('gradient', 'mean')) < 0.05)

@@ -106,13 +106,24 @@ t.test('a channel that nobody misses goes first, whoever looks', async (t) => {
   const inner = build.block('images', 3, 8, { kernel: 3 })
   const graph = build.finish([build.conv(inner, 8, 4)], 3, 16)
   const weight = graph.initializers.get('w0')!
-  // Channel 5 is as good as silent.
+  const reading = graph.initializers.get(graph.nodes.at(-1)!.inputs[1]!)!
+  // Channel 5 is as good as silent, and hardly read.
   weight.data.fill(1e-4 as never, 5 * 27, 6 * 27)
   graph.initializers.get('w0_bias')!.data[5] = 0
-  for (const criterion of ['l1', 'l2', 'activation', 'reconstruction'] as const) {
+  for (let output = 0; output < 4; output++) reading.data[8 * output + 5] = 1e-4
+  for (const looks of [
+    { criterion: 'l1', weights: 'filters' },
+    { criterion: 'l1', weights: 'readers' },
+    { criterion: 'l2', weights: 'filters' },
+    { criterion: 'l2', weights: 'readers' },
+    { criterion: 'activation', pooling: 'absolute' },
+    { criterion: 'activation', pooling: 'deviation' },
+    { criterion: 'reconstruction' },
+  ] as const) {
+    const criterion = Object.values(looks).join(' ')
     const plan = {
       macs: 0.9,
-      criterion,
+      ...looks,
       schedule: 'uniform',
       round_to: 1,
       minimum_channels: 1,

@@ -1,14 +1,17 @@
 /** Criteria on what channels say over calibration samples. */
 
 import { AgentError } from '../../../base/errors.js'
-import type { ChannelGroups, GroupedAxis } from '../channel-groups.js'
+import { type GroupedAxis, readingAxes } from '../channel-groups.js'
 import type { ChannelStatistics } from '../activation-statistics.js'
 import type { Criterion } from './criterion.js'
 
-/** How a map becomes one number: mean of |a|, its peak (max pooling), or |its mean| (average pooling). */
-export type ActivationPooling = 'absolute' | 'max' | 'average'
+/**
+ * How a map becomes one number: mean of |a|, its peak (max pooling), |its mean| (average pooling), or its standard deviation:
+ * what a channel always says, the biases of its readers can say instead.
+ */
+export type ActivationPooling = 'absolute' | 'max' | 'average' | 'deviation'
 
-/** The mean pooled activation of each channel where it is read (after its activation function). */
+/** The pooled activation of each channel where it is read (after its activation function). */
 export function activationScore(pooling: ActivationPooling): Criterion {
   return ({ groups, activations }) => {
     if (activations === undefined) {
@@ -27,12 +30,7 @@ export function activationScore(pooling: ActivationPooling): Criterion {
   }
 }
 
-/** Axes of weights that read channels. */
-export function readingAxes(groups: ChannelGroups): readonly GroupedAxis[] {
-  return groups.axes.filter((axis) => axis.role === 'consumes' && axis.groups.some((group) => group >= 0))
-}
-
 function pooled(statistics: ChannelStatistics, pooling: ActivationPooling): Float64Array {
-  if (pooling === 'max') return statistics.meanPeak
-  return pooling === 'average' ? statistics.meanPooled : statistics.meanAbsolute
+  const { meanAbsolute, meanPeak, meanPooled, deviation } = statistics
+  return { absolute: meanAbsolute, max: meanPeak, average: meanPooled, deviation }[pooling]
 }

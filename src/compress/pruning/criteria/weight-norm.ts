@@ -1,19 +1,28 @@
-/** Criteria on the weights alone: L1 and L2 norm of each filter that makes a channel. */
+/** Criteria on the weights alone: L1 and L2 norm of the weights that read a channel, or of the filter that makes it. */
 
 import { present } from '../../../base/assert.js'
 import { AgentError } from '../../../base/errors.js'
 import { elementCount, type FloatTensor } from '../../../onnx/tensor.js'
 import type { Graph } from '../../../onnx/graph.js'
-import { type GroupedAxis, isFilterAxis } from '../channel-groups.js'
-import type { Criterion, CriterionInput, PlaceScores } from './criterion.js'
+import { type GroupedAxis, isFilterAxis, readingAxes } from '../channel-groups.js'
+import type { Criterion } from './criterion.js'
 
-/** Sum of |w| over each filter (Li et al. 2017, "Pruning filters for efficient convnets"). */
-export const l1Norm: Criterion = (input) => perFilter(input, sumPlaces(Math.abs))
+/**
+ * Whose weights count. `filters` is the criterion of Li et al. 2017 ("Pruning filters for efficient convnets"); it supposes that a large
+ * filter makes a loud channel, which batch norm undoes: folded into the convolution, it makes the filters of quiet channels large.
+ * What reads a channel is not rescaled, so `readers` tells how much it counts.
+ */
+export type NormedWeights = 'readers' | 'filters'
 
-/** Square root of the sum of w^2 over each filter. */
-export const l2Norm: Criterion = (input) => {
+/** Sum of |w|. */
+export function l1Norm(weights: NormedWeights): Criterion {
+  return norms(weights, sumPlaces(Math.abs))
+}
+
+/** Square root of the sum of w^2. */
+export function l2Norm(weights: NormedWeights): Criterion {
   const sums = sumPlaces((weight) => weight * weight)
-  return perFilter(input, (tensor, axis) => sums(tensor, axis).map(Math.sqrt))
+  return norms(weights, (tensor, axis) => sums(tensor, axis).map(Math.sqrt))
 }
 
 function sumPlaces(of: (weight: number) => number): (tensor: FloatTensor, axis: number) => Float64Array {
@@ -49,14 +58,12 @@ export function floatWeight(graph: Graph, axis: GroupedAxis): FloatTensor {
   )
 }
 
-function perFilter(
-  { graph, groups }: CriterionInput,
+function norms(
+  weights: NormedWeights,
   score: (tensor: FloatTensor, axis: number) => Float64Array,
-): PlaceScores {
-  const scores = new Map<GroupedAxis, Float64Array>()
-  for (const axis of groups.axes) {
-    if (isFilterAxis(axis) || axis.role === 'consumes')
-      scores.set(axis, score(floatWeight(graph, axis), axis.axis))
+): Criterion {
+  return ({ graph, groups }) => {
+    const axes = weights === 'readers' ? readingAxes(groups) : groups.axes.filter(isFilterAxis)
+    return new Map(axes.map((axis) => [axis, score(floatWeight(graph, axis), axis.axis)]))
   }
-  return scores
 }
