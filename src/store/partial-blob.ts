@@ -40,17 +40,19 @@ export class PartialBlob {
   readonly #layout: StoreLayout
   readonly #onClose: () => void
   readonly #held: Set<number>
+  /** Checked and not written yet. */
+  #queued = new Map<number, Uint8Array>()
   readonly #unrecorded = new Set<number>()
   #unrecordedBytes = 0
   #recordBytes: number
   #data: OpenFile | undefined
   #recordFile: OpenFile | undefined
-  /** Writes of chunks happen one after another in the order of the calls, and so do changes of the record. */
+  /** Writes of chunks happen one after another, and so do changes of the record. */
   readonly #turns = new Turns()
   readonly #recordTurns = new Turns()
   #isRecording = false
-  /** Why a group that nobody waited for could not be recorded. */
-  #recordFault: AgentError | undefined
+  /** Why a chunk could not be written, or a group that nobody waited for not recorded. */
+  #fault: AgentError | undefined
 
   private constructor(
     files: FileSystem,
@@ -82,14 +84,13 @@ export class PartialBlob {
       const hasWholeData = (await files.sizeOf(dataPath)) === blob.sizeBytes
       const known =
         recordBytes === undefined || !hasWholeData ? undefined : decodeChunkRecord(blob, recordBytes)
-      if (known === undefined) {
+      if (known === undefined && recordBytes !== undefined) {
         await files.remove(recordPath)
         await files.syncFolder(layout.partialFolder)
       }
+      // Size and name of the data are synced with the record: without them the download begins anew.
       const data = await files.open(dataPath, 'update')
       await data.truncate(blob.sizeBytes)
-      await data.sync()
-      await files.syncFolder(layout.partialFolder)
       if (known === undefined) await replaceFile(files, recordPath, encodeChunkRecordHeader(blob))
       const record = await files.open(recordPath, 'update')
       const intactBytes = known?.intactBytes ?? encodeChunkRecordHeader(blob).byteLength
@@ -125,16 +126,29 @@ export class PartialBlob {
     const expected: Sha256 | undefined = this.blob.chunks[index]
     if (expected === undefined || bytes.byteLength !== chunkLengthOf(this.blob, index)) return 'mismatch'
     if (sha256Of(bytes) !== expected) return 'mismatch'
-    await this.#inOrder(this.#turns, async () => {
-      if (this.#recordFault !== undefined) throw this.#recordFault
-      if (this.#held.has(index)) return
-      await this.#openData().write(bytes, index * this.blob.chunkSizeBytes)
+    if (!this.#held.has(index)) this.#queued.set(index, bytes)
+    await this.#inOrder(this.#turns, () => this.#writeQueued())
+    if (this.#unrecordedBytes >= FLUSH_BYTES && !this.#isRecording) this.#recordSoon()
+    return 'stored'
+  }
+
+  /** Writes what has come since the write before, neighbours together. Only in a turn. */
+  async #writeQueued(): Promise<void> {
+    if (this.#fault !== undefined) throw this.#fault
+    const queued = [...this.#queued].sort(([a], [b]) => a - b)
+    this.#queued = new Map()
+    try {
+      for (const { first, pieces } of neighbours(queued))
+        await this.#openData().write(joined(pieces), first * this.blob.chunkSizeBytes)
+    } catch (thrown) {
+      this.#fault = writeErrorFrom(thrown, this.#layout.partialData(this.blob.sha256))
+      throw this.#fault
+    }
+    for (const [index, bytes] of queued) {
       this.#held.add(index)
       this.#unrecorded.add(index)
       this.#unrecordedBytes += bytes.byteLength
-    })
-    if (this.#unrecordedBytes >= FLUSH_BYTES && !this.#isRecording) this.#recordSoon()
-    return 'stored'
+    }
   }
 
   /** Records what is written without making the next chunk wait; the chunk after a failure hears of it. */
@@ -143,7 +157,7 @@ export class PartialBlob {
     this.#recordTurns
       .run(() => this.#record())
       .catch((thrown: unknown) => {
-        this.#recordFault = writeErrorFrom(thrown, this.#layout.partialRecord(this.blob.sha256))
+        this.#fault = writeErrorFrom(thrown, this.#layout.partialRecord(this.blob.sha256))
       })
       .finally(() => {
         this.#isRecording = false
@@ -175,20 +189,28 @@ export class PartialBlob {
    */
   async finish(): Promise<FinishResult> {
     invariant(this.missingChunks().length === 0, 'a download is finished when no chunk is missing')
-    await this.flush()
+    await Promise.all([this.flush(), this.#writeList()])
     const dataPath = this.#layout.partialData(this.blob.sha256)
     if ((await digestOfFile(this.#files, dataPath)) !== this.blob.sha256) return this.#dropWrongChunks()
     await this.close()
     try {
-      await writeChunkList(this.#files, this.#layout, this.blob)
       await this.#files.rename(dataPath, this.#layout.blob(this.blob.sha256))
       await this.#files.syncFolder(this.#layout.blobsFolder)
+      // A record that a power cut brings back is without its data, and is dropped by whoever opens it.
       await this.#files.remove(this.#layout.partialRecord(this.blob.sha256))
-      await this.#files.syncFolder(this.#layout.partialFolder)
     } catch (thrown) {
       throw writeErrorFrom(thrown, this.#layout.blob(this.blob.sha256))
     }
     return { state: 'complete' }
+  }
+
+  /** Before the blob has its name: a list without its blob is passed over, a blob without its list would be fetched again. */
+  async #writeList(): Promise<void> {
+    try {
+      await writeChunkList(this.#files, this.#layout, this.blob)
+    } catch (thrown) {
+      throw writeErrorFrom(thrown, this.#layout.blob(this.blob.sha256))
+    }
   }
 
   /** Records what is written and closes the files; idempotent. The download can be opened again. */
@@ -274,4 +296,21 @@ export class PartialBlob {
     })
     return { state: 'damaged', lostChunks }
   }
+}
+
+/** Runs of chunks that lie side by side; `chunks` are sorted. */
+function neighbours(
+  chunks: readonly (readonly [index: number, bytes: Uint8Array])[],
+): readonly { readonly first: number; readonly pieces: Uint8Array[] }[] {
+  const runs: { first: number; pieces: Uint8Array[] }[] = []
+  for (const [index, bytes] of chunks) {
+    const last = runs.at(-1)
+    if (last !== undefined && index === last.first + last.pieces.length) last.pieces.push(bytes)
+    else runs.push({ first: index, pieces: [bytes] })
+  }
+  return runs
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
 }

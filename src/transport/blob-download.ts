@@ -96,6 +96,8 @@ class BlobDownload {
   readonly #clock: Clock
   readonly #waiting: number[]
   readonly #open = new Map<number, Request>()
+  /** How many of them have come and are being stored. */
+  #writing = 0
   readonly #figures = { fetchedChunks: 0, fetchedBytes: 0, wrongChunks: 0, repeatedRequests: 0 }
   #storedBytes: number
   #serial = 0
@@ -173,7 +175,7 @@ class BlobDownload {
   #fillWindow(): void {
     this.#closeAnswered()
     const windowChunks = this.#options.windowChunks ?? 32
-    while (!this.#isOver && this.#open.size < windowChunks && this.#isWithinPace()) {
+    while (!this.#isOver && this.#hasRoom(windowChunks) && this.#isWithinPace()) {
       const index = this.#waiting.pop()
       if (index === undefined) break
       this.#allowedBytes -= this.#sizeOf(index)
@@ -188,6 +190,18 @@ class BlobDownload {
       })
     }
     if (!this.#isOver && this.#open.size === 0 && this.#waiting.length === 0) this.#finish()
+  }
+
+  /** The sink may be as far behind as the window is wide: the broker is not kept waiting for a disk, and memory is bounded. */
+  #hasRoom(chunks: number): boolean {
+    return this.#open.size - this.#writing < chunks && this.#open.size < 2 * chunks
+  }
+
+  /** Fills the window up when enough places are free for several topics to share a packet. */
+  #refill(): void {
+    const windowChunks = this.#options.windowChunks ?? 32
+    const due = windowChunks - Math.min(refillChunks, Math.ceil(windowChunks / 4))
+    if (this.#open.size === 0 || this.#hasRoom(due + 1)) this.#fillWindow()
   }
 
   #closeAnswered(): void {
@@ -224,9 +238,10 @@ class BlobDownload {
       return
     }
     this.#noteOvertaken(request)
-    // The payload is lent for this call, and the sink writes later.
-    const bytes = new Uint8Array(message.payload)
+    const bytes = message.payload
     request.isWriting = true
+    this.#writing++
+    this.#refill()
     this.#sink.writeChunk(index, bytes).then(
       (outcome) => {
         this.#guarded(() => {
@@ -248,6 +263,7 @@ class BlobDownload {
 
   #settle(request: Request, sizeBytes: number, outcome: 'stored' | 'mismatch'): void {
     request.isWriting = false
+    this.#writing--
     if (outcome === 'mismatch') {
       // Asked for again when the watch comes round: a broker that holds a wrong chunk is not asked in a tight loop.
       this.#figures.wrongChunks++
@@ -260,9 +276,7 @@ class BlobDownload {
     this.#figures.fetchedBytes += sizeBytes
     this.#storedBytes += sizeBytes
     this.#options.onProgress?.(this.#storedBytes, this.#blob.sizeBytes)
-    const windowChunks = this.#options.windowChunks ?? 32
-    const isDue = windowChunks - this.#open.size >= Math.min(refillChunks, Math.ceil(windowChunks / 4))
-    if (isDue || this.#open.size === 0) this.#fillWindow()
+    this.#refill()
   }
 
   /** Repeats requests that were lost. While offline nothing is: the connection subscribes again by itself. */

@@ -15,7 +15,7 @@ import type { ResolvedOptions } from './connection-options.js'
 /** A message that arrived. */
 export interface IncomingMessage {
   readonly topic: string
-  /** Lent for the time of the call: a view into the receive buffer. */
+  /** May be kept, never written: a view into a buffer that was received for it and its neighbours. */
   readonly payload: Uint8Array
   /** Whether the broker kept it from before the subscription. */
   readonly isRetained: boolean
