@@ -2,8 +2,8 @@
  * What pruned models of the reference model get back by least squares, by distillation, by both, and by fine-tuning on few labels.
  * Run: npm run bench -- distillation --out FOLDER [--macs 0.9,0.8,0.7] [--epochs 2] [--tune-epochs 2] [--rate 0.0002] [--threads 2]
  *      [--images 48] [--pictures 250] [--write]
- * Each step is a command as a user types it; distillation learns from coco/unlabelled, fine-tuning from coco/calib, and what is
- * measured with was seen by neither. Steps whose model FOLDER holds are not taken again, so the table may be made in parts.
+ * Learning is done by the commands as a user types them; distillation learns from coco/unlabelled, fine-tuning from coco/calib, and what is
+ * measured with was seen by neither. All models share one measurement of the layers' sensitivity. Steps whose model FOLDER holds are not taken again, so the table may be made in parts.
  * --write puts it into test/bench/distillation.md.
  */
 
@@ -12,6 +12,13 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { graphRunner } from '../../src/cli/compress/graph-runner.js'
+import { toEdgeForm } from '../../src/compress/edge-form.js'
+import { type Measurements, prune } from '../../src/compress/pruning/prune.js'
+import type { Probe } from '../../src/compress/pruning/sensitivity.js'
+import { exportModel } from '../../src/onnx/export-model.js'
+import { importModel } from '../../src/onnx/import-model.js'
+import { imagesIn } from '../helpers/calibration-images.js'
 import { writePage } from '../helpers/generated-page.js'
 import { projectRoot, shared } from '../helpers/paths.js'
 import { type Accuracy, differenceTo, ValidationPictures } from '../helpers/validation.js'
@@ -52,11 +59,24 @@ const rows = new Map<string, Row>(
 const validation = new ValidationPictures(Number(values.pictures))
 let reference: Accuracy | undefined
 
+const edge = toEdgeForm(importModel(readFileSync(float)))
+const sensitivityFile = join(folder, 'sensitivity.json')
+const measurements: Measurements = { scores: new Map() }
+if (existsSync(sensitivityFile)) {
+  const probes = JSON.parse(readFileSync(sensitivityFile, 'utf8')) as [string, Probe[]][]
+  measurements.sensitivity = new Map(probes)
+}
+const ports = {
+  runner: graphRunner(),
+  images: imagesIn(pictures, Number(values.images)),
+  measured: measurements,
+}
+
 const restorations = ['nothing', 'least squares', 'distil', 'both', 'both, then labels'] as const
 await measured('float export', float, 0)
 for (const macs of values.macs.split(',')) {
-  const cut = pruned(macs, 'none')
-  const fitted = pruned(macs, 'lsq')
+  const cut = await pruned(Number(macs), 'none')
+  const fitted = await pruned(Number(macs), 'lsq')
   await measured(`${macs} nothing`, cut.path, cut.minutes)
   await measured(`${macs} least squares`, fitted.path, fitted.minutes)
   const learnt = distilled(cut)
@@ -72,20 +92,16 @@ interface Step {
   readonly minutes: number
 }
 
-function pruned(macs: string, restore: string): Step {
-  const out = join(folder, `${restore}-${macs}`)
-  const path = join(out, 'yolov8n-prune.onnx')
-  const given = [
-    '--prune',
-    `macs=${macs}`,
-    '--restore',
-    restore,
-    '--calib',
-    pictures,
-    '--images',
-    values.images,
-  ]
-  return { path, minutes: taken(path, ['compress', float, '--out', out, ...given]) }
+async function pruned(macs: number, restore: 'none' | 'lsq'): Promise<Step> {
+  const path = join(folder, `${restore}-${macs}.onnx`)
+  const known = minutesOf(path)
+  if (known !== undefined) return { path, minutes: known }
+  const start = performance.now()
+  const { graph } = await prune(edge, { macs, restore }, ports)
+  if (ports.measured.sensitivity !== undefined)
+    writeFileSync(sensitivityFile, JSON.stringify([...ports.measured.sensitivity]))
+  writeFileSync(path, exportModel(graph))
+  return { path, minutes: keepMinutes(path, start) }
 }
 
 function distilled(start: Step): Step {
@@ -101,15 +117,25 @@ function refined(command: string, start: Step, data: string, epochs: string): St
 
 /** Runs a command that writes `path`, unless it is there, and tells how long that took. */
 function taken(path: string, given: readonly string[]): number {
-  const note = `${path}.minutes`
-  if (existsSync(note)) return Number(readFileSync(note, 'utf8'))
+  const known = minutesOf(path)
+  if (known !== undefined) return known
   console.log(`yolo-edge ${given.join(' ')}`)
   const start = performance.now()
   const program = join(projectRoot, 'dist', 'src', 'cli', 'main.js')
   const { status } = spawnSync(process.execPath, [program, ...given], { stdio: 'inherit' })
   if (status !== 0) throw new TypeError(`${given[0]!} ended with ${status}`)
+  return keepMinutes(path, start)
+}
+
+/** What making `path` took, where it was made already. */
+function minutesOf(path: string): number | undefined {
+  const note = `${path}.minutes`
+  return existsSync(note) ? Number(readFileSync(note, 'utf8')) : undefined
+}
+
+function keepMinutes(path: string, start: number): number {
   const minutes = (performance.now() - start) / 60_000
-  writeFileSync(note, String(minutes))
+  writeFileSync(`${path}.minutes`, String(minutes))
   return minutes
 }
 
