@@ -5,6 +5,7 @@
  */
 
 import { invariant } from '../base/assert.js'
+import { collectGarbage } from '../base/collect-garbage.js'
 import type { ModelIdentity } from './frame-result.js'
 import type { Detector } from './ports.js'
 
@@ -74,6 +75,8 @@ export class ModelSlot {
     this.#tenant = tenantOf(model)
     this.#swaps++
     await retire(old)
+    // A swap is rare, and what is left of the old model's thread holds native memory that V8 does not see.
+    collectGarbage()
   }
 
   /** Closes the current model after the frames under way. Idempotent. */
