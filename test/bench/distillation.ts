@@ -1,6 +1,6 @@
 /**
  * What pruned models of the reference model get back by least squares, by distillation, by both, and by fine-tuning on few labels.
- * Run: npm run bench -- distillation --out FOLDER [--macs 0.9,0.8,0.7] [--epochs 2] [--tune-epochs 2] [--rate 0.0002] [--threads 2]
+ * Run: npm run bench -- distillation --out FOLDER [--macs 0.9,0.8,0.7] [--epochs 2] [--tune-epochs 2] [--batch 4] [--rate 0.0002] [--threads 2]
  *      [--images 48] [--pictures 250] [--write]
  * Learning is done by the commands as a user types them; distillation learns from coco/unlabelled, fine-tuning from coco/calib, and what is
  * measured with was seen by neither. All models share one measurement of the layers' sensitivity. Steps whose model FOLDER holds are not taken again, so the table may be made in parts.
@@ -39,6 +39,7 @@ const { values } = parseArgs({
     macs: { type: 'string', default: '0.8,0.9,0.7' },
     epochs: { type: 'string', default: '2' },
     'tune-epochs': { type: 'string', default: '2' },
+    batch: { type: 'string', default: '4' },
     rate: { type: 'string', default: '0.0002' },
     threads: { type: 'string', default: '2' },
     images: { type: 'string', default: '48' },
@@ -110,8 +111,10 @@ function distilled(start: Step): Step {
 
 function refined(command: string, start: Step, data: string, epochs: string): Step {
   const path = start.path.replace('.onnx', `-${command}.onnx`)
-  const given = ['--teacher', float, '--epochs', epochs, '--rate', values.rate, '--threads', values.threads]
-  const minutes = taken(path, [command, start.path, data, '-o', path, ...given])
+  const minutes = taken(path, [
+    ...[command, start.path, data, '-o', path, '--teacher', float, '--epochs', epochs],
+    ...['--batch', values.batch, '--rate', values.rate, '--threads', values.threads],
+  ])
   return { path, minutes: start.minutes + minutes }
 }
 
@@ -173,7 +176,7 @@ function page(): string {
       `mAP50-95 on ${values.pictures} pictures of COCO val2017 (float export ${(100 * whole).toFixed(2)}), its share of float, the 95 % interval ` +
       'of the difference in points, and the minutes of all commands on this machine.',
     `Least squares on ${values.images} pictures; distillation on 400 others without labels for ${values.epochs} epochs, heads and neck of the float ` +
-      `export as teacher; labels: ${values['tune-epochs']} epochs more on coco128 with the same teacher. Rate ${values.rate}, ${values.threads} threads.`,
+      `export as teacher; labels: ${values['tune-epochs']} epochs more on coco128 with the same teacher. Batches of ${values.batch}, rate ${values.rate}, ${values.threads} threads.`,
     [
       '| MACs | ' + restorations.join(' | ') + ' |',
       `|${' --- |'.repeat(restorations.length + 1)}`,
