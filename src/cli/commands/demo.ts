@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { pino } from 'pino'
 import { openSource } from '../../camera/open-source.js'
-import { drawConveyor, ownModel } from '../demo/conveyor.js'
+import { drawConveyor, drawGoldenSet, ownModel } from '../demo/conveyor.js'
 import { runDemo } from '../demo/demo-run.js'
 import type { Tally, TruthOf } from '../demo/tally.js'
 import { accuracyLine, TerminalView } from '../demo/view.js'
@@ -63,6 +63,7 @@ const durationDefaultS = 30
 /** What is shown to the model. */
 interface Shown {
   readonly uri: string
+  readonly golden?: string
   readonly truthOf?: TruthOf
 }
 
@@ -79,7 +80,9 @@ async function demo(options: Options): Promise<void> {
     })
     drawing.done()
     // Another model may have other classes: only of the own one the truth is known.
-    await show(options.model === undefined ? { uri, truthOf } : { uri }, models, options, output)
+    const isOwn = options.model === undefined
+    const shown = isOwn ? { uri, truthOf, golden: await drawGoldenSet(join(folder, 'golden')) } : { uri }
+    await show(shown, models, options, output)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -100,6 +103,7 @@ async function show(
   const tally = await runDemo({
     models,
     source: shown.uri,
+    ...(shown.golden !== undefined && { golden: shown.golden }),
     ...(shown.truthOf !== undefined && { truthOf: shown.truthOf }),
     durationMs: durationS * 1000,
     staysWhileWatched: options.duration === undefined,

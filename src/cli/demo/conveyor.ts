@@ -11,6 +11,8 @@ import { savePicture } from '../../camera/save-picture.js'
 import type { GroundTruth } from '../../evaluation/ground-truth.js'
 import { drawScene } from '../../training/conveyor/draw-scene.js'
 import { planScene } from '../../training/conveyor/scene.js'
+import { defaultGoldenImages } from '../bundle/published-bundle.js'
+import { writeConveyor } from '../training/write-conveyor.js'
 
 const side = 320
 const scenes = 12
@@ -20,6 +22,8 @@ const step = 0.02
 /** Far above the scenes of the data sets that `generate` makes with small seeds. */
 const firstScene = 4_000_000_000
 const picturesASecond = 15
+/** Its scenes are neither those of the loop nor of a data set that `generate` makes with a small seed. */
+const goldenSeed = 3999
 
 /** A source that plays in a loop. */
 export interface ConveyorSource {
@@ -58,6 +62,13 @@ export async function drawConveyor(
       return { picture, groundTruths: truths[picture]! }
     },
   }
+}
+
+/** Draws a golden set into `folder`, which must not exist; returns the path of the data set. */
+export async function drawGoldenSet(folder: string): Promise<string> {
+  const counts = { train: 0, val: 0, golden: defaultGoldenImages }
+  await writeConveyor(folder, { counts, size: side, seed: goldenSeed }, () => undefined)
+  return join(folder, 'golden')
 }
 
 /** The variants of the project's own model, as they lie in the package; the float one first. */

@@ -29,6 +29,8 @@ import { Tally, type TruthOf } from './tally.js'
 export interface DemoOptions {
   readonly models: readonly string[]
   readonly source: string
+  /** A labelled data set that goes out with the models, for the device to measure them on. */
+  readonly golden?: string
   /** What the pictures of the source really show, where it is known. */
   readonly truthOf?: TruthOf
   readonly durationMs: number
@@ -73,7 +75,7 @@ export async function runDemo(options: DemoOptions): Promise<Tally> {
     options.onDashboard(page.url)
     const viewer = await connect(broker.url, 'demo-viewer')
     open.push(() => viewer.stop())
-    const classNames = await publish(viewer, topics, options.models, keys)
+    const classNames = await publish(viewer, topics, options, keys)
     const ended = new AbortController()
     const agent = await startAgent(config, {
       logger: options.logger ?? silentLogger,
@@ -128,11 +130,11 @@ async function connect(url: string, clientId: string): Promise<MqttConnection> {
 async function publish(
   connection: MqttConnection,
   topics: Topics,
-  models: readonly string[],
+  { models, golden }: DemoOptions,
   keys: readonly SigningKey[],
 ): Promise<readonly string[]> {
   const nowMs = systemClock.wallMs()
-  const bundle = await bundleFrom(models, {}, keys, nowMs)
+  const bundle = await bundleFrom(models, golden === undefined ? {} : { golden }, keys, nowMs)
   await publishBundle(connection, topics, bundle)
   const target = { kind: 'channel', name: channel } as const
   await sendWish({ connection, topics }, wishFor(bundle.manifest, target, nowMs), keys)

@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { drawConveyor, ownModel } from '../../../src/cli/demo/conveyor.js'
+import { openDataset } from '../../../src/cli/dataset/open-dataset.js'
+import { drawConveyor, drawGoldenSet, ownModel } from '../../../src/cli/demo/conveyor.js'
 import { accuracyLine } from '../../../src/cli/demo/view.js'
 import { Tally } from '../../../src/cli/demo/tally.js'
 import { readDetectorFile } from '../../../src/cli/model-file.js'
@@ -34,4 +35,11 @@ t.test('the own model is there: detectors of parts, the float one first', async 
   t.ok(paths.length > 0)
   for (const path of paths) t.same((await readDetectorFile(path)).description.classNames, [...partNames])
   t.match(paths[0], /parts\.onnx$/)
+})
+
+t.test('the golden set is a labelled data set', async (t) => {
+  const path = await drawGoldenSet(join(t.testdir(), 'set'))
+  const { images } = await openDataset(path, partNames)
+  t.equal(images.length, 24)
+  t.ok(images.every(({ groundTruths }) => groundTruths.length > 0))
 })
