@@ -72,27 +72,70 @@ function dot(matrix: Float64Array, left: number, right: number, length: number):
   return sum
 }
 
-/** The inverse of L L^T, both triangles, from the factor; `factor` is overwritten with the inverse of L. */
+/**
+ * The inverse of L, transposed: row j holds column j of the inverse, zero before its diagonal. Four columns at a time, so that each
+ * number of L is used four times.
+ */
+export function invertTriangle(factor: Float64Array, n: number): Float64Array {
+  const columns = new Float64Array(n * n)
+  for (let j = 0; j < n; j += 4) {
+    const width = Math.min(4, n - j)
+    // A column that is not there is the last one once more.
+    const [x0, x1, x2, x3] = [0, 1, 2, 3].map((at) => (j + Math.min(at, width - 1)) * n) as [
+      number,
+      number,
+      number,
+      number,
+    ]
+    for (let i = j; i < n; i++) {
+      let [s0, s1, s2, s3] = [0, 0, 0, 0]
+      const row = i * n
+      for (let k = j; k < i; k++) {
+        const value = factor[row + k]!
+        s0 += value * columns[x0 + k]!
+        s1 += value * columns[x1 + k]!
+        s2 += value * columns[x2 + k]!
+        s3 += value * columns[x3 + k]!
+      }
+      const diagonal = factor[row + i]!
+      const sums = [s0, s1, s2, s3]
+      for (let at = 0; at < width; at++) {
+        if (j + at > i) break
+        columns[(j + at) * n + i] = ((j + at === i ? 1 : 0) - sums[at]!) / diagonal
+      }
+    }
+  }
+  return columns
+}
+
+/** The inverse of L L^T, both triangles. */
 export function invertFactor(factor: Float64Array, n: number): Float64Array {
-  const row = new Float64Array(n)
-  for (let i = 0; i < n; i++) {
-    row.fill(0, 0, i)
-    for (let k = 0; k < i; k++) {
-      const scale = factor[i * n + k]!
-      for (let j = 0; j <= k; j++) row[j]! += scale * factor[k * n + j]!
-    }
-    const diagonal = 1 / factor[i * n + i]!
-    for (let j = 0; j < i; j++) factor[i * n + j] = -row[j]! * diagonal
-    factor[i * n + i] = diagonal
-  }
+  const columns = invertTriangle(factor, n)
   const inverse = new Float64Array(n * n)
-  for (let k = 0; k < n; k++) {
-    for (let i = 0; i <= k; i++) {
-      const scale = factor[k * n + i]!
-      if (scale === 0) continue
-      for (let j = 0; j <= i; j++) inverse[i * n + j]! += scale * factor[k * n + j]!
+  for (let i = 0; i < n; i++) {
+    const own = i * n
+    for (let j = 0; j <= i; j += 4) {
+      const width = Math.min(4, i + 1 - j)
+      const [y0, y1, y2, y3] = [0, 1, 2, 3].map((at) => (j + Math.min(at, width - 1)) * n) as [
+        number,
+        number,
+        number,
+        number,
+      ]
+      let [s0, s1, s2, s3] = [0, 0, 0, 0]
+      for (let k = i; k < n; k++) {
+        const value = columns[own + k]!
+        s0 += value * columns[y0 + k]!
+        s1 += value * columns[y1 + k]!
+        s2 += value * columns[y2 + k]!
+        s3 += value * columns[y3 + k]!
+      }
+      const sums = [s0, s1, s2, s3]
+      for (let at = 0; at < width; at++) {
+        inverse[own + j + at] = sums[at]!
+        inverse[(j + at) * n + i] = sums[at]!
+      }
     }
   }
-  for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) inverse[j * n + i] = inverse[i * n + j]!
   return inverse
 }

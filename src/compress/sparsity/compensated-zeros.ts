@@ -5,7 +5,7 @@
  * Invariant: the asked part of each row block, or n of each m, is exactly zero; the rest is re-fitted.
  */
 
-import { factorInPlace, invertFactor } from '../restoration/cholesky.js'
+import { factorInPlace, invertTriangle } from '../restoration/cholesky.js'
 import type { Matrix, ProductSum } from '../restoration/matrix-products.js'
 import { lowestOf } from './choose-zeros.js'
 
@@ -66,19 +66,28 @@ function blockMask(
   return lowestOf([scores], Math.round(sparsity * scores.length))[0]!
 }
 
-/** The upper triangular U with U^T U = (M + lambda)^-1; lambda is `ridge` of the mean diagonal. */
+/**
+ * The upper triangular U with U^T U = (M + lambda)^-1; lambda is `ridge` of the mean diagonal. With rows and columns in
+ * reverse the factor L of the matrix is a factor R R^T from the other end, whose inverse is U.
+ */
 export function inverseFactor(moments: ProductSum, ridge: number): Float64Array {
   const n = moments.rows
-  const system = moments.data.slice()
+  const { data } = moments
   let trace = 0
-  for (let at = 0; at < n; at++) trace += system[at * n + at]!
+  for (let at = 0; at < n; at++) trace += data[at * n + at]!
   const lambda = Math.max((ridge * trace) / n, 1e-9)
-  for (let at = 0; at < n; at++) system[at * n + at]! += lambda
-  factorInPlace(system, n)
-  const inverse = invertFactor(system, n)
-  factorInPlace(inverse, n)
+  const last = n - 1
+  const reversed = new Float64Array(n * n)
+  for (let row = 0; row < n; row++) {
+    for (let column = 0; column <= row; column++)
+      reversed[row * n + column] = data[(last - column) * n + last - row]!
+    reversed[row * n + row]! += lambda
+  }
+  factorInPlace(reversed, n)
+  const columns = invertTriangle(reversed, n)
   const upper = new Float64Array(n * n)
   for (let row = 0; row < n; row++)
-    for (let column = 0; column <= row; column++) upper[column * n + row] = inverse[row * n + column]!
+    for (let column = row; column < n; column++)
+      upper[row * n + column] = columns[(last - column) * n + last - row]!
   return upper
 }
