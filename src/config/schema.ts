@@ -117,6 +117,11 @@ export const settings = {
     ),
     max_trials: setting('How many variants are measured at the most.', integerBetween(1, 32), 3),
     trial_runs: setting('Timed runs per measured variant.', integerBetween(5, 1000), 30),
+    trial_stall_s: setting(
+      'Seconds without progress after which a trial on the CPU is given up; other providers, which build engines, get half an hour.',
+      integerBetween(1, 86_400),
+      120,
+    ),
   },
   acceptance: {
     expected_drop_max: setting(

@@ -14,6 +14,7 @@ import { promisify } from 'node:util'
 import { systemClock } from '../../src/base/clock.js'
 import { silentLogger } from '../../src/base/logger.js'
 import { type FrameDetections, parseDetections } from '../../src/protocol/detections.js'
+import { parseDeployment } from '../../src/protocol/deployment.js'
 import { type DeviceInfo, parseInfo } from '../../src/protocol/info.js'
 import { parseReported, type RunningModel } from '../../src/protocol/reported.js'
 import { type Report, parseReport } from '../../src/protocol/report.js'
@@ -43,6 +44,8 @@ interface Heard {
   active?: RunningModel
   trial?: Report
   detections?: FrameDetections
+  /** Why the update came to nothing. */
+  refusal?: string
 }
 
 interface Box {
@@ -75,6 +78,7 @@ async function updateThere(): Promise<Heard> {
     `state.directory=${join(work, 'state')}`,
     'security.allow_unsigned=true',
     'selection.trial_runs=5',
+    'selection.trial_stall_s=1500',
     'acceptance.soak_s=0',
     `cameras=front=${picture}#loop=true`,
   ].flatMap((setting) => ['--set', setting])
@@ -87,6 +91,7 @@ async function updateThere(): Promise<Heard> {
       await systemClock.sleep(200)
       if (agent.exitCode !== null || systemClock.monotonicMs() - startMs > limitMs)
         throw new Error(`no detection from the emulated board: ${words()}`)
+      if (heard.refusal !== undefined) throw new Error(`the emulated board refused: ${heard.refusal}`)
     }
     return heard
   } finally {
@@ -106,6 +111,10 @@ function listen(connection: MqttConnection, heard: Heard): void {
   connection.subscribe([topics.deviceState(device, 'reported')], 1, ({ payload }) => {
     const { active } = parseReported(payload)
     if (active !== undefined) heard.active = active
+  })
+  connection.subscribe([topics.deviceState(device, 'deployment')], 1, ({ payload }) => {
+    const { error } = parseDeployment(payload)
+    if (error !== undefined) heard.refusal = `${error.code}: ${error.message}`
   })
   connection.subscribe([topics.deviceState(device, 'report')], 1, ({ payload }) => {
     const report = parseReport(payload)

@@ -41,8 +41,8 @@ export interface TrialsOptions {
 
 /** Behind the serving model, whose frames must not wait for a trial. */
 const niceness = 10
-/** Loading a large model from a slow card and its first run take seconds; an engine build takes minutes. */
-const stallMs = { cpu: 120_000, accelerator: 30 * 60_000 }
+/** An engine build takes minutes. */
+const engineStallMs = 30 * 60_000
 /** Share of the memory that is available when a trial begins that it may take. */
 const memoryShare = 0.8
 
@@ -197,7 +197,7 @@ async function limitsOf(options: TrialsOptions): Promise<TrialLimits> {
   const { condition } = await hardwareOf(options)
   const isCpuOnly = options.inference.providers.every((name) => name === 'cpu')
   return {
-    stallMs: isCpuOnly ? stallMs.cpu : stallMs.accelerator,
+    stallMs: isCpuOnly ? options.selection.trialStallS * 1000 : engineStallMs,
     memoryBytes: condition.memoryAvailableBytes * memoryShare,
     ...options.limits,
   }
