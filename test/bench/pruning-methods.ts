@@ -1,7 +1,8 @@
 /**
  * What each method of compression by channels and weights does to the reference model, as its command does it.
- * Run: node dist/test/bench/pruning-methods.js --out FOLDER [--pictures 250] [--images 32] [--write]
- * Each command runs as a user types it; rows that FOLDER/methods.json holds already are not measured again.
+ * Run: node dist/test/bench/pruning-methods.js --out FOLDER [--pictures 250] [--images 32] [--minutes 600] [--write]
+ * Each command runs as a user types it; rows that FOLDER/methods.json holds already are not measured again, and after --minutes no
+ * further one is begun: its cell stays empty.
  * --write puts the tables into config/compress/README.md, between its marks.
  */
 
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     out: { type: 'string' },
     images: { type: 'string', default: '32' },
     pictures: { type: 'string', default: '250' },
+    minutes: { type: 'string', default: '600' },
     write: { type: 'boolean', default: false },
   },
 })
@@ -51,7 +53,7 @@ keep('', reference)
 for (const group of methodGroups) {
   for (const method of group.methods) {
     const command = commandOf(group, method)
-    if (effects.has(command)) continue
+    if (effects.has(command) || performance.now() > 60_000 * Number(values.minutes)) continue
     const effect = await measure(command)
     keep(command, effect)
     console.log(command, JSON.stringify(effect))
@@ -119,7 +121,7 @@ function markdown(): string {
     const rows = group.methods.map((method) => {
       const { name, command, tests } = method
       const files = tests.map((file) => `\`${file}\``).join(', ')
-      return `| ${name} | \`${command.replace('PLAN', 'config/compress')}\` | ${files} | ${effectText(effects.get(commandOf(group, method))!)} |`
+      return `| ${name} | \`${command.replace('PLAN', 'config/compress')}\` | ${files} | ${effectText(effects.get(commandOf(group, method)))} |`
     })
     return [
       `### ${group.title}`,
@@ -136,7 +138,9 @@ function markdown(): string {
   return [head, ...sections].join('\n\n')
 }
 
-function effectText({ macsKept, zeros, brotliBytes, map }: Effect): string {
+function effectText(effect: Effect | undefined): string {
+  if (effect === undefined) return ''
+  const { macsKept, zeros, brotliBytes, map } = effect
   const parts = [
     ...(macsKept < 1 ? [`${(100 * macsKept).toFixed(0)} % MACs`] : []),
     ...(zeros > 0 ? [`${(100 * zeros).toFixed(0)} % zero`] : []),
