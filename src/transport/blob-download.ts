@@ -174,8 +174,7 @@ class BlobDownload {
   /** Asks for further chunks while there is room in the window and the pace allows it. */
   #fillWindow(): void {
     this.#closeAnswered()
-    const windowChunks = this.#options.windowChunks ?? 32
-    while (!this.#isOver && this.#hasRoom(windowChunks) && this.#isWithinPace()) {
+    while (!this.#isOver && this.#hasRoom() && this.#isWithinPace()) {
       const index = this.#waiting.pop()
       if (index === undefined) break
       this.#allowedBytes -= this.#sizeOf(index)
@@ -192,16 +191,25 @@ class BlobDownload {
     if (!this.#isOver && this.#open.size === 0 && this.#waiting.length === 0) this.#finish()
   }
 
+  get #windowChunks(): number {
+    return this.#options.windowChunks ?? 32
+  }
+
+  /** Chunks that were asked for and have not come. */
+  get #awaited(): number {
+    return this.#open.size - this.#writing
+  }
+
   /** The sink may be as far behind as the window is wide: the broker is not kept waiting for a disk, and memory is bounded. */
-  #hasRoom(chunks: number): boolean {
-    return this.#open.size - this.#writing < chunks && this.#open.size < 2 * chunks
+  #hasRoom(): boolean {
+    return this.#awaited < this.#windowChunks && this.#open.size < 2 * this.#windowChunks
   }
 
   /** Fills the window up when enough places are free for several topics to share a packet. */
   #refill(): void {
-    const windowChunks = this.#options.windowChunks ?? 32
-    const due = windowChunks - Math.min(refillChunks, Math.ceil(windowChunks / 4))
-    if (this.#open.size === 0 || this.#hasRoom(due + 1)) this.#fillWindow()
+    const free = this.#windowChunks - this.#awaited
+    const isDue = free >= Math.min(refillChunks, Math.ceil(this.#windowChunks / 4))
+    if (isDue || this.#open.size === 0) this.#fillWindow()
   }
 
   #closeAnswered(): void {

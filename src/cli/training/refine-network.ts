@@ -68,7 +68,7 @@ export async function refineNetwork(refinement: Refinement, log: TrainingLog): P
           keep: keepZeros(network),
           ...(simulated !== undefined && { see: simulated.see }),
         },
-        objective: objectiveOf(shape, refinement.useLabels, teacher && { ...teacher, features }),
+        objective: objectiveOf(shape, refinement.useLabels, teacher, features),
         runner,
         checkpoint: refinement.checkpoint,
         checkpointSteps: Math.max(1, Math.round(samples.length / batch)),
@@ -125,17 +125,18 @@ async function openTeacher(teacher: Graph, shape: HeadShape, runner: GraphRunner
   }
 }
 
-/** @param teacher with the feature maps of the pupil that are compared with its own */
+/** What is learned from a teacher: its heads, and where it looks at each level; `features` are the pupil's own feature maps. */
 function objectiveOf(
   shape: HeadShape,
   useLabels: boolean,
-  teacher: (Teacher & { readonly features: readonly string[] }) | undefined,
+  teacher: Teacher | undefined,
+  features: readonly string[],
 ): Objective {
-  const pairs = shape.levels.map(({ stride }, index) => ({
-    own: teacher?.features[index] ?? '',
-    teacher: teacher?.featureMaps[index] ?? '',
-    cells: (shape.inputWidth / stride) * (shape.inputHeight / stride),
-  }))
+  const pairs = (teacher?.featureMaps ?? []).map((map, level) => {
+    const { stride } = shape.levels[level]!
+    const cells = (shape.inputWidth / stride) * (shape.inputHeight / stride)
+    return { own: features[level]!, teacher: map, cells }
+  })
   return async ({ images, targets }, values) => {
     const byLabels = useLabels ? detectionLoss(shape, values, targets) : undefined
     if (teacher === undefined) return present(byLabels, 'a network learns from labels or from a teacher')

@@ -80,13 +80,7 @@ export function invertTriangle(factor: Float64Array, n: number): Float64Array {
   const columns = new Float64Array(n * n)
   for (let j = 0; j < n; j += 4) {
     const width = Math.min(4, n - j)
-    // A column that is not there is the last one once more.
-    const [x0, x1, x2, x3] = [0, 1, 2, 3].map((at) => (j + Math.min(at, width - 1)) * n) as [
-      number,
-      number,
-      number,
-      number,
-    ]
+    const [x0, x1, x2, x3] = fourRows(j, width, n)
     for (let i = j; i < n; i++) {
       let [s0, s1, s2, s3] = [0, 0, 0, 0]
       const row = i * n
@@ -116,12 +110,7 @@ export function invertFactor(factor: Float64Array, n: number): Float64Array {
     const own = i * n
     for (let j = 0; j <= i; j += 4) {
       const width = Math.min(4, i + 1 - j)
-      const [y0, y1, y2, y3] = [0, 1, 2, 3].map((at) => (j + Math.min(at, width - 1)) * n) as [
-        number,
-        number,
-        number,
-        number,
-      ]
+      const [y0, y1, y2, y3] = fourRows(j, width, n)
       let [s0, s1, s2, s3] = [0, 0, 0, 0]
       for (let k = i; k < n; k++) {
         const value = columns[own + k]!
@@ -138,4 +127,10 @@ export function invertFactor(factor: Float64Array, n: number): Float64Array {
     }
   }
   return inverse
+}
+
+/** Where the rows from `first` on begin; a row that is not there is the last of the `width` ones once more. */
+function fourRows(first: number, width: number, n: number): readonly [number, number, number, number] {
+  const start = (at: number): number => (first + Math.min(at, width - 1)) * n
+  return [start(0), start(1), start(2), start(3)]
 }
