@@ -96,6 +96,11 @@ function program(): Command {
   return root
 }
 
+// Whoever reads the results may stop early, as head does: that is no error, and nobody is left to tell.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
 try {
   await program().parseAsync()
 } catch (thrown) {

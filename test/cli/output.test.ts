@@ -59,3 +59,12 @@ t.test('columns line up', (t) => {
   t.equal(table([]), '')
   t.end()
 })
+
+t.test('a reader that stops early ends the program without a word', (t) => {
+  const main = join(projectRoot, 'dist', 'src', 'cli', 'main.js')
+  const program = '"$0" "$1" check-config --reference | true; echo "${PIPESTATUS[0]}"'
+  const { stdout, stderr } = spawnSync('bash', ['-c', program, process.execPath, main], { encoding: 'utf8' })
+  t.equal(stderr, '')
+  t.equal(stdout, '0\n')
+  t.end()
+})
