@@ -45,8 +45,8 @@ export async function refineNetwork(refinement: Refinement, log: TrainingLog): P
   const { network, simulated, samples, batch, steps, runner } = refinement
   const shape = headShape(network, batch)
   const size = { width: shape.inputWidth, height: shape.inputHeight }
+  const features = refinement.teacher === undefined ? [] : neckValues(network, shape.levels)
   const teacher = refinement.teacher && (await openTeacher(refinement.teacher, shape, runner))
-  const features = teacher === undefined ? [] : neckValues(network, shape.levels)
   const deployed = (trained: Graph): Graph => deployNetwork(trained, network)
   try {
     const trained = await trainNetwork(
