@@ -1,4 +1,4 @@
-// Bundles the dashboard's page into dist/src/dashboard/page: three files that any static server can serve.
+// Bundles the dashboard's page into dist/src/dashboard/page: four files that any static server can serve.
 // Invariant: the page refers to nothing but its own files.
 import { build } from 'esbuild'
 import { copyFileSync, mkdirSync } from 'node:fs'
@@ -10,17 +10,21 @@ const source = join(root, 'src', 'dashboard', 'page')
 const target = join(root, 'dist', 'src', 'dashboard', 'page')
 
 mkdirSync(target, { recursive: true })
-await build({
-  entryPoints: [join(source, 'page.tsx'), join(source, 'page.css')],
+const options = {
   outdir: target,
   tsconfig: join(source, 'tsconfig.json'),
   bundle: true,
-  inject: [join(source, 'prompt-timers.ts')],
   minify: true,
   format: 'esm',
   platform: 'browser',
   target: 'es2023',
   legalComments: 'none',
   logLevel: 'warning',
+}
+await build({ ...options, entryPoints: [join(source, 'page.tsx'), join(source, 'page.css')] })
+await build({
+  ...options,
+  entryPoints: [join(source, 'link-worker.ts')],
+  inject: [join(source, 'prompt-timers.ts')],
 })
 copyFileSync(join(source, 'index.html'), join(target, 'index.html'))

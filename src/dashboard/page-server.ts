@@ -33,11 +33,13 @@ export const contentPolicy = [
   "form-action 'none'",
   "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
+  'trusted-types link-worker',
 ].join('; ')
 
 const files = new Map([
   ['/', { name: 'index.html', type: 'text/html; charset=utf-8' }],
   ['/page.js', { name: 'page.js', type: 'text/javascript; charset=utf-8' }],
+  ['/link-worker.js', { name: 'link-worker.js', type: 'text/javascript; charset=utf-8' }],
   ['/page.css', { name: 'page.css', type: 'text/css; charset=utf-8' }],
 ])
 

@@ -64,7 +64,7 @@ try {
 
 async function weigh(): Promise<void> {
   let [plainBytes, packedBytes] = [0, 0]
-  for (const path of ['', 'page.js', 'page.css']) {
+  for (const path of ['', 'page.js', 'link-worker.js', 'page.css']) {
     const content = Buffer.from(await (await fetch(server.url + path)).arrayBuffer())
     plainBytes += content.byteLength
     packedBytes += gzipSync(content).byteLength

@@ -47,6 +47,7 @@ t.test('the page, its script and its style are served, packed, under a strict po
   for (const [path, type] of [
     ['/', 'text/html'],
     ['/page.js', 'text/javascript'],
+    ['/link-worker.js', 'text/javascript'],
     ['/page.css', 'text/css'],
   ] as const) {
     const plain = await ask(url, path)

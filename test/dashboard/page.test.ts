@@ -173,6 +173,49 @@ t.test('a fleet, a camera up close, a rollout and a rollback', { skip }, async (
   )
 })
 
+t.test('a long fleet: rows that scrolling uses again', { skip }, async (t) => {
+  const { connection, server, tab } = await stage(t)
+  const fleet = new SimulatedFleet(connection, topics, 300)
+  t.teardown(() => {
+    fleet.stop()
+  })
+  await fleet.introduce()
+  await tab.page.goto(pageAt(server))
+  await tab.says('300 devices')
+  const rowsInOrder = `[...document.querySelectorAll('.table-body .row')].map((row) => ({
+    index: Number(row.getAttribute('aria-rowindex')) - 2, name: row.querySelector('.device-link').textContent,
+    top: Math.round(row.getBoundingClientRect().top - document.querySelector('.table-body').getBoundingClientRect().top) }))`
+  const collator = new Intl.Collator('en', { numeric: true })
+  const names = fleet.devices.map(({ name }) => name).sort(collator.compare)
+  const isInOrder = `${rowsInOrder}.every(({ index }, at, rows) => at === 0 || index === rows[at - 1].index + 1)`
+  for (const share of [0.3, 0.31, 1, 0.5, 0]) {
+    await tab.evaluate(`scrollTo(0, ${share} * (document.documentElement.scrollHeight - innerHeight))`)
+    await tab.until(
+      `rows at ${share} cover the window`,
+      `${rowsInOrder}.some(({ index }) => index === Math.floor(${share} * 299))`,
+    )
+    await tab.until(`rows at ${share} rest in the order of the Tab key`, isInOrder)
+    const rows = await tab.evaluate<{ index: number; name: string; top: number }[]>(rowsInOrder)
+    const height = rows[1]!.top - rows[0]!.top
+    t.ok(height > 20)
+    t.same(
+      rows,
+      rows.map(({ index }) => ({ index, name: names[index], top: index * height })),
+      `rows at ${share} are those of their places`,
+    )
+  }
+  const focused = `document.activeElement.textContent`
+  await tab.evaluate(`document.querySelectorAll('.device-link')[8].focus()`)
+  t.equal(await tab.evaluate(focused), names[8])
+  await tab.evaluate('scrollTo(0, 120)')
+  await tab.until('at rest', `scrollY === 120 && ${isInOrder}`)
+  t.equal(await tab.evaluate(focused), names[8], 'in sight it keeps the focus')
+  await tab.evaluate('scrollTo(0, 6000)')
+  await tab.until('the focused device is gone', `!document.body.innerText.includes('${names[8]!}')`)
+  t.equal(await tab.evaluate('document.activeElement.className'), '', 'and no other device gets it')
+  t.same(tab.problems, [])
+})
+
 t.test('a real agent: from nothing to live boxes, killed and back', { skip }, async (t) => {
   const { folder, broker, server, tab } = await stage(t, { 'parts.onnx': readExport('opset17-slim') })
   await runCommand(t, ['keygen', join(folder, 'keys', 'fleet')])

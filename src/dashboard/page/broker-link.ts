@@ -1,34 +1,20 @@
 /**
- * The page's connection to the broker: opens it, opens it again, and says what it is doing in words.
+ * The page's connection to the broker: opens it, opens it again, and says what it is doing. Runs in the page's worker.
  *
- *     idle -> connecting -> online -> lost -> connecting ...
- *                  \-> refused (credentials: waits for a person)
- *                  \-> unreachable -> connecting ...
+ *     connecting -> online -> lost -> connecting ...
+ *              \-> refused (credentials: waits for a person)
+ *              \-> unreachable -> connecting ...
  *
  * Invariant: at most one client exists; subscriptions are told again after every connect. All subscriptions have QoS 0:
  * brokers drop QoS 1 messages beyond a queue, and a large fleet's retained state is longer than that.
  */
 
 import mqtt, { type MqttClient } from 'mqtt'
-import { signal } from '@preact/signals'
 import { backoffDelayMs } from '../../base/backoff.js'
 import { seededRandom } from '../../base/random.js'
 import type { Incoming } from '../fleet/inbox.js'
 import { after, wallMs } from './browser-clock.js'
-
-/** Where the page connects to. */
-export interface BrokerSettings {
-  readonly url: string
-  readonly root: string
-  readonly username: string
-  readonly password: string
-}
-
-/** What the connection is doing. */
-export type LinkState =
-  | { readonly kind: 'idle' | 'connecting' | 'online' }
-  | { readonly kind: 'lost' | 'unreachable'; readonly retryAtMs: number }
-  | { readonly kind: 'refused'; readonly reason: string }
+import type { BrokerSettings, LinkState } from './link-messages.js'
 
 const backoff = { firstMs: 1000, capMs: 15_000 }
 const connectTimeoutMs = 10_000
@@ -38,9 +24,13 @@ const lastingCodes = new Set([4, 5, 0x86, 0x87, 0x8a])
 /** CONNACK codes of a broker that does not speak MQTT 5. */
 const versionCodes = new Set([1, 0x84])
 
+interface Listener {
+  readonly onMessage: (message: Incoming) => void
+  readonly onState: (state: LinkState) => void
+}
+
 export class BrokerLink {
-  readonly state = signal<LinkState>({ kind: 'idle' })
-  readonly #onMessage: (message: Incoming) => void
+  readonly #listener: Listener
   readonly #filters = new Map<string, number>()
   readonly #random = seededRandom(wallMs())
   #client: MqttClient | undefined
@@ -50,41 +40,37 @@ export class BrokerLink {
   #version: 4 | 5 = 5
   #wasOnline = false
 
-  constructor(onMessage: (message: Incoming) => void) {
-    this.#onMessage = onMessage
+  constructor(listener: Listener) {
+    this.#listener = listener
   }
 
   /** Connects to another broker, or to the same again at once. */
   open(settings: BrokerSettings): void {
-    this.close()
+    this.#cancelRetry?.()
+    this.#dropClient()
+    this.#attempt = 0
+    this.#wasOnline = false
     this.#settings = settings
     this.#version = 5
     this.#connect()
   }
 
-  close(): void {
-    this.#cancelRetry?.()
-    this.#dropClient()
-    this.#attempt = 0
-    this.#wasOnline = false
-    this.state.value = { kind: 'idle' }
-  }
-
-  /** Listens to `filters` until the returned function is called. */
-  listen(filters: readonly string[]): () => void {
+  /** Listens to `filters` until they are left as often as they were listened to. */
+  listen(filters: readonly string[]): void {
     for (const filter of filters) {
       const listeners = this.#filters.get(filter) ?? 0
       this.#filters.set(filter, listeners + 1)
       if (listeners === 0) this.#subscribe([filter])
     }
-    return () => {
-      for (const filter of filters) {
-        const left = (this.#filters.get(filter) ?? 1) - 1
-        if (left > 0) this.#filters.set(filter, left)
-        else {
-          this.#filters.delete(filter)
-          if (this.#client?.connected === true) this.#client.unsubscribe(filter)
-        }
+  }
+
+  leave(filters: readonly string[]): void {
+    for (const filter of filters) {
+      const left = (this.#filters.get(filter) ?? 1) - 1
+      if (left > 0) this.#filters.set(filter, left)
+      else {
+        this.#filters.delete(filter)
+        if (this.#client?.connected === true) this.#client.unsubscribe(filter)
       }
     }
   }
@@ -97,7 +83,7 @@ export class BrokerLink {
   #connect(): void {
     const settings = this.#settings
     if (settings === undefined) return
-    this.state.value = { kind: 'connecting' }
+    this.#listener.onState({ kind: 'connecting' })
     let client: MqttClient
     try {
       client = mqtt.connect(settings.url, {
@@ -112,7 +98,10 @@ export class BrokerLink {
       })
     } catch {
       // An address that the browser refuses, such as ws: on an https: page.
-      this.state.value = { kind: 'refused', reason: 'This browser may not open that address from this page.' }
+      this.#listener.onState({
+        kind: 'refused',
+        reason: 'This browser may not open that address from this page.',
+      })
       return
     }
     this.#client = client
@@ -120,13 +109,14 @@ export class BrokerLink {
     client.on('connect', () => {
       this.#attempt = 0
       this.#wasOnline = true
-      this.state.value = { kind: 'online' }
+      this.#listener.onState({ kind: 'online' })
       this.#subscribe([...this.#filters.keys()])
     })
     client.on('message', (topic, payload, packet) => {
-      this.#onMessage({
+      // A copy: the payload is a view into what the socket read, which would travel along whole.
+      this.#listener.onMessage({
         topic,
-        payload: payload as unknown as Uint8Array<ArrayBuffer>,
+        payload: new Uint8Array(payload),
         isRetained: packet.retain,
       })
     })
@@ -143,7 +133,7 @@ export class BrokerLink {
   #afterClose(code: number | undefined): void {
     if (code !== undefined && lastingCodes.has(code)) {
       const reason = 'The broker refused the name or the password.'
-      this.state.value = { kind: 'refused', reason }
+      this.#listener.onState({ kind: 'refused', reason })
       return
     }
     if (code !== undefined && versionCodes.has(code) && this.#version === 5) {
@@ -152,10 +142,10 @@ export class BrokerLink {
       return
     }
     const delayMs = backoffDelayMs(this.#attempt++, backoff, this.#random)
-    this.state.value = {
+    this.#listener.onState({
       kind: this.#wasOnline ? 'lost' : 'unreachable',
       retryAtMs: wallMs() + delayMs,
-    }
+    })
     this.#cancelRetry = after(delayMs, () => {
       this.#connect()
     })

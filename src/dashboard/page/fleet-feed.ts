@@ -1,15 +1,16 @@
 /**
- * Joins the broker, the inbox and the store, and tells the views when to look again.
+ * Joins the worker's link to the broker and the store, and tells the views when to look again.
  * Invariant: reading messages takes a bounded share of the main thread; views look at most a few times a second.
  */
 
 import { signal } from '@preact/signals'
 import { rowOf, type FleetRow } from '../fleet/fleet-row.js'
 import { FleetStore } from '../fleet/fleet-store.js'
-import { Inbox, type Incoming } from '../fleet/inbox.js'
+import type { Incoming } from '../fleet/inbox.js'
 import { type Topic, parseTopic, topicsBelow, type Topics } from '../../protocol/topics.js'
-import { BrokerLink, type BrokerSettings } from './broker-link.js'
 import { every, monotonicMs, wallMs } from './browser-clock.js'
+import type { BrokerSettings } from './link-messages.js'
+import { WorkerLink } from './worker-link.js'
 
 const slicePeriodMs = 40
 const sliceMs = 10
@@ -18,29 +19,34 @@ const lookPeriodMs = 400
 /** Hears the messages of an opened device that are not part of the fleet's state. */
 export type CloseUpListener = (topic: Topic, payload: Uint8Array<ArrayBuffer>) => void
 
-/** What only an open view of one device reads; all else goes to the store of the fleet. */
-const closeUpKinds: ReadonlySet<string> = new Set(['detections', 'preview', 'response', 'manifest'])
-
 export class FleetFeed {
-  readonly link: BrokerLink
+  readonly link: WorkerLink
   /** Rises when views should look again. */
   readonly #changes = signal(0)
   readonly settings = signal<BrokerSettings | undefined>(undefined)
   store = new FleetStore('')
   topics: Topics | undefined
-  readonly #inbox = new Inbox()
   readonly #rows = new Map<string, { revision: number; atMs: number; row: FleetRow }>()
   readonly #closeUps = new Set<CloseUpListener>()
   #endListening: (() => void) | undefined
+  /** Messages that came and were not read yet, the next at the end. */
+  #unread: Incoming[] = []
   #shownRevision = -1
   #looks = 0
 
   constructor() {
-    this.link = new BrokerLink((message) => {
-      this.#receive(message)
+    this.link = new WorkerLink({
+      onFleet: (messages) => {
+        this.#unread = messages.toReversed()
+        this.#readSlice()
+      },
+      onCloseUp: (message) => {
+        this.#lookCloser(message)
+      },
     })
     every(slicePeriodMs, () => {
-      this.#readSlice()
+      if (this.#unread.length > 0) this.#readSlice()
+      else this.link.take()
     })
     every(lookPeriodMs, () => {
       this.#look()
@@ -51,7 +57,7 @@ export class FleetFeed {
   open(settings: BrokerSettings): void {
     const topics = topicsBelow(settings.root)
     this.#endListening?.()
-    this.#inbox.clear()
+    this.#unread = []
     this.#rows.clear()
     this.store = new FleetStore(settings.root)
     this.topics = topics
@@ -96,25 +102,18 @@ export class FleetFeed {
     }
   }
 
-  #receive(message: Incoming): void {
-    const { root } = this.topics ?? {}
-    if (root === undefined) return
-    const topic = parseTopic(root, message.topic)
-    if (topic === undefined) return
-    if (closeUpKinds.has(topic.kind)) for (const listener of this.#closeUps) listener(topic, message.payload)
-    else this.#inbox.put(message, topic.kind !== 'report' && topic.kind !== 'deployment')
+  #lookCloser(message: Incoming): void {
+    const topic = this.topics && parseTopic(this.topics.root, message.topic)
+    if (topic !== undefined) for (const listener of this.#closeUps) listener(topic, message.payload)
   }
 
   #readSlice(): void {
-    if (this.#inbox.size === 0) return
-    const endMs = monotonicMs() + sliceMs
-    const arrival = { wallMs: wallMs(), monotonicMs: monotonicMs() }
-    this.#inbox.drain(
-      (message) => {
-        this.store.receive(message, arrival)
-      },
-      () => monotonicMs() > endMs,
-    )
+    const startMs = monotonicMs()
+    const arrival = { wallMs: wallMs(), monotonicMs: startMs }
+    for (let count = 1; this.#unread.length > 0; count++) {
+      this.store.receive(this.#unread.pop()!, arrival)
+      if (count % 8 === 0 && monotonicMs() - startMs > sliceMs) return
+    }
   }
 
   /** Also looks when nothing came for a while: time makes devices silent. */

@@ -1,6 +1,7 @@
-/** One device in the table. Invariant: says in words what it says in colour. */
+/** One device in the table. Invariant: says in words what it says in colour; focus is never handed on to another device. */
 
 import type { VNode } from 'preact'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { driftShift, type FleetRow, isDeploying } from '../fleet/fleet-row.js'
 import { figure, milliseconds, percent, words } from '../fleet/format.js'
 import type { Samples } from '../fleet/samples.js'
@@ -15,6 +16,13 @@ interface Props {
 const hotC = 80
 
 export function FleetTableRow({ row, index, top, samples }: Props): VNode {
+  const link = useRef<HTMLAnchorElement>(null)
+  useLayoutEffect(
+    () => () => {
+      link.current?.blur()
+    },
+    [row.name],
+  )
   return (
     <div
       role="row"
@@ -24,7 +32,12 @@ export function FleetTableRow({ row, index, top, samples }: Props): VNode {
     >
       <div role="cell" class="cell cell-name">
         <span class="dot" aria-hidden="true" />
-        <a class="device-link" data-index={index} href={`#/device/${encodeURIComponent(row.name)}`}>
+        <a
+          ref={link}
+          class="device-link"
+          data-index={index}
+          href={`#/device/${encodeURIComponent(row.name)}`}
+        >
           {row.name}
         </a>
         {row.status !== 'online' && <span class="badge">{row.status}</span>}

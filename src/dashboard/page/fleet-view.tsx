@@ -76,15 +76,14 @@ export function FleetView({ feed }: { readonly feed: FleetFeed }): VNode {
       ) : (
         <VirtualList
           count={listed.length}
+          nameOf={(index) => listed[index]!.name}
           label="Devices"
           columnCount={columns.length}
           head={<TableHead />}
-          renderRow={(index, top) => {
+          renderRow={(index, { slot, top }) => {
             const row = listed[index]!
             const device = feed.store.devices.get(row.name)
-            return (
-              <FleetTableRow key={row.name} row={row} index={index} top={top} samples={device?.samples} />
-            )
+            return <FleetTableRow key={slot} row={row} index={index} top={top} samples={device?.samples} />
           }}
         />
       )}

@@ -3,7 +3,7 @@
 import { useSignal } from '@preact/signals'
 import type { VNode } from 'preact'
 import { useEffect } from 'preact/hooks'
-import type { LinkState } from './broker-link.js'
+import type { LinkState } from './link-messages.js'
 import { every, wallMs } from './browser-clock.js'
 import type { FleetFeed } from './fleet-feed.js'
 

@@ -4,7 +4,7 @@ import { signal, useComputed, useSignal, useSignalEffect } from '@preact/signals
 import { render, type VNode } from 'preact'
 import { useEffect, useMemo } from 'preact/hooks'
 import { defaultRoot } from '../../protocol/topics.js'
-import type { BrokerSettings } from './broker-link.js'
+import type { BrokerSettings } from './link-messages.js'
 import { ConnectForm } from './connect-form.js'
 import { DeviceView } from './device-view.js'
 import { FleetFeed } from './fleet-feed.js'

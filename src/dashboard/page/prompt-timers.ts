@@ -1,8 +1,8 @@
 /**
- * Timers of the page in place of the browser's own: the build puts them where scripts say `setTimeout`.
+ * Timers of the page's worker in place of the browser's own: the build puts them where scripts say `setTimeout`.
  * A browser lets nested timers of 0 ms wait for 4 ms (HTML standard, "timer initialization steps"); the MQTT client takes
- * several of them for each message, which would hold the page to some 40 messages a second.
- * Invariant: a task is a task of its own here as well: input and drawing come in between.
+ * several of them for each message, which would hold it to some 40 messages a second.
+ * Invariant: a task is a task of its own here as well: messages of the page come in between.
  */
 
 type Task = () => void
@@ -26,7 +26,7 @@ export function setTimeout<T extends readonly unknown[]>(
   const task: Task = () => {
     action(...args)
   }
-  if (delayMs > 0) return window.setTimeout(task, delayMs)
+  if (delayMs > 0) return self.setTimeout(task, delayMs)
   const id = --lastId
   waiting.set(id, task)
   channel.port2.postMessage(id)
@@ -35,5 +35,5 @@ export function setTimeout<T extends readonly unknown[]>(
 
 /** As the browser's, for both kinds. */
 export function clearTimeout(id?: number): void {
-  if (id === undefined || !waiting.delete(id)) window.clearTimeout(id)
+  if (id === undefined || !waiting.delete(id)) self.clearTimeout(id)
 }

@@ -1,55 +1,79 @@
 /**
- * Only the rows in sight exist. Invariant: the scroll bar is that of the whole list; the focused row keeps its focus
- * while it is in sight.
+ * Only the rows in sight exist, and rows that leave one end come back at the other: scrolling makes no elements.
+ * Invariant: the scroll bar is that of the whole list; a row in sight keeps its element and with it its focus; at rest
+ * elements lie in the order of the rows, which is the order of the Tab key.
  */
 
 import { useSignal } from '@preact/signals'
 import type { VNode } from 'preact'
 import { useLayoutEffect, useRef } from 'preact/hooks'
+import { RowSlots } from '../fleet/row-slots.js'
+import { after } from './browser-clock.js'
 
 interface Props {
   readonly count: number
-  readonly renderRow: (index: number, top: number) => VNode
+  /** What a row is of, so that it can be told when it moves. */
+  readonly nameOf: (index: number) => string
+  /** A row with `slot` as its key. */
+  readonly renderRow: (index: number, place: { readonly slot: number; readonly top: number }) => VNode
   readonly label: string
   readonly columnCount: number
   readonly head: VNode
 }
 
 const overscan = 6
+const restMs = 150
 
-export function VirtualList({ count, renderRow, label, columnCount, head }: Props): VNode {
+export function VirtualList({ count, nameOf, renderRow, label, columnCount, head }: Props): VNode {
+  const slots = useRef(new RowSlots())
   const list = useRef<HTMLDivElement>(null)
   const rowHeight = useSignal(48)
   const first = useSignal(0)
-  const last = useSignal(40)
-  const look = (): void => {
-    const element = list.current
-    if (element === null) return
-    const height = Number.parseFloat(getComputedStyle(element).getPropertyValue('--row'))
-    if (height > 0) rowHeight.value = height
-    const top = -element.getBoundingClientRect().top
-    first.value = Math.max(0, Math.floor(top / rowHeight.value) - overscan)
-    last.value = Math.ceil((top + innerHeight) / rowHeight.value) + overscan
-  }
+  const shown = useSignal(40)
+  const isMoving = useSignal(false)
   useLayoutEffect(() => {
-    look()
-    addEventListener('scroll', look, { passive: true })
-    addEventListener('resize', look)
+    const look = (): void => {
+      const top = -(list.current?.getBoundingClientRect().top ?? 0)
+      first.value = Math.max(0, Math.floor(top / rowHeight.value) - overscan)
+    }
+    const measure = (): void => {
+      if (list.current === null) return
+      const height = Number.parseFloat(getComputedStyle(list.current).getPropertyValue('--row'))
+      if (height > 0) rowHeight.value = height
+      shown.value = Math.ceil(innerHeight / rowHeight.value) + 2 * overscan + 1
+      look()
+    }
+    let cancelRest: (() => void) | undefined
+    const scroll = (): void => {
+      cancelRest?.()
+      cancelRest = after(restMs, () => {
+        isMoving.value = false
+      })
+      isMoving.value = true
+      look()
+    }
+    measure()
+    addEventListener('scroll', scroll, { passive: true })
+    addEventListener('resize', measure)
     return () => {
-      removeEventListener('scroll', look)
-      removeEventListener('resize', look)
+      cancelRest?.()
+      removeEventListener('scroll', scroll)
+      removeEventListener('resize', measure)
     }
   }, [])
-  const rows: VNode[] = []
-  for (let index = first.value; index < Math.min(count, last.value); index++)
-    rows.push(renderRow(index, index * rowHeight.value))
+  const start = Math.min(first.value, Math.max(0, count - shown.value))
+  const indexes = Array.from({ length: Math.min(shown.value, count) }, (_, place) => start + place)
+  const places = slots.current
+    .assign(indexes.map(nameOf))
+    .map((slot, place) => ({ slot, index: start + place }))
+  if (isMoving.value) places.sort((one, other) => one.slot - other.slot)
   return (
     <div class="table" role="table" aria-label={label} aria-rowcount={count + 1} aria-colcount={columnCount}>
       <div role="rowgroup" class="table-head">
         {head}
       </div>
       <div ref={list} role="rowgroup" class="table-body" style={{ height: `${count * rowHeight.value}px` }}>
-        {rows}
+        {places.map(({ index, slot }) => renderRow(index, { slot, top: index * rowHeight.value }))}
       </div>
     </div>
   )
