@@ -16,11 +16,17 @@ export const CHUNK_RECORD_HEADER_BYTES = 16
 export const CHUNK_RECORD_ENTRY_BYTES = 8
 const TAG_BYTES = 8
 
+const tags = new WeakMap<Blob, Buffer>()
+
 /** Binds a record to the blob and to its chunk grid: another grid makes another tag. */
 function tagOf(blob: Blob): Buffer {
+  const known = tags.get(blob)
+  if (known !== undefined) return known
   const hash = createHash('sha256').update(`${blob.sha256} ${blob.sizeBytes} ${blob.chunkSizeBytes}`)
   for (const digest of blob.chunks) hash.update(digest)
-  return hash.digest().subarray(0, TAG_BYTES)
+  const tag = hash.digest().subarray(0, TAG_BYTES)
+  tags.set(blob, tag)
+  return tag
 }
 
 function checkOf(tag: Uint8Array, index: number): number {

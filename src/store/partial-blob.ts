@@ -10,7 +10,6 @@ import { invariant } from '../base/assert.js'
 import { writeErrorFrom } from '../base/atomic-file.js'
 import { AgentError } from '../base/errors.js'
 import {
-  CHUNK_RECORD_ENTRY_BYTES,
   chunkLengthOf,
   decodeChunkRecord,
   encodeChunkEntries,
@@ -21,7 +20,7 @@ import type { FileSystem, OpenFile } from './fs.js'
 import type { Blob } from '../protocol/blob.js'
 import type { StoreLayout } from './layout.js'
 import { Turns } from './turns.js'
-import { digestOfFile, readWholeFile, replaceFile } from './whole-file.js'
+import { digestOfFile, readWholeFile } from './whole-file.js'
 
 /**
  * Chunks are synced and recorded in groups of at least so many bytes, one group after the other, while further chunks come:
@@ -88,14 +87,11 @@ export class PartialBlob {
         await files.remove(recordPath)
         await files.syncFolder(layout.partialFolder)
       }
-      // Size and name of the data are synced with the record: without them the download begins anew.
       const data = await files.open(dataPath, 'update')
       await data.truncate(blob.sizeBytes)
-      if (known === undefined) await replaceFile(files, recordPath, encodeChunkRecordHeader(blob))
       const record = await files.open(recordPath, 'update')
-      const intactBytes = known?.intactBytes ?? encodeChunkRecordHeader(blob).byteLength
+      const { held, intactBytes } = known ?? { held: new Set<number>(), intactBytes: 0 }
       await record.truncate(intactBytes)
-      const held = known?.held ?? new Set<number>()
       return new PartialBlob(files, layout, blob, { data, record, held, recordBytes: intactBytes, onClose })
     } catch (thrown) {
       throw writeErrorFrom(thrown, dataPath)
@@ -248,9 +244,14 @@ export class PartialBlob {
     this.#unrecordedBytes = 0
     await this.#openData().sync()
     const file = this.#recordFile!
-    await file.write(encodeChunkEntries(this.blob, indexes), this.#recordBytes)
+    const isFirst = this.#recordBytes === 0
+    const entries = encodeChunkEntries(this.blob, indexes)
+    const bytes = isFirst ? Buffer.concat([encodeChunkRecordHeader(this.blob), entries]) : entries
+    await file.write(bytes, this.#recordBytes)
     await file.sync()
-    this.#recordBytes += indexes.length * CHUNK_RECORD_ENTRY_BYTES
+    // Until the names of both files are synced a power cut makes the download begin anew.
+    if (isFirst) await this.#files.syncFolder(this.#layout.partialFolder)
+    this.#recordBytes += bytes.byteLength
     for (const index of indexes) this.#unrecorded.delete(index)
   }
 
@@ -287,9 +288,9 @@ export class PartialBlob {
     }
     await this.#inOrder(this.#recordTurns, async () => {
       const record = this.#recordFile!
-      await record.truncate(encodeChunkRecordHeader(this.blob).byteLength)
+      await record.truncate(0)
       await record.sync()
-      this.#recordBytes = encodeChunkRecordHeader(this.blob).byteLength
+      this.#recordBytes = 0
       for (const index of lostChunks) this.#held.delete(index)
       for (const index of kept) this.#unrecorded.add(index)
       await this.#record()

@@ -27,6 +27,7 @@ import type { Graph } from '../../src/onnx/graph.js'
 import { importModel } from '../../src/onnx/import-model.js'
 import { writePage } from '../helpers/generated-page.js'
 import { graphRunner } from '../../src/cli/compress/graph-runner.js'
+import { machineTarget } from '../../src/cli/compress/machine-target.js'
 import { shared } from '../helpers/paths.js'
 import { ratioInTurns, type SpeedComparison } from '../helpers/ratio-in-turns.js'
 import { type Accuracy, differenceTo, ValidationPictures } from '../helpers/validation.js'
@@ -83,6 +84,7 @@ const ports = { runner, images, gradients: gradientSource(runner, images, () => 
 const measured: Measurements = { scores: new Map() }
 const probes = readJson(sensitivityFile) as [string, Probe[]][] | undefined
 if (probes !== undefined) measured.sensitivity = new Map(probes)
+const target = int8Target(await machineTarget())
 const referenceFile = join(folder, 'reference.json')
 let reference: Accuracy | undefined
 let unpruned = readJson(referenceFile) as number | undefined
@@ -146,7 +148,7 @@ async function int8Of(pruned: Graph): Promise<Int8Row> {
 }
 
 async function quantized(float: Graph): Promise<Graph> {
-  const options = { target: int8Target('x64-vnni'), method: 'silu', biasCorrection: true } as const
+  const options = { target, method: 'silu', rounding: 'nearest', biasCorrection: true } as const
   const observations = await calibrate(float, options, ports.runner, ports.images)
   return quantize(float, observations, options).graph
 }
@@ -204,7 +206,7 @@ function markdown(list: readonly Row[]): string {
         `|${' --- |'.repeat(11)}`,
         ...lines,
       ].join('\n'),
-      `Machine: ${cpus()[0]!.model}, ${cpus().length} threads, Node ${process.version}.`,
+      `Integers are those of target ${target.name}, rounded to the nearest. Machine: ${cpus()[0]!.model}, ${cpus().length} threads, Node ${process.version}.`,
     ].join('\n\n') + '\n'
   )
 }

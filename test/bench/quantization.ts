@@ -2,14 +2,14 @@
  * What quantisation costs and gives on the reference model: calibration methods, bits of the weights, speed beside
  * float and the peers.
  * Threads do not spin while they wait: with many sessions open, those of one would take the cores of another.
- * Run: npm run bench:quantization [-- --only methods,bits,speed,peers] [--keep FOLDER] [--peer FILE ...]
+ * Run: npm run bench:quantization [-- --target x64-vnni] [--only methods,bits,speed,peers] [--keep FOLDER] [--peer FILE ...]
  *      [--pictures 250] [--bit-pictures 100] [--rounds 40] [--method silu,mse] [--bits 8,4]
- * The tables go between the marks of test/bench/quantization.md. Rows that FOLDER/rows.json holds are not measured
- * again, so the tables may be made in parts.
+ * The target is that of this machine unless given. The tables go between its marks of test/bench/quantization.md. Rows
+ * that FOLDER/rows.json holds are not measured again, so the tables may be made in parts.
  */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpus, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../../src/base/clock.js'
@@ -29,6 +29,7 @@ import { letterbox } from '../../src/yolo/letterbox.js'
 import { describeModel } from '../../src/yolo/model-description.js'
 import { writeSection } from '../helpers/generated-page.js'
 import { graphRunner } from '../../src/cli/compress/graph-runner.js'
+import { machineTarget } from '../../src/cli/compress/machine-target.js'
 import { imagesIn } from '../helpers/calibration-images.js'
 import { projectRoot, shared } from '../helpers/paths.js'
 import { type Accuracy, differenceTo, ValidationPictures } from '../helpers/validation.js'
@@ -61,7 +62,8 @@ interface Rows {
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: 'methods,bits,speed,peers' },
-    keep: { type: 'string', default: join(tmpdir(), 'yolo-edge-bench-quantization') },
+    target: { type: 'string' },
+    keep: { type: 'string' },
     peer: { type: 'string', multiple: true, default: [] },
     pictures: { type: 'string', default: '250' },
     'bit-pictures': { type: 'string', default: '100' },
@@ -71,15 +73,16 @@ const { values } = parseArgs({
   },
 })
 const document = join(projectRoot, 'test', 'bench', 'quantization.md')
-mkdirSync(values.keep, { recursive: true })
-const rowsFile = join(values.keep, 'rows.json')
+const target = int8Target(values.target ?? (await machineTarget()))
+const keep = values.keep ?? join(tmpdir(), 'yolo-edge-bench-quantization', target.name)
+mkdirSync(keep, { recursive: true })
+const rowsFile = join(keep, 'rows.json')
 const rows: Rows = existsSync(rowsFile)
   ? (JSON.parse(readFileSync(rowsFile, 'utf8')) as Rows)
   : { methods: {}, bits: {}, peers: {}, speed: {} }
 const sections = values.only.split(',')
 const floatBytes = readFileSync(shared('models', 'yolov8n.onnx'))
 const edge = toEdgeForm(importModel(floatBytes))
-const target = int8Target('x64-vnni')
 const images = imagesIn(shared('coco', 'calib', 'images'))
 const peerFiles = [
   ...readdirSync(shared('models', 'peers'))
@@ -218,22 +221,43 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 async function save(what: string): Promise<void> {
   console.log(what)
   writeFileSync(rowsFile, JSON.stringify(rows, undefined, 1))
-  await writeSection(document, 'tables', tables())
+  await writeSection(document, target.name, tables())
 }
 
 function tables(): string {
+  const speeds = Object.entries(rows.speed)
+  const part = (title: string, lines: readonly string[], rowCount: number): string[] =>
+    rowCount === 0 ? [] : ['', `### ${title}`, '', ...lines]
+  const { float, methods, bits, peers } = rows
   return [
-    '## Calibration methods\n',
-    accuracyTable('method', [['float export', rows.float], ...Object.entries(rows.methods)], rows.float),
-    '\n## Bits of a weight\n',
-    'Weights rounded by channel, activations in float.\n',
-    accuracyTable('bits, scheme, rounding', Object.entries(rows.bits), rows.bits['float']),
-    '\n## Other int8 files\n',
-    accuracyTable('file', Object.entries(rows.peers), rows.float),
-    '\n## Speed\n',
-    'Milliseconds a frame (median), from a uint8 frame to boxes, and how many times as fast as the float export: ' +
-      'the median of interleaved rounds, with the middle half of them.\n',
-    ...Object.entries(rows.speed).flatMap(([name, list]) => [`\n### ${name}\n`, speedTable(list)]),
+    `Machine: ${cpus()[0]!.model}, ${cpus().length} threads, Node ${process.version}.`,
+    ...part(
+      'Calibration methods',
+      [accuracyTable('method', [['float export', float], ...Object.entries(methods)], float)],
+      Object.keys(methods).length,
+    ),
+    ...part(
+      'Bits of a weight',
+      [
+        'Weights rounded by channel, activations in float.\n',
+        accuracyTable('bits, scheme, rounding', Object.entries(bits), bits['float']),
+      ],
+      Object.keys(bits).length,
+    ),
+    ...part(
+      'Other int8 files',
+      [accuracyTable('file', Object.entries(peers), float)],
+      Object.keys(peers).length,
+    ),
+    ...part(
+      'Speed',
+      [
+        'Milliseconds a frame (median), from a uint8 frame to boxes, and how many times as fast as the float export: ' +
+          'the median of interleaved rounds, with the middle half of them.',
+        ...speeds.flatMap(([name, list]) => [`\n#### ${name}\n`, speedTable(list)]),
+      ],
+      speeds.length,
+    ),
   ].join('\n')
 }
 

@@ -7,9 +7,9 @@ import type { Int8TargetName } from '../../compress/quantization/targets.js'
 import { requireFloat } from '../../compress/quantization/quantize.js'
 import type { Budget } from '../../compress/search/budget.js'
 import { candidateId } from '../../compress/search/candidate.js'
-import { detectHardware } from '../../hardware/detect-hardware.js'
 import { nameOf } from '../bundle/published-bundle.js'
 import { openCalibrationFolder } from '../compress/calibration-folder.js'
+import { machineTarget } from '../compress/machine-target.js'
 import { requireFreeFolder } from '../compress/compress-model.js'
 import { openDataset } from '../dataset/open-dataset.js'
 import { readDetectorFile } from '../model-file.js'
@@ -129,17 +129,6 @@ export async function searchModel(
   }
   const outcome = await finishSearch(request, await runSearch(request, output), output)
   tell(outcome, output)
-}
-
-/** The best of the int8 layouts for this machine. Throws `cli.argument_invalid` where none is known. */
-async function machineTarget(): Promise<Int8TargetName> {
-  const { arch, int8Targets } = await detectHardware()
-  const [best] = targetsOption(int8Targets.join())
-  if (best !== undefined) return best
-  throw new AgentError(
-    'cli.argument_invalid',
-    `--budget on a processor of architecture ${arch}: expected --target, for there is no int8 layout of its own`,
-  )
 }
 
 /** More pictures make every candidate slower and the ranges hardly better. */
