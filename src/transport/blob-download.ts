@@ -4,6 +4,8 @@
  *     missing  [12][13][14][15][16][17] ...
  *                \___ window ___/   a chunk that is stored leaves the window, the next missing one enters
  *
+ * Chunks come with QoS 0: the line keeps their order, and what is lost in spite of it is asked for again. Acknowledging each
+ * would take a packet a chunk, and with QoS 1 a lost one keeps its place in the broker's window until the connection ends.
  * A chunk counts as lost when the broker has answered a later request and not this one, or when the line is silent: not
  * when it is slow, so that a slow link carries no chunk twice.
  * Invariant: a chunk counts only when the sink has stored it; a wrong or lost one is asked for again; nothing that the
@@ -103,8 +105,6 @@ class BlobDownload {
   #serial = 0
   /** Of chunks that are stored; closed together. */
   #answered: Subscription[] = []
-  /** A lost message of QoS 1 keeps its place in the broker's window until the connection ends: after a loss, QoS 0. */
-  #qos: 0 | 1 = 1
   #receivedBytes = 0
   #receivedAtMs = 0
   /** Bytes that the pace allows to be asked for now; below 0 after a chunk that was larger. */
@@ -231,7 +231,7 @@ class BlobDownload {
 
   #ask(index: number): Subscription {
     const topic = this.#topics.chunk(this.#blob.sha256, index)
-    return this.#connection.subscribe([topic], this.#qos, (message) => {
+    return this.#connection.subscribe([topic], 0, (message) => {
       this.#receive(index, message)
     })
   }
@@ -317,7 +317,6 @@ class BlobDownload {
     request.askedAtMs = nowMs
     request.missedAtMs = undefined
     this.#figures.repeatedRequests++
-    this.#qos = 0
     void request.subscription.close().then(() => {
       if (!this.#isOver) request.subscription = this.#ask(request.index)
     })
