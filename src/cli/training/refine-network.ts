@@ -59,7 +59,8 @@ export async function refineNetwork(refinement: Refinement, log: TrainingLog): P
           size,
           seed: refinement.seed,
           augmentation: {},
-          mosaicUntil: Math.round(0.5 * steps),
+          // A teacher speaks best of pictures like those it will be asked about: whole ones.
+          mosaicUntil: refinement.useLabels ? Math.round(0.5 * steps) : 0,
         },
         trainer: {
           schedule: { steps, rate: refinement.rate },

@@ -1,7 +1,8 @@
 /**
  * Bias correction: each output of a convolution is shifted so that it answers most like the original one behind the
- * activation; weights stay. Gauss-Newton on one number an output: d += sum f'(z) (f(y) - f(z)) / sum f'(z)^2.
- * Invariant: on the held-out samples no output is worse than before.
+ * activation; weights stay. Gauss-Newton on one number an output: d += sum f'(z) (f(y) - f(z)) / sum f'(z)^2, a step being
+ * at most as long as the sums z are large (root mean square): where the activation is flat the quotient says nothing.
+ * Invariant: on the held-out samples no output is worse than before; shifts are finite.
  */
 
 import type { Fit } from './fit-weights.js'
@@ -38,7 +39,8 @@ export async function fitBiases(
   const held = kept.length > 0 ? kept : fitted
   const f = functions[activation]
   const shift = new Float64Array(start.rows)
-  for (let step = 0; step < steps; step++) improve(shift, fitted, f)
+  const longest = sizesOf(start.rows, fitted)
+  for (let step = 0; step < steps; step++) improve(shift, fitted, f, longest)
   const before = errorsOf(new Float64Array(start.rows), held, f)
   const after = errorsOf(shift, held, f)
   const weights = start.data.slice()
@@ -69,7 +71,23 @@ const functions: Readonly<Record<ActivationName, ScalarFunction>> = {
   },
 }
 
-function improve(shift: Float64Array, answers: readonly Answers[], f: ScalarFunction): void {
+/** Root mean square of the sums, by output. */
+function sizesOf(outputs: number, answers: readonly Answers[]): Float64Array {
+  const squares = new Float64Array(outputs)
+  let rows = 0
+  for (const { present } of answers) {
+    rows += present.length / outputs
+    for (let at = 0; at < present.length; at++) squares[at % outputs]! += present[at]! ** 2
+  }
+  return squares.map((sum) => Math.sqrt(sum / rows))
+}
+
+function improve(
+  shift: Float64Array,
+  answers: readonly Answers[],
+  f: ScalarFunction,
+  longest: Float64Array,
+): void {
   const outputs = shift.length
   const [slopes, curvatures] = [new Float64Array(outputs), new Float64Array(outputs)]
   for (const { present, wanted } of answers) {
@@ -81,8 +99,11 @@ function improve(shift: Float64Array, answers: readonly Answers[], f: ScalarFunc
       curvatures[output]! += slope * slope
     }
   }
-  for (let output = 0; output < outputs; output++)
-    if (curvatures[output]! > 0) shift[output]! += slopes[output]! / curvatures[output]!
+  for (let output = 0; output < outputs; output++) {
+    const limit = longest[output]!
+    const step = slopes[output]! / curvatures[output]!
+    if (curvatures[output]! > 0) shift[output]! += Math.max(-limit, Math.min(limit, step))
+  }
 }
 
 /** Squared errors by output, and the sum of squared distances of the wanted answers from their means. */
