@@ -21,7 +21,7 @@ interface Props {
   readonly head: VNode
 }
 
-const overscan = 6
+const overscan = 3
 const restMs = 150
 
 export function VirtualList({ count, nameOf, renderRow, label, columnCount, head }: Props): VNode {
