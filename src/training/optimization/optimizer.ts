@@ -85,12 +85,24 @@ function adamW(
 
 /** Scales `gradient` in place to a Euclidean norm of at most `limit`; returns the norm it had. */
 export function clipGradient(gradient: Float32Array, limit: number): number {
-  let sum = 0
-  for (const each of gradient) sum += each * each
-  const norm = Math.sqrt(sum)
+  const norm = Math.sqrt(sumOfSquares(gradient))
   if (norm > limit) {
     const factor = limit / norm
     for (let at = 0; at < gradient.length; at++) gradient[at] = gradient[at]! * factor
   }
   return norm
+}
+
+/** In four sums, so that no addition waits for the one before. */
+function sumOfSquares(values: Float32Array): number {
+  let [first, second, third, fourth] = [0, 0, 0, 0]
+  const whole = values.length - (values.length % 4)
+  for (let at = 0; at < whole; at += 4) {
+    first += values[at]! * values[at]!
+    second += values[at + 1]! * values[at + 1]!
+    third += values[at + 2]! * values[at + 2]!
+    fourth += values[at + 3]! * values[at + 3]!
+  }
+  for (let at = whole; at < values.length; at++) first += values[at]! * values[at]!
+  return first + second + third + fourth
 }
