@@ -4,7 +4,7 @@
  * Threads do not spin while they wait: with many sessions open, those of one would take the cores of another.
  * Run: npm run bench:quantization [-- --target x64-vnni] [--only methods,bits,speed,peers] [--keep FOLDER] [--peer FILE ...]
  *      [--pictures 250] [--bit-pictures 100] [--rounds 40] [--method silu,mse] [--bits 8,4]
- * The target is that of this machine unless given. The tables go between its marks of test/bench/quantization.md. Rows
+ * The target is that of this machine unless given. The tables go into its part of test/bench/quantization.md. Rows
  * that FOLDER/rows.json holds are not measured again, so the tables may be made in parts.
  */
 
@@ -221,6 +221,10 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 async function save(what: string): Promise<void> {
   console.log(what)
   writeFileSync(rowsFile, JSON.stringify(rows, undefined, 1))
+  const page = readFileSync(document, 'utf8')
+  const [open, close] = [`<!-- ${target.name} -->`, `<!-- /${target.name} -->`]
+  if (!page.includes(open))
+    writeFileSync(document, `${page}\n## Target \`${target.name}\`\n\n${open}\n\n${close}\n`)
   await writeSection(document, target.name, tables())
 }
 
