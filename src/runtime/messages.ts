@@ -31,6 +31,12 @@ export interface RunRequest {
   readonly fetches: readonly string[] | undefined
 }
 
+/** What a run computed, and the buffers that its feeds came in, for other feeds. */
+export interface RunResult {
+  readonly outputs: readonly PackedTensor[]
+  readonly spent: readonly ArrayBuffer[]
+}
+
 export interface DetectRequest {
   readonly kind: 'detect'
   readonly id: number
@@ -80,7 +86,7 @@ export interface PackedError {
 export type Reply =
   | { readonly kind: 'opened'; readonly info: SessionInfo }
   | { readonly kind: 'open-failed'; readonly error: PackedError }
-  | { readonly kind: 'ran'; readonly id: number; readonly outputs: readonly PackedTensor[] }
+  | ({ readonly kind: 'ran'; readonly id: number } & RunResult)
   | { readonly kind: 'slot-copied'; readonly id: number }
   | { readonly kind: 'detected'; readonly id: number; readonly result: DetectResult }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PackedError }

@@ -14,6 +14,7 @@ import type {
   Reply,
   Request,
   RunRequest,
+  RunResult,
   SessionInfo,
 } from './messages.js'
 import type { PackedTensor } from './tensor.js'
@@ -68,15 +69,12 @@ export class SessionHandle {
     throw unexpected(reply)
   }
 
-  /** Runs on `feeds`, whose buffers are taken. */
-  async run(
-    feeds: readonly PackedTensor[],
-    fetches: readonly string[] | undefined,
-  ): Promise<readonly PackedTensor[]> {
+  /** Runs on `feeds`, whose buffers are taken and come back with the result. */
+  async run(feeds: readonly PackedTensor[], fetches: readonly string[] | undefined): Promise<RunResult> {
     const request: Omit<RunRequest, 'id'> = { kind: 'run', feeds, fetches }
     const reply = await this.#call(request, { transfer: feeds.map((feed) => feed.buffer) })
     if (reply.kind !== 'ran') throw unexpected(reply)
-    return reply.outputs
+    return reply
   }
 
   async detect(

@@ -141,10 +141,8 @@ async function runTensors(request: RunRequest): Promise<void> {
   }
   const results = await runSession(session, feeds, Object.fromEntries(names.map((name) => [name, null])))
   const outputs = Object.entries(results).map(([name, tensor]) => packResult(name, tensor))
-  reply(
-    { kind: 'ran', id: request.id, outputs },
-    outputs.map((output) => output.buffer),
-  )
+  const spent = request.feeds.map((feed) => feed.buffer)
+  reply({ kind: 'ran', id: request.id, outputs, spent }, [...outputs.map(({ buffer }) => buffer), ...spent])
 }
 
 async function detect(request: DetectRequest): Promise<void> {
@@ -169,13 +167,12 @@ async function runSession(
   }
 }
 
-/** Copies a result out of ONNX Runtime's memory, which it may reuse for the next run. */
+/** A result as it travels: in the buffer that it was computed into, unless that holds other things as well. */
 function packResult(name: string, tensor: Tensor): PackedTensor {
   const type = elementTypeOf(tensor.type, name)
-  const { buffer, byteOffset, byteLength } = tensor.data as Exclude<Tensor['data'], string[]>
-  const copy = new Uint8Array(byteLength)
-  copy.set(new Uint8Array(buffer, byteOffset, byteLength))
-  return { name, type, dims: tensor.dims, buffer: copy.buffer }
+  const data = tensor.data as Exclude<Tensor['data'], string[]>
+  const { buffer } = data.byteLength === data.buffer.byteLength ? data : data.slice()
+  return { name, type, dims: tensor.dims, buffer: buffer as ArrayBuffer }
 }
 
 function packError(error: AgentError): PackedError {

@@ -6,7 +6,7 @@
 import { SessionHandle } from './session-handle.js'
 import type { SessionInfo } from './messages.js'
 import type { SessionOptions } from './session-options.js'
-import { packTensor, type SessionTensor, unpackTensor } from './tensor.js'
+import { packTensor, type SessionTensor, SpareBuffers, unpackTensor } from './tensor.js'
 
 export interface TensorSession {
   readonly info: SessionInfo
@@ -31,12 +31,14 @@ export async function openTensorSession(
   options: SessionOptions = {},
 ): Promise<TensorSession> {
   const handle = new SessionHandle()
+  const spare = new SpareBuffers()
   const info = await handle.open({ kind: 'open', source: { bytes }, options, description: undefined })
   return {
     info,
     async run(feeds, fetches) {
-      const packed = [...feeds].map(([name, tensor]) => packTensor(name, tensor))
-      const outputs = await handle.run(packed, fetches)
+      const packed = [...feeds].map(([name, tensor]) => packTensor(name, tensor, spare))
+      const { outputs, spent } = await handle.run(packed, fetches)
+      spare.replace(spent)
       return new Map(outputs.map((output) => [output.name, unpackTensor(output)]))
     },
     close: () => handle.close(),

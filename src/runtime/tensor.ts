@@ -60,12 +60,28 @@ export interface PackedTensor {
   readonly buffer: ArrayBuffer
 }
 
-/** Copies `tensor` into a buffer that can be transferred; the caller keeps its own. */
-export function packTensor(name: string, tensor: SessionTensor): PackedTensor {
+/** Copies `tensor` into a buffer that can be transferred, from `buffers`; the caller keeps its own. */
+export function packTensor(name: string, tensor: SessionTensor, buffers: SpareBuffers): PackedTensor {
   const { buffer, byteOffset, byteLength } = tensor.data
-  const copy = new Uint8Array(byteLength)
-  copy.set(new Uint8Array(buffer, byteOffset, byteLength))
-  return { name, type: tensor.type, dims: tensor.dims, buffer: copy.buffer }
+  const copy = buffers.take(byteLength)
+  new Uint8Array(copy).set(new Uint8Array(buffer, byteOffset, byteLength))
+  return { name, type: tensor.type, dims: tensor.dims, buffer: copy }
+}
+
+/** Buffers that have come back from a thread and may go there again: memory that was used before is several times faster than new. */
+export class SpareBuffers {
+  readonly #buffers: ArrayBuffer[] = []
+
+  /** A buffer of `byteLength` bytes; what it holds is undefined. */
+  take(byteLength: number): ArrayBuffer {
+    const at = this.#buffers.findIndex((buffer) => buffer.byteLength === byteLength)
+    return at < 0 ? new ArrayBuffer(byteLength) : this.#buffers.splice(at, 1)[0]!
+  }
+
+  /** Keeps `buffers` and forgets those that nobody has taken since the last time. */
+  replace(buffers: readonly ArrayBuffer[]): void {
+    this.#buffers.splice(0, this.#buffers.length, ...buffers)
+  }
 }
 
 /** Gives the bytes of `packed` their element type; takes the buffer. */

@@ -10,15 +10,16 @@ import type { Tensor } from '../onnx/tensor.js'
 import type { Checkpoint } from './checkpoint.js'
 import type { HeadLoss, LossParts } from './loss/detection-loss.js'
 import type { HeadValues } from './loss/head-batch.js'
-import { NetworkSession, trainableNames } from './network-session.js'
+import { NetworkSession, trainableNames, type Weights } from './network-session.js'
 import {
-  clipGradient,
   makeOptimizer,
   type Optimizer,
   type OptimizerOptions,
+  stateArrays,
 } from './optimization/optimizer.js'
-import { Parameters } from './optimization/parameters.js'
+import { ParameterLayout } from './optimization/parameters.js'
 import { averageDecayAt, rateAt, type ScheduleOptions } from './optimization/schedule.js'
+import { VectorMemory } from './optimization/vector-memory.js'
 import type { Batch, GraphRunner } from './ports.js'
 
 /** What is learned: a loss of the head outputs, whatever it is computed from. */
@@ -56,29 +57,49 @@ export class Trainer {
   readonly #graph: Graph
   readonly #session: NetworkSession
   readonly #options: TrainerOptions
-  readonly #weights: Parameters
-  /** Running statistics of batch norm. */
-  readonly #buffers: Parameters
-  readonly #optimizer: Optimizer
+  readonly #memory: VectorMemory
+  readonly #layout: ParameterLayout
+  readonly #weights: Float32Array
   readonly #averageWeights: Float32Array
-  readonly #averageBuffers: Float32Array
+  readonly #gradient: Float32Array
   /** What the network computes with: the weights, or what `see` makes of them. */
   readonly #seen: Float32Array
+  readonly #feeds: Weights
+  readonly #optimizer: Optimizer
+  /** Running statistics of batch norm. */
+  readonly #bufferLayout: ParameterLayout
+  readonly #buffers: Float32Array
+  readonly #averageBuffers: Float32Array
   #step = 0
 
   private constructor(graph: Graph, session: NetworkSession, options: TrainerOptions) {
     this.#graph = graph
     this.#session = session
     this.#options = options
-    this.#weights = new Parameters(graph, trainableNames(graph))
-    this.#buffers = new Parameters(
+    this.#layout = new ParameterLayout(graph, trainableNames(graph))
+    const isSeenChanged = options.see !== undefined
+    this.#memory = new VectorMemory(
+      this.#layout.length,
+      stateArrays(options.optimizer) + (isSeenChanged ? 4 : 3),
+    )
+    this.#weights = this.#memory.take()
+    this.#layout.fill(this.#weights, (name) => initialNumbers(graph, name))
+    this.#averageWeights = this.#memory.take()
+    this.#averageWeights.set(this.#weights)
+    this.#gradient = this.#memory.take()
+    this.#seen = isSeenChanged ? this.#memory.take() : this.#weights
+    this.#feeds = this.#layout.tensors(this.#seen)
+    this.#optimizer = makeOptimizer(
+      { layout: this.#layout, memory: this.#memory, parameters: this.#weights },
+      options.optimizer,
+    )
+    this.#bufferLayout = new ParameterLayout(
       graph,
       session.statistics.flatMap(({ runningMean, runningVariance }) => [runningMean, runningVariance]),
     )
-    this.#optimizer = makeOptimizer(this.#weights, options.optimizer)
-    this.#averageWeights = this.#weights.values.slice()
-    this.#averageBuffers = this.#buffers.values.slice()
-    this.#seen = options.see === undefined ? this.#weights.values : this.#weights.values.slice()
+    this.#buffers = new Float32Array(this.#bufferLayout.length)
+    this.#bufferLayout.fill(this.#buffers, (name) => initialNumbers(graph, name))
+    this.#averageBuffers = this.#buffers.slice()
   }
 
   /** Opens a network with raw heads and a fixed batch. Throws what the runner throws, and `model.op_unsupported`. */
@@ -98,19 +119,20 @@ export class Trainer {
   async step(batch: Batch, objective: Objective, whileRunning?: () => void): Promise<StepReport> {
     const step = this.#step + 1
     this.#see()
-    const weights = this.#weights.tensors(this.#seen)
-    const heads = await this.#session.forward(batch.images, weights)
+    const heads = await this.#session.forward(batch.images, this.#feeds)
     const { loss, gradients } = await objective(batch, heads)
     if (!Number.isFinite(loss.total)) throw diverged(step, 'loss')
-    const running = this.#session.backward(batch.images, weights, gradients)
+    const running = this.#session.backward(batch.images, this.#feeds, gradients)
     whileRunning?.()
     const result = await running
-    const gradient = this.#flatten(result.gradients)
-    const gradientNorm = clipGradient(gradient, this.#options.clipNorm ?? 10)
+    this.#layout.fill(this.#gradient, (name) => result.gradients.get(name)!)
+    const gradientNorm = Math.sqrt(this.#memory.sumOfSquares(this.#gradient))
     if (!Number.isFinite(gradientNorm)) throw diverged(step, 'gradient')
     const rate = rateAt(step, this.#options.schedule)
-    this.#optimizer.update(gradient, rate, step)
-    this.#options.keep?.(viewsOf(this.#weights, this.#weights.values))
+    const { clipNorm = 10 } = this.#options
+    const scale = gradientNorm > clipNorm ? clipNorm / gradientNorm : 1
+    this.#optimizer.update(this.#gradient, { step, rate, scale })
+    this.#options.keep?.(this.#layout.views(this.#weights))
     this.#followStatistics(result.statistics)
     this.#step = step
     this.#average()
@@ -119,16 +141,15 @@ export class Trainer {
 
   /** The network with the averaged weights, or with those of the last step. */
   network(weights: 'averaged' | 'latest' = 'averaged'): Graph {
-    const values =
-      weights === 'averaged'
-        ? [this.#averageWeights.slice(), this.#averageBuffers.slice()]
-        : [this.#weights.values.slice(), this.#buffers.values.slice()]
-    this.#options.keep?.(viewsOf(this.#weights, values[0]!))
-    this.#options.see?.(viewsOf(this.#weights, values[0]!))
+    const isAveraged = weights === 'averaged'
+    const values = (isAveraged ? this.#averageWeights : this.#weights).slice()
+    const buffers = (isAveraged ? this.#averageBuffers : this.#buffers).slice()
+    this.#options.keep?.(this.#layout.views(values))
+    this.#options.see?.(this.#layout.views(values))
     const initializers = new Map<ValueName, Tensor>([
       ...this.#graph.initializers,
-      ...this.#weights.tensors(values[0]),
-      ...this.#buffers.tensors(values[1]),
+      ...this.#layout.tensors(values),
+      ...this.#bufferLayout.tensors(buffers),
     ])
     return { ...this.#graph, initializers }
   }
@@ -160,8 +181,8 @@ export class Trainer {
 
   #arrays(): readonly Float32Array[] {
     return [
-      this.#weights.values,
-      this.#buffers.values,
+      this.#weights,
+      this.#buffers,
       this.#averageWeights,
       this.#averageBuffers,
       ...this.#optimizer.state,
@@ -170,20 +191,14 @@ export class Trainer {
 
   #see(): void {
     if (this.#options.see === undefined) return
-    this.#seen.set(this.#weights.values)
-    this.#options.see(viewsOf(this.#weights, this.#seen))
-  }
-
-  #flatten(gradients: ReadonlyMap<ValueName, Float32Array>): Float32Array {
-    const flat = new Float32Array(this.#weights.values.length)
-    for (const { name, offset } of this.#weights.slots) flat.set(gradients.get(name)!, offset)
-    return flat
+    this.#seen.set(this.#weights)
+    this.#options.see(this.#layout.views(this.#seen))
   }
 
   /** Running statistics move towards those of the batch; variances as of a sample (divided by n - 1), as PyTorch has it. */
   #followStatistics(found: ReadonlyMap<ValueName, Float32Array>): void {
     const share = this.#options.statisticsShare ?? 0.03
-    const buffers = viewsOf(this.#buffers, this.#buffers.values)
+    const buffers = this.#bufferLayout.views(this.#buffers)
     for (const { mean, variance, count, runningMean, runningVariance } of this.#session.statistics) {
       blend(buffers.get(runningMean)!, found.get(mean)!, share, 1)
       blend(buffers.get(runningVariance)!, found.get(variance)!, share, count / Math.max(1, count - 1))
@@ -194,13 +209,13 @@ export class Trainer {
     const { averageDecay = 0.9999, schedule } = this.#options
     const { averageRampSteps = Math.min(2000, Math.max(1, schedule.steps / 5)) } = this.#options
     const share = 1 - averageDecayAt(this.#step, averageDecay, averageRampSteps)
-    blend(this.#averageWeights, this.#weights.values, share, 1)
-    blend(this.#averageBuffers, this.#buffers.values, share, 1)
+    this.#memory.blend(this.#averageWeights, this.#weights, share)
+    blend(this.#averageBuffers, this.#buffers, share, 1)
   }
 }
 
-function viewsOf(parameters: Parameters, values: Float32Array): ReadonlyMap<ValueName, Float32Array> {
-  return new Map(parameters.slots.map((slot) => [slot.name, Parameters.view(values, slot)]))
+function initialNumbers(graph: Graph, name: ValueName): Float32Array {
+  return graph.initializers.get(name)!.data as Float32Array
 }
 
 function blend(into: Float32Array, from: Float32Array, share: number, factor: number): void {

@@ -28,6 +28,24 @@ t.test('a session computes what the graph says and leaves the feeds to the calle
   await session.close()
 })
 
+t.test('results stay as they are while the session goes on and after it has ended', async (t) => {
+  const session = await openTensorSession(elementwiseModel('Mul', [3]))
+  const run = async (x: number): Promise<Tensor> => {
+    const feeds = new Map<string, Tensor>([
+      ['x', vector([x, x, x])],
+      ['y', vector([1, 2, 3])],
+    ])
+    const outputs: ReadonlyMap<string, Tensor> = await session.run(feeds)
+    return outputs.get('out')!
+  }
+  const results = [await run(1), await run(10), ...(await Promise.all([run(100), run(1000)]))]
+  await session.close()
+  t.same(
+    results.map(({ data }) => [...data]),
+    [1, 10, 100, 1000].map((x) => [x, 2 * x, 3 * x]),
+  )
+})
+
 t.test('a feed that is a view takes only its own bytes along', async (t) => {
   const session = await openTensorSession(elementwiseModel('Add', [2]))
   const large = Float32Array.of(9, 1, 2, 9)

@@ -1,11 +1,12 @@
 /**
- * The numbers that training changes, in one array, so that optimisers and checkpoints need not know of tensors.
- * Invariant: the layout follows from the graph alone; views share memory with `values`.
+ * The parameters of a network as one flat array: what optimisers, averages and checkpoints work on.
+ * Invariant: slots cover the array in order, each from a whole lane on, without overlap; numbers between slots are zero.
  */
 
 import { invariant } from '../../base/assert.js'
 import type { Graph, ValueName } from '../../onnx/graph.js'
 import { elementCount, type FloatTensor } from '../../onnx/tensor.js'
+import { wholeLanes } from './vector-memory.js'
 
 export interface ParameterSlot {
   readonly name: ValueName
@@ -17,11 +18,12 @@ export interface ParameterSlot {
   readonly decays: boolean
 }
 
-export class Parameters {
+export class ParameterLayout {
   readonly slots: readonly ParameterSlot[]
-  readonly values: Float32Array
+  /** Of an array with all parameters; whole lanes. */
+  readonly length: number
 
-  /** The initializers `names` of `graph`, copied. */
+  /** Room for the float32 initializers `names` of `graph`. */
   constructor(graph: Graph, names: readonly ValueName[]) {
     let offset = 0
     this.slots = names.map((name) => {
@@ -29,25 +31,30 @@ export class Parameters {
       invariant(tensor?.type === 'float32', `${name} is a float32 initializer`)
       const length = elementCount(tensor.dims)
       const slot = { name, dims: tensor.dims, offset, length, decays: tensor.dims.length > 1 }
-      offset += length
+      offset += wholeLanes(length)
       return slot
     })
-    this.values = new Float32Array(offset)
-    for (const slot of this.slots)
-      this.values.set(graph.initializers.get(slot.name)!.data as Float32Array, slot.offset)
+    this.length = offset
   }
 
-  /** The part of `values` (of the same layout as the own ones) that belongs to `slot`. */
-  static view(values: Float32Array, slot: ParameterSlot): Float32Array {
-    return values.subarray(slot.offset, slot.offset + slot.length)
+  /** Copies the numbers of each slot into `values`. */
+  fill(values: Float32Array, numbersOf: (name: ValueName) => Float32Array): void {
+    for (const { name, offset } of this.slots) values.set(numbersOf(name), offset)
+  }
+
+  /** The part of `values` that belongs to each slot, by name; shares its memory. */
+  views(values: Float32Array): Map<ValueName, Float32Array> {
+    return new Map(
+      this.slots.map(({ name, offset, length }) => [name, values.subarray(offset, offset + length)]),
+    )
   }
 
   /** Tensors over `values`, by name; they share its memory. */
-  tensors(values: Float32Array = this.values): Map<ValueName, FloatTensor> {
+  tensors(values: Float32Array): Map<ValueName, FloatTensor> {
     return new Map(
-      this.slots.map((slot) => [
-        slot.name,
-        { type: 'float32', dims: slot.dims, data: Parameters.view(values, slot) },
+      this.slots.map(({ name, dims, offset, length }) => [
+        name,
+        { type: 'float32', dims, data: values.subarray(offset, offset + length) },
       ]),
     )
   }

@@ -1,0 +1,61 @@
+import t from 'tap'
+import { seededRandom } from '../../../src/base/random.js'
+import { VectorMemory, wholeLanes } from '../../../src/training/optimization/vector-memory.js'
+
+const count = 40
+
+function filled(memory: VectorMemory, seed: number): Float32Array {
+  const random = seededRandom(seed)
+  const values = memory.take()
+  for (let at = 0; at < values.length; at++) values[at] = 2 * random.next() - 1
+  return values
+}
+
+t.test('arrays have whole lanes and lie side by side', (t) => {
+  t.same([0, 1, 4, 5].map(wholeLanes), [0, 4, 4, 8])
+  const memory = new VectorMemory(5, 2)
+  const [first, second] = [memory.take(), memory.take()]
+  t.equal(first.length, 8)
+  first.fill(1)
+  t.same([...second], Array.from(second, () => 0))
+  t.end()
+})
+
+t.test('no more arrays than were asked for', (t) => {
+  const memory = new VectorMemory(65_536, 1)
+  memory.take()
+  t.throws(() => memory.take(), { code: 'internal.invariant_broken' })
+  t.end()
+})
+
+t.test('kernels take ranges of their own memory only', (t) => {
+  const memory = new VectorMemory(count, 1)
+  const own = memory.take()
+  t.throws(() => memory.sumOfSquares(new Float32Array(count)), { code: 'internal.invariant_broken' })
+  t.throws(() => memory.sumOfSquares(own.subarray(0, 3)), { code: 'internal.invariant_broken' })
+  t.throws(() => memory.sumOfSquares(own.subarray(0, 0)), { code: 'internal.invariant_broken' })
+  t.end()
+})
+
+t.test('squares are summed in double precision', (t) => {
+  const memory = new VectorMemory(count, 1)
+  const values = filled(memory, 1)
+  values[3] = 1e4
+  const expected = values.reduce((sum, value) => sum + value * value, 0)
+  t.ok(Math.abs(memory.sumOfSquares(values) - expected) < 1e-7)
+  values[3] = NaN
+  t.ok(Number.isNaN(memory.sumOfSquares(values)))
+  t.end()
+})
+
+t.test('a blend moves by its share, and the range alone', (t) => {
+  const memory = new VectorMemory(count, 2)
+  const [into, from] = [filled(memory, 1), filled(memory, 2)]
+  const before = into.slice()
+  memory.blend(into.subarray(8, 20), from.subarray(8, 20), 0.25)
+  into.forEach((value, at) => {
+    const expected = at < 8 || at >= 20 ? before[at]! : 0.75 * before[at]! + 0.25 * from[at]!
+    t.ok(Math.abs(value - expected) < 1e-6, `${at}: ${value}, expected ${expected}`)
+  })
+  t.end()
+})
