@@ -35,5 +35,4 @@ run('compiling', process.execPath, [
   '-p',
   'tsconfig.json',
 ])
-run('assembling the kernels of training', process.execPath, [join(root, 'deploy', 'build-kernels.mjs')])
 run('building the page of the dashboard', process.execPath, [join(root, 'deploy', 'build-page.mjs')])

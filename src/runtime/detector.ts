@@ -46,7 +46,7 @@ export async function openDetector(
   const { description } = model
   const handle = new SessionHandle()
   const source: ModelSource = 'path' in model ? { path: model.path } : { bytes: model.bytes }
-  const info = await handle.open({ kind: 'open', source, options, description })
+  const info = await handle.open({ kind: 'open', source, options, description, bound: undefined })
   const slotBytes = description.inputWidth * description.inputHeight * 3
   return {
     description,

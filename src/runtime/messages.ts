@@ -9,6 +9,7 @@ import type { Detection, DetectionOptions } from '../yolo/detection.js'
 import type { Letterbox } from '../yolo/letterbox.js'
 import type { ModelDescription } from '../yolo/model-description.js'
 import type { SessionOptions } from './session-options.js'
+import type { BoundTensors } from './shared-tensors.js'
 import type { PackedTensor, TensorInfo } from './tensor.js'
 import type { WarmUp } from './warm-up.js'
 
@@ -21,6 +22,7 @@ export interface OpenRequest {
   readonly options: SessionOptions
   /** Present for a detector: the session then takes frames. */
   readonly description: ModelDescription | undefined
+  readonly bound: BoundTensors | undefined
 }
 
 export interface RunRequest {
@@ -31,9 +33,11 @@ export interface RunRequest {
   readonly fetches: readonly string[] | undefined
 }
 
-/** What a run computed, and the buffers that its feeds came in, for other feeds. */
+/** What a run computed besides its bound outputs, and the buffers that its feeds came in, for other feeds. */
 export interface RunResult {
   readonly outputs: readonly PackedTensor[]
+  /** Milliseconds in the runtime itself. */
+  readonly computeMs: number
   readonly spent: readonly ArrayBuffer[]
 }
 

@@ -22,6 +22,7 @@ import type {
 } from './messages.js'
 import { openOrtSession, reasonOf } from './open-ort-session.js'
 import { defaultNiceness, defaultWarmUpRuns, providersOf, type SessionOptions } from './session-options.js'
+import { SharedTensors } from './shared-tensors.js'
 import { elementTypeOf, type PackedTensor, unpackTensor } from './tensor.js'
 import { warmUp } from './warm-up.js'
 
@@ -29,6 +30,7 @@ interface OpenSession {
   readonly session: BackendSession
   /** Present when the session was opened for a detector. */
   readonly frames: FrameInference | undefined
+  readonly shared: SharedTensors | undefined
 }
 
 const port = present(parentPort, 'the session worker runs as a worker thread')
@@ -81,7 +83,7 @@ async function answer(id: number, action: () => Promise<void>): Promise<void> {
 }
 
 async function openSession(request: OpenRequest): Promise<void> {
-  const { source, options, description } = request
+  const { source, options, description, bound } = request
   // The priority comes first, because the threads of ONNX Runtime inherit it. On Linux, process 0 means this thread.
   const niceness = options.niceness ?? defaultNiceness
   if (process.platform === 'linux' && niceness > 0) setPriority(0, niceness)
@@ -99,7 +101,7 @@ async function openSession(request: OpenRequest): Promise<void> {
           (feeds, fetches) => runSession(session, feeds, fetches),
           systemClock,
         )
-  open = { session, frames }
+  open = { session, frames, shared: bound === undefined ? undefined : new SharedTensors(bound) }
   // Only a detector knows the size of its input, so only a detector can run before its first frame.
   const runs = frames === undefined ? 0 : Math.max(1, options.warmUpRuns ?? defaultWarmUpRuns)
   const warmed = await warmUp(async () => frames?.warmUp(), runs, systemClock)
@@ -123,8 +125,8 @@ async function openBackend(source: ModelSource, options: SessionOptions): Promis
 }
 
 async function runTensors(request: RunRequest): Promise<void> {
-  const { session } = present(open, 'run comes after open')
-  const feeds: Record<string, Tensor> = {}
+  const { session, shared } = present(open, 'run comes after open')
+  const feeds: Record<string, Tensor> = { ...shared?.read() }
   for (const packed of request.feeds) {
     const { type, dims, data } = unpackTensor(packed)
     feeds[packed.name] = new Tensor(type, data, dims)
@@ -139,10 +141,17 @@ async function runTensors(request: RunRequest): Promise<void> {
       `the model has no output ${unknown}, expected one of ${known}`,
     )
   }
+  const startMs = systemClock.monotonicMs()
   const results = await runSession(session, feeds, Object.fromEntries(names.map((name) => [name, null])))
-  const outputs = Object.entries(results).map(([name, tensor]) => packResult(name, tensor))
+  const computeMs = systemClock.monotonicMs() - startMs
+  const outputs = Object.entries(results)
+    .filter(([name, tensor]) => shared?.write(name, tensor) !== true)
+    .map(([name, tensor]) => packResult(name, tensor))
   const spent = request.feeds.map((feed) => feed.buffer)
-  reply({ kind: 'ran', id: request.id, outputs, spent }, [...outputs.map(({ buffer }) => buffer), ...spent])
+  reply({ kind: 'ran', id: request.id, outputs, computeMs, spent }, [
+    ...outputs.map(({ buffer }) => buffer),
+    ...spent,
+  ])
 }
 
 async function detect(request: DetectRequest): Promise<void> {

@@ -3,16 +3,20 @@
  * Invariant: tensors that go in are copied and stay the caller's; tensors that come out belong to the caller.
  */
 
+import { invariant } from '../base/assert.js'
 import { SessionHandle } from './session-handle.js'
 import type { SessionInfo } from './messages.js'
 import type { SessionOptions } from './session-options.js'
+import type { BoundTensors } from './shared-tensors.js'
 import { packTensor, type SessionTensor, SpareBuffers, unpackTensor } from './tensor.js'
 
 export interface TensorSession {
   readonly info: SessionInfo
+  /** Milliseconds that the runtime has computed, all runs together. */
+  readonly computeMs: number
   /**
-   * Computes `fetches` (all outputs by default) from `feeds`, which name every input.
-   * Calls are served in order, one at a time. Throws `inference.run_failed` or `inference.worker_died`.
+   * Computes `fetches` (all outputs by default) from `feeds`, which name every input that is not bound; bound outputs are written
+   * instead of being returned. Calls are served in order, one at a time. Throws `inference.run_failed` or `inference.worker_died`.
    */
   run(
     feeds: ReadonlyMap<string, SessionTensor>,
@@ -29,18 +33,31 @@ export interface TensorSession {
 export async function openTensorSession(
   bytes: Uint8Array,
   options: SessionOptions = {},
+  bound?: BoundTensors,
 ): Promise<TensorSession> {
+  for (const data of arraysOf(bound))
+    invariant(data.buffer instanceof SharedArrayBuffer, 'bound tensors lie in shared memory')
   const handle = new SessionHandle()
+  const info = await handle.open({ kind: 'open', source: { bytes }, options, description: undefined, bound })
   const spare = new SpareBuffers()
-  const info = await handle.open({ kind: 'open', source: { bytes }, options, description: undefined })
+  let computeMs = 0
   return {
     info,
+    get computeMs() {
+      return computeMs
+    },
     async run(feeds, fetches) {
       const packed = [...feeds].map(([name, tensor]) => packTensor(name, tensor, spare))
-      const { outputs, spent } = await handle.run(packed, fetches)
-      spare.replace(spent)
-      return new Map(outputs.map((output) => [output.name, unpackTensor(output)]))
+      const result = await handle.run(packed, fetches)
+      spare.replace(result.spent)
+      computeMs += result.computeMs
+      return new Map(result.outputs.map((output) => [output.name, unpackTensor(output)]))
     },
     close: () => handle.close(),
   }
+}
+
+function arraysOf(bound: BoundTensors | undefined): readonly SessionTensor['data'][] {
+  if (bound === undefined) return []
+  return [...[...bound.inputs.values()].map(({ data }) => data), ...bound.outputs.values()]
 }

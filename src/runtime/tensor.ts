@@ -21,7 +21,13 @@ interface TensorData {
 
 export type ElementType = keyof TensorData
 
-const arrayTypes: { readonly [T in ElementType]: new (buffer: ArrayBuffer) => TensorData[T] } = {
+const arrayTypes: {
+  readonly [T in ElementType]: new (
+    buffer: ArrayBuffer,
+    byteOffset?: number,
+    length?: number,
+  ) => TensorData[T]
+} = {
   float32: Float32Array,
   uint8: Uint8Array,
   int8: Int8Array,
@@ -60,7 +66,7 @@ export interface PackedTensor {
   readonly buffer: ArrayBuffer
 }
 
-/** Copies `tensor` into a buffer that can be transferred, from `buffers`; the caller keeps its own. */
+/** Copies `tensor` into one of `buffers`, which can be transferred; the caller keeps its own. */
 export function packTensor(name: string, tensor: SessionTensor, buffers: SpareBuffers): PackedTensor {
   const { buffer, byteOffset, byteLength } = tensor.data
   const copy = buffers.take(byteLength)
@@ -86,9 +92,19 @@ export class SpareBuffers {
 
 /** Gives the bytes of `packed` their element type; takes the buffer. */
 export function unpackTensor(packed: PackedTensor): SessionTensor {
-  const data = new arrayTypes[packed.type](packed.buffer)
+  const data = typedArray(packed.type, packed.buffer)
   // `type` chose the array type one line above; the compiler cannot follow a union of constructors.
   return { type: packed.type, dims: packed.dims, data } as SessionTensor
+}
+
+/** An array of `type` over `buffer`, or over `length` elements of it from `byteOffset` on. */
+export function typedArray<T extends ElementType>(
+  type: T,
+  buffer: ArrayBuffer,
+  byteOffset?: number,
+  length?: number,
+): TensorData[T] {
+  return new arrayTypes[type](buffer, byteOffset, length)
 }
 
 /** Narrows ONNX Runtime's name of an element type. Throws `inference.load_failed` for types that no model of ours uses. */

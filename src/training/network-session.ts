@@ -15,15 +15,23 @@ import {
 } from './gradient/differentiate.js'
 import { type BatchStatistics, trainingForm } from './gradient/training-form.js'
 import type { HeadValues } from './loss/head-batch.js'
+import { ParameterLayout } from './optimization/parameters.js'
+import { VectorMemory } from './optimization/vector-memory.js'
 import type { GraphRunner, OpenGraph } from './ports.js'
 
-export type Weights = ReadonlyMap<ValueName, FloatTensor>
-
-export interface BackwardResult {
-  /** By weight. */
+/** Weights and room for their gradients, by name, in shared memory. The gradients are those of the last backward run. */
+export interface LearnedArrays {
+  readonly weights: ReadonlyMap<ValueName, FloatTensor>
   readonly gradients: ReadonlyMap<ValueName, Float32Array>
-  /** By the name of the value: means and variances of the batch. */
-  readonly statistics: ReadonlyMap<ValueName, Float32Array>
+}
+
+/** Arrays for the initializers `names` of `graph`, whose values are copied. */
+export function learnedArrays(graph: Graph, names: readonly ValueName[]): LearnedArrays {
+  const layout = new ParameterLayout(graph, names)
+  const memory = new VectorMemory(layout.length, 2)
+  const values = memory.take()
+  layout.fill(values, graph)
+  return { weights: layout.tensors(values), gradients: layout.views(memory.take()) }
 }
 
 /** The initializers that a detector learns: what convolutions and batch norms multiply with and add. */
@@ -43,79 +51,59 @@ export class NetworkSession {
   readonly #outputs: Graph['outputs']
   readonly #forward: OpenGraph
   readonly #backward: OpenGraph
-  readonly #weightsRead: ReadonlySet<ValueName>
 
   private constructor(
-    parts: {
-      readonly graph: Graph
-      readonly statistics: readonly BatchStatistics[]
-      readonly weightsRead: ReadonlySet<ValueName>
-    },
+    graph: Graph,
+    statistics: readonly BatchStatistics[],
     forward: OpenGraph,
     backward: OpenGraph,
   ) {
-    const input = present(parts.graph.inputs[0], 'a network has an input')
+    const input = present(graph.inputs[0], 'a network has an input')
     this.#input = input.name
     this.#inputDims = input.shape as readonly number[]
-    this.#outputs = parts.graph.outputs
-    this.statistics = parts.statistics
-    this.#weightsRead = parts.weightsRead
+    this.#outputs = graph.outputs
+    this.statistics = statistics
     this.#forward = forward
     this.#backward = backward
   }
 
-  /** Opens `graph` (raw heads, fixed batch) with `weights` as inputs. Throws `model.op_unsupported` and what the runner throws. */
-  static async open(
-    graph: Graph,
-    weights: readonly ValueName[],
-    runner: GraphRunner,
-  ): Promise<NetworkSession> {
+  /**
+   * Opens `graph` (raw heads, fixed batch) with the weights of `learned` as inputs; each run takes them as they are then.
+   * Throws `model.op_unsupported` and what the runner throws.
+   */
+  static async open(graph: Graph, learned: LearnedArrays, runner: GraphRunner): Promise<NetworkSession> {
+    const names = [...learned.weights.keys()]
     const { graph: trainable, statistics } = trainingForm(graph)
-    const free = pruned(initializersAsInputs(trainable, weights))
+    const free = pruned(initializersAsInputs(trainable, names))
     const backward = differentiate(
       free,
-      weights,
+      names,
       statistics.flatMap(({ mean, variance }) => [mean, variance]),
     )
-    const forward = await runner.open(free)
+    const forward = await runner.open(free, { inputs: readBy(free, learned), outputs: new Map() })
     try {
-      const weightsRead = new Set(backward.inputs.map((input) => input.name))
-      return new NetworkSession(
-        { graph: free, statistics, weightsRead },
-        forward,
-        await runner.open(backward),
-      )
+      const gradients = [...learned.gradients].map(([name, array]) => [gradientName(name), array] as const)
+      const bound = { inputs: readBy(backward, learned), outputs: new Map(gradients) }
+      return new NetworkSession(free, statistics, forward, await runner.open(backward, bound))
     } catch (thrown) {
       await forward.close()
       throw thrown
     }
   }
 
-  /** The raw head outputs of a batch, with the statistics of the batch. */
-  async forward(images: Float32Array, weights: Weights): Promise<HeadValues> {
-    const outputs = await this.#forward.run(new Map([...weights, [this.#input, this.#imageTensor(images)]]))
+  /** The raw head outputs of a batch. */
+  async forward(images: Float32Array): Promise<HeadValues> {
+    const outputs = await this.#forward.run(new Map([[this.#input, this.#imageTensor(images)]]))
     return new Map([...outputs].map(([name, tensor]) => [name, tensor.data as Float32Array]))
   }
 
-  /** Gradients of the weights, given those of the head outputs. */
-  async backward(images: Float32Array, weights: Weights, seeds: HeadValues): Promise<BackwardResult> {
-    const feeds = new Map<ValueName, FloatTensor>(
-      [...weights].filter(([name]) => this.#weightsRead.has(name)),
-    )
-    feeds.set(this.#input, this.#imageTensor(images))
+  /** Computes the gradients of the weights, given those of the head outputs; returns means and variances of the batch, by name. */
+  async backward(images: Float32Array, seeds: HeadValues): Promise<HeadValues> {
+    const feeds = new Map([[this.#input, this.#imageTensor(images)]])
     for (const { name, shape } of this.#outputs)
       feeds.set(seedName(name), floatTensor(shape as readonly number[], seeds.get(name)!))
     const outputs = await this.#backward.run(feeds)
-    const dataOf = (name: ValueName): Float32Array =>
-      present(outputs.get(name), `${name} is an output`).data as Float32Array
-    return {
-      gradients: new Map([...weights.keys()].map((name) => [name, dataOf(gradientName(name))])),
-      statistics: new Map(
-        this.statistics.flatMap(({ mean, variance }) =>
-          [mean, variance].map((name) => [name, dataOf(name)] as const),
-        ),
-      ),
-    }
+    return new Map([...outputs].map(([name, tensor]) => [name, tensor.data as Float32Array]))
   }
 
   async close(): Promise<void> {
@@ -125,4 +113,10 @@ export class NetworkSession {
   #imageTensor(images: Float32Array): FloatTensor {
     return floatTensor(this.#inputDims, images)
   }
+}
+
+/** The weights that are inputs of `graph`: a gradient needs no bias. */
+function readBy({ inputs }: Graph, { weights }: LearnedArrays): LearnedArrays['weights'] {
+  const names = new Set(inputs.map((input) => input.name))
+  return new Map([...weights].filter(([name]) => names.has(name)))
 }

@@ -14,9 +14,17 @@ export interface OpenGraph {
   close(): Promise<void>
 }
 
+/** Tensors in shared memory, for as long as a graph is open; while it runs, only the runner touches them. */
+export interface BoundArrays {
+  /** Inputs that every run reads. */
+  readonly inputs: Feeds
+  /** Outputs that every run writes instead of returning them. */
+  readonly outputs: ReadonlyMap<ValueName, Float32Array>
+}
+
 /** Runs graphs: an inference runtime. */
 export interface GraphRunner {
-  open(graph: Graph): Promise<OpenGraph>
+  open(graph: Graph, bound?: BoundArrays): Promise<OpenGraph>
 }
 
 /** A picture of the size of the network's input, with what it shows. */

@@ -10,7 +10,7 @@ import type { Tensor } from '../onnx/tensor.js'
 import type { Checkpoint } from './checkpoint.js'
 import type { HeadLoss, LossParts } from './loss/detection-loss.js'
 import type { HeadValues } from './loss/head-batch.js'
-import { NetworkSession, trainableNames, type Weights } from './network-session.js'
+import { NetworkSession, trainableNames } from './network-session.js'
 import {
   makeOptimizer,
   type Optimizer,
@@ -64,31 +64,26 @@ export class Trainer {
   readonly #gradient: Float32Array
   /** What the network computes with: the weights, or what `see` makes of them. */
   readonly #seen: Float32Array
-  readonly #feeds: Weights
   readonly #optimizer: Optimizer
   /** Running statistics of batch norm. */
   readonly #bufferLayout: ParameterLayout
   readonly #buffers: Float32Array
   readonly #averageBuffers: Float32Array
   #step = 0
+  /** The last step whose weights are in the average. */
+  #averagedStep = 0
 
-  private constructor(graph: Graph, session: NetworkSession, options: TrainerOptions) {
+  private constructor(graph: Graph, state: TrainerState, session: NetworkSession, options: TrainerOptions) {
     this.#graph = graph
     this.#session = session
     this.#options = options
-    this.#layout = new ParameterLayout(graph, trainableNames(graph))
-    const isSeenChanged = options.see !== undefined
-    this.#memory = new VectorMemory(
-      this.#layout.length,
-      stateArrays(options.optimizer) + (isSeenChanged ? 4 : 3),
-    )
-    this.#weights = this.#memory.take()
-    this.#layout.fill(this.#weights, (name) => initialNumbers(graph, name))
-    this.#averageWeights = this.#memory.take()
-    this.#averageWeights.set(this.#weights)
-    this.#gradient = this.#memory.take()
-    this.#seen = isSeenChanged ? this.#memory.take() : this.#weights
-    this.#feeds = this.#layout.tensors(this.#seen)
+    this.#layout = state.layout
+    this.#memory = state.memory
+    this.#weights = state.weights
+    this.#gradient = state.gradient
+    this.#seen = state.seen
+    this.#averageWeights = state.memory.take()
+    this.#averageWeights.set(state.weights)
     this.#optimizer = makeOptimizer(
       { layout: this.#layout, memory: this.#memory, parameters: this.#weights },
       options.optimizer,
@@ -98,13 +93,18 @@ export class Trainer {
       session.statistics.flatMap(({ runningMean, runningVariance }) => [runningMean, runningVariance]),
     )
     this.#buffers = new Float32Array(this.#bufferLayout.length)
-    this.#bufferLayout.fill(this.#buffers, (name) => initialNumbers(graph, name))
+    this.#bufferLayout.fill(this.#buffers, graph)
     this.#averageBuffers = this.#buffers.slice()
   }
 
   /** Opens a network with raw heads and a fixed batch. Throws what the runner throws, and `model.op_unsupported`. */
   static async open(graph: Graph, runner: GraphRunner, options: TrainerOptions): Promise<Trainer> {
-    return new Trainer(graph, await NetworkSession.open(graph, trainableNames(graph), runner), options)
+    const state = trainerState(graph, options)
+    const learned = {
+      weights: state.layout.tensors(state.seen),
+      gradients: state.layout.views(state.gradient),
+    }
+    return new Trainer(graph, state, await NetworkSession.open(graph, learned, runner), options)
   }
 
   /** Steps taken. */
@@ -119,13 +119,14 @@ export class Trainer {
   async step(batch: Batch, objective: Objective, whileRunning?: () => void): Promise<StepReport> {
     const step = this.#step + 1
     this.#see()
-    const heads = await this.#session.forward(batch.images, this.#feeds)
+    const forward = this.#session.forward(batch.images)
+    this.#average()
+    const heads = await forward
     const { loss, gradients } = await objective(batch, heads)
     if (!Number.isFinite(loss.total)) throw diverged(step, 'loss')
-    const running = this.#session.backward(batch.images, this.#feeds, gradients)
+    const running = this.#session.backward(batch.images, gradients)
     whileRunning?.()
-    const result = await running
-    this.#layout.fill(this.#gradient, (name) => result.gradients.get(name)!)
+    const statistics = await running
     const gradientNorm = Math.sqrt(this.#memory.sumOfSquares(this.#gradient))
     if (!Number.isFinite(gradientNorm)) throw diverged(step, 'gradient')
     const rate = rateAt(step, this.#options.schedule)
@@ -133,14 +134,14 @@ export class Trainer {
     const scale = gradientNorm > clipNorm ? clipNorm / gradientNorm : 1
     this.#optimizer.update(this.#gradient, { step, rate, scale })
     this.#options.keep?.(this.#layout.views(this.#weights))
-    this.#followStatistics(result.statistics)
+    this.#followStatistics(statistics)
     this.#step = step
-    this.#average()
     return { step, loss, rate, gradientNorm }
   }
 
   /** The network with the averaged weights, or with those of the last step. */
   network(weights: 'averaged' | 'latest' = 'averaged'): Graph {
+    this.#average()
     const isAveraged = weights === 'averaged'
     const values = (isAveraged ? this.#averageWeights : this.#weights).slice()
     const buffers = (isAveraged ? this.#averageBuffers : this.#buffers).slice()
@@ -156,6 +157,7 @@ export class Trainer {
 
   /** Everything that the next step depends on; shares memory with the trainer until it is encoded. */
   checkpoint(): Checkpoint {
+    this.#average()
     return { step: this.#step, arrays: this.#arrays() }
   }
 
@@ -173,6 +175,7 @@ export class Trainer {
     }
     for (const [index, array] of own.entries()) array.set(checkpoint.arrays[index]!)
     this.#step = checkpoint.step
+    this.#averagedStep = checkpoint.step
   }
 
   close(): Promise<void> {
@@ -205,7 +208,10 @@ export class Trainer {
     }
   }
 
+  /** Takes the weights of the last step into the average: before they change, and at a time when somebody else computes. */
   #average(): void {
+    if (this.#averagedStep === this.#step) return
+    this.#averagedStep = this.#step
     const { averageDecay = 0.9999, schedule } = this.#options
     const { averageRampSteps = Math.min(2000, Math.max(1, schedule.steps / 5)) } = this.#options
     const share = 1 - averageDecayAt(this.#step, averageDecay, averageRampSteps)
@@ -214,8 +220,23 @@ export class Trainer {
   }
 }
 
-function initialNumbers(graph: Graph, name: ValueName): Float32Array {
-  return graph.initializers.get(name)!.data as Float32Array
+/** The arrays that a trainer shares with its sessions. */
+interface TrainerState {
+  readonly layout: ParameterLayout
+  readonly memory: VectorMemory
+  readonly weights: Float32Array
+  readonly gradient: Float32Array
+  readonly seen: Float32Array
+}
+
+function trainerState(graph: Graph, { optimizer, see }: TrainerOptions): TrainerState {
+  const layout = new ParameterLayout(graph, trainableNames(graph))
+  const isChanged = see !== undefined
+  // Weights, their average and their gradient; what is seen if that is not the weights; and what the optimiser remembers.
+  const memory = new VectorMemory(layout.length, 3 + (isChanged ? 1 : 0) + stateArrays(optimizer))
+  const weights = memory.take()
+  layout.fill(weights, graph)
+  return { layout, memory, weights, gradient: memory.take(), seen: isChanged ? memory.take() : weights }
 }
 
 function blend(into: Float32Array, from: Float32Array, share: number, factor: number): void {

@@ -4,7 +4,7 @@
  *     npm run bench -- training [--scale n] [--threads 2] [--steps 3] [--sizes 160,320,640] [--batches 1,4]
  *
  * The network has random weights; a step is batch, forward, loss, backward, optimiser and averaged weights. What the runtime takes is the
- * time in which its answer is waited for, the way of tensors to its thread and back included; the next batch is made meanwhile.
+ * time of its own calls; the way of tensors to its thread and back counts as outside. The next batch is made while it computes.
  */
 
 import { parseArgs } from 'node:util'
@@ -14,7 +14,6 @@ import { drawScene } from '../../src/training/conveyor/draw-scene.js'
 import { partNames } from '../../src/training/conveyor/part-shapes.js'
 import { planScene } from '../../src/training/conveyor/scene.js'
 import { detectionLoss } from '../../src/training/loss/detection-loss.js'
-import type { GraphRunner } from '../../src/training/ports.js'
 import { Trainer } from '../../src/training/trainer.js'
 import { buildNetwork } from '../../src/yolo/build-network.js'
 import { networkScales, type NetworkScaleName } from '../../src/yolo/network-scale.js'
@@ -42,30 +41,6 @@ interface StepCost {
   readonly outside: number
 }
 
-/** Adds up how long answers of `runner` are waited for. */
-function timed(runner: GraphRunner): { readonly runner: GraphRunner; readonly waited: () => number } {
-  let waitedMs = 0
-  return {
-    waited: () => waitedMs,
-    runner: {
-      open: async (graph) => {
-        const session = await runner.open(graph)
-        return {
-          close: () => session.close(),
-          run: async (feeds) => {
-            const start = performance.now()
-            try {
-              return await session.run(feeds)
-            } finally {
-              waitedMs += performance.now() - start
-            }
-          },
-        }
-      },
-    },
-  }
-}
-
 async function measure(size: number, batch: number): Promise<StepCost> {
   const network = {
     scale,
@@ -74,7 +49,7 @@ async function measure(size: number, batch: number): Promise<StepCost> {
     inputHeight: size,
   }
   const samples = [1, 2, 3, 4].map((seed) => drawScene(planScene(seed), size, size))
-  const { runner, waited } = timed(graphRunner({ intraOpThreads: Number(values.threads), niceness: 0 }))
+  const runner = graphRunner({ intraOpThreads: Number(values.threads), niceness: 0 })
   const graph = buildNetwork({ ...network, batch, batchNorm: true, output: 'heads' })
   const shape = headShape(buildNetwork(network), batch)
   const trainer = await Trainer.open(graph, runner, {
@@ -97,7 +72,7 @@ async function measure(size: number, batch: number): Promise<StepCost> {
   }
   try {
     await step()
-    const before = waited()
+    const before = runner.computeMs
     const took: number[] = []
     for (let count = 0; count < steps; count++) took.push(await step())
     const total = took.reduce((sum, ms) => sum + ms, 0)
@@ -105,7 +80,7 @@ async function measure(size: number, batch: number): Promise<StepCost> {
       size,
       batch,
       pictureMs: Math.min(...took) / batch,
-      outside: 1 - (waited() - before) / total,
+      outside: 1 - (runner.computeMs - before) / total,
     }
   } finally {
     await trainer.close()

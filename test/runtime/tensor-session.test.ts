@@ -28,6 +28,45 @@ t.test('a session computes what the graph says and leaves the feeds to the calle
   await session.close()
 })
 
+t.test('bound tensors are read and written where they lie', async (t) => {
+  const all = new Float32Array(new SharedArrayBuffer(40))
+  const [x, y, out] = [all.subarray(0, 3), all.subarray(3, 6), all.subarray(6, 9)]
+  const inputs = new Map<string, Tensor>([
+    ['x', { type: 'float32', dims: [3], data: x }],
+    ['y', { type: 'float32', dims: [3], data: y }],
+  ])
+  const model = elementwiseModel('Mul', [3])
+  const session = await openTensorSession(model, {}, { inputs, outputs: new Map([['out', out]]) })
+  for (const factor of [1, 2]) {
+    x.set([1, 2, 3])
+    y.fill(factor)
+    t.equal((await session.run(new Map())).size, 0)
+    t.same([...all], [1, 2, 3, factor, factor, factor, factor, 2 * factor, 3 * factor, 0])
+  }
+  t.ok(session.computeMs > 0)
+  await session.close()
+})
+
+t.test('one of several tensors may be bound; the others travel', async (t) => {
+  const y: Tensor = { type: 'float32', dims: [3], data: new Float32Array(new SharedArrayBuffer(12)).fill(7) }
+  const model = elementwiseModel('Mul', [3])
+  const session = await openTensorSession(model, {}, { inputs: new Map([['y', y]]), outputs: new Map() })
+  const outputs: ReadonlyMap<string, Tensor> = await session.run(new Map([['x', vector([1, 2, 3])]]))
+  t.same([...outputs.get('out')!.data], [7, 14, 21])
+  await session.close()
+})
+
+t.test('a bound array of another size and one that is not shared are refused', async (t) => {
+  const model = elementwiseModel('Mul', [3])
+  const bind = (data: Float32Array): ReturnType<typeof openTensorSession> =>
+    openTensorSession(model, {}, { inputs: new Map(), outputs: new Map([['out', data]]) })
+  const session = await bind(new Float32Array(new SharedArrayBuffer(8)))
+  const feeds = new Map(['x', 'y'].map((name) => [name, vector([1, 2, 3])]))
+  await t.rejects(session.run(feeds), { code: 'inference.run_failed', message: /of 12 bytes into 8 bytes/ })
+  await session.close()
+  await t.rejects(bind(new Float32Array(3)), { code: 'internal.invariant_broken' })
+})
+
 t.test('results stay as they are while the session goes on and after it has ended', async (t) => {
   const session = await openTensorSession(elementwiseModel('Mul', [3]))
   const run = async (x: number): Promise<Tensor> => {

@@ -5,13 +5,12 @@
  * Invariant: the graph that is given is not changed; everything opened is closed.
  */
 
-import type { CalibrationImages, GraphRunner } from '../../compress/ports.js'
+import type { CalibrationImages } from '../../compress/ports.js'
 import type { GradientSource } from '../../compress/pruning/prune.js'
-import type { Graph, ValueName } from '../../onnx/graph.js'
-import type { FloatTensor } from '../../onnx/tensor.js'
 import { floatNetwork } from '../../training/float-network.js'
 import { detectionLoss } from '../../training/loss/detection-loss.js'
-import { NetworkSession } from '../../training/network-session.js'
+import { learnedArrays, NetworkSession } from '../../training/network-session.js'
+import type { GraphRunner } from '../../training/ports.js'
 import { decodeDetections } from '../../yolo/decode.js'
 import { predictionOptions } from '../../yolo/detection.js'
 import { letterbox } from '../../yolo/letterbox.js'
@@ -33,19 +32,21 @@ export function gradientSource(
       const levels = output.kind === 'heads' ? output.levels : []
       const shape = { batch: 1, classCount: classNames.length, inputWidth, inputHeight, levels }
       const size = { width: inputWidth, height: inputHeight }
-      const values = floatWeights(graph, weights)
-      const session = await NetworkSession.open(floatNetwork(graph, shape), weights, runner)
-      const sums = new Map(weights.map((name) => [name, new Float32Array(values.get(name)!.data.length)]))
+      const learned = learnedArrays(graph, weights)
+      const session = await NetworkSession.open(floatNetwork(graph, shape), learned, runner)
+      const sums = new Map(
+        [...learned.gradients].map(([name, gradient]) => [name, new Float32Array(gradient.length)]),
+      )
       try {
         const count = Math.min(picturesMax, images.count)
         for (let picture = 0; picture < count; picture++) {
           const index = Math.floor((picture * images.count) / count)
           const planes = planesOf(await images.read(index, size))
-          const heads = await session.forward(planes, values)
+          const heads = await session.forward(planes)
           const targets = decodeDetections(heads, model, letterbox(size, size), predictionOptions)
           const { gradients: seeds } = detectionLoss(shape, heads, [targets])
-          const { gradients } = await session.backward(planes, values, seeds)
-          for (const [name, sum] of sums) addTo(sum, gradients.get(name)!)
+          await session.backward(planes, seeds)
+          for (const [name, sum] of sums) addTo(sum, learned.gradients.get(name)!)
           onProgress(picture + 1, count)
         }
       } finally {
@@ -54,10 +55,6 @@ export function gradientSource(
       return sums
     },
   }
-}
-
-function floatWeights(graph: Graph, names: readonly ValueName[]): Map<ValueName, FloatTensor> {
-  return new Map(names.map((name) => [name, graph.initializers.get(name) as FloatTensor]))
 }
 
 /** `[3, H, W]` of 0..1 from RGB bytes `[H, W, 3]`. */

@@ -37,9 +37,10 @@ export class ParameterLayout {
     this.length = offset
   }
 
-  /** Copies the numbers of each slot into `values`. */
-  fill(values: Float32Array, numbersOf: (name: ValueName) => Float32Array): void {
-    for (const { name, offset } of this.slots) values.set(numbersOf(name), offset)
+  /** Copies the initializers of `graph` into `values`. */
+  fill(values: Float32Array, graph: Graph): void {
+    for (const { name, offset } of this.slots)
+      values.set(graph.initializers.get(name)!.data as Float32Array, offset)
   }
 
   /** The part of `values` that belongs to each slot, by name; shares its memory. */

@@ -1,8 +1,9 @@
-;; What a training step does to all parameters at once, four at a time. Source of vector-kernels.wasm, which deploy/build-kernels.mjs makes.
+;; What a training step does to all parameters at once, four at a time. deploy/assemble-kernels.mjs makes vector-kernels.ts of it.
 ;; Addresses are in bytes and may have any alignment; counts are numbers of float32, multiples of four, at least four.
 ;; Every loop runs while the first address is below its end. Nothing is called in a loop: engines do not inline calls in WebAssembly.
 (module
-  (import "host" "memory" (memory 1))
+  ;; The limit is that of the format; an import may have a lower one.
+  (import "host" "memory" (memory 1 65536 shared))
 
   ;; The address behind `count` numbers that start at `address`.
   (func $behind (param $address i32) (param $count i32) (result i32)

@@ -1,11 +1,12 @@
 /**
  * Arrays as long as a network has parameters, and the loops over them that a training step spends its time in: four numbers at a time, in
- * WebAssembly, because the same loops in JavaScript take five times as long.
+ * WebAssembly, because the same loops in JavaScript take five times as long. The memory is shared, so that sessions in other threads read
+ * weights and write gradients where they lie.
  * Invariants: an array lies in the memory that made it and never moves; kernels read and write only arrays of their own memory.
  */
 
-import { readFileSync } from 'node:fs'
 import { invariant } from '../../base/assert.js'
+import { vectorKernels } from './vector-kernels.js'
 
 /** Kernels take so many numbers at a time: a range begins at a multiple of it, and so does what follows. */
 export const lanes = 4
@@ -67,19 +68,22 @@ interface Kernels {
 /** The part of the interface to WebAssembly that is used here; Node's types leave it to those of browsers. */
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object
-  readonly Memory: new (pages: { readonly initial: number; readonly maximum: number }) => {
-    readonly buffer: ArrayBuffer
-  }
+  readonly Memory: new (options: {
+    /** In pages. */
+    readonly initial: number
+    readonly maximum: number
+    readonly shared: true
+  }) => { readonly buffer: SharedArrayBuffer }
   readonly Instance: new (module: object, imports: object) => { readonly exports: object }
 }
 
 const pageBytes = 65_536
-const compiled = new WebAssembly.Module(readFileSync(new URL('./vector-kernels.wasm', import.meta.url)))
+const compiled = new WebAssembly.Module(Buffer.from(vectorKernels, 'base64'))
 
 export class VectorMemory {
   /** Of each array, in numbers; whole lanes. */
   readonly length: number
-  readonly #buffer: ArrayBuffer
+  readonly #buffer: SharedArrayBuffer
   readonly #kernels: Kernels
   #taken = 0
 
@@ -87,15 +91,15 @@ export class VectorMemory {
   constructor(length: number, arrays: number) {
     this.length = Math.max(lanes, wholeLanes(length))
     const pages = Math.ceil((4 * this.length * arrays) / pageBytes)
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
     this.#buffer = memory.buffer
     const { exports } = new WebAssembly.Instance(compiled, { host: { memory } })
-    // The module beside this file was made from vector-kernels.wat, which exports these functions.
+    // vector-kernels.wat exports these functions; a test compares the module with it.
     this.#kernels = exports as unknown as Kernels
   }
 
   /** One of the arrays, all zeros. Its owner keeps it as long as the memory. */
-  take(): Float32Array<ArrayBuffer> {
+  take(): Float32Array {
     const start = 4 * this.length * this.#taken
     invariant(start + 4 * this.length <= this.#buffer.byteLength, 'the memory has room for this array')
     this.#taken++

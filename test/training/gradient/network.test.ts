@@ -1,8 +1,8 @@
 import t from 'tap'
 import { seededRandom } from '../../../src/base/random.js'
 import type { Graph } from '../../../src/onnx/graph.js'
-import { elementCount, floatTensor } from '../../../src/onnx/tensor.js'
-import { NetworkSession, trainableNames } from '../../../src/training/network-session.js'
+import { elementCount } from '../../../src/onnx/tensor.js'
+import { learnedArrays, NetworkSession, trainableNames } from '../../../src/training/network-session.js'
 import { buildNetwork } from '../../../src/yolo/build-network.js'
 import { type DoubleTensor, runDouble } from '../../helpers/double-graph.js'
 import { graphRunner } from '../../../src/cli/compress/graph-runner.js'
@@ -39,11 +39,13 @@ for (const batchNorm of [true, false]) {
       ]),
     )
     const names = trainableNames(graph)
-    const weights = new Map(
-      names.map((name) => [name, graph.initializers.get(name) as ReturnType<typeof floatTensor>]),
+    const { weights, gradients } = learnedArrays(graph, names)
+    const session = await NetworkSession.open(
+      graph,
+      { weights, gradients },
+      graphRunner({ intraOpThreads: 1 }),
     )
-    const session = await NetworkSession.open(graph, names, graphRunner({ intraOpThreads: 1 }))
-    const { gradients } = await session.backward(images, weights, seeds)
+    await session.backward(images, seeds)
     await session.close()
 
     const feeds = new Map<string, DoubleTensor>([

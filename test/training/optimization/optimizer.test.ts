@@ -23,13 +23,12 @@ function afterThree(options: OptimizerOptions, scale = 1): number[] {
   const layout = new ParameterLayout(graph, ['kernel', 'bias'])
   const memory = new VectorMemory(layout.length, 2 + stateArrays(options))
   const [parameters, gradient] = [memory.take(), memory.take()]
-  layout.fill(parameters, (name) => initializers[name as keyof typeof initializers].data)
+  layout.fill(parameters, graph)
   const optimizer = makeOptimizer({ layout, memory, parameters }, options)
   for (const step of [1, 2, 3]) {
-    const slopes = { kernel: [0.1, 0.2], bias: [-0.3] }
-    layout.fill(gradient, (name) =>
-      Float32Array.from(slopes[name as keyof typeof slopes], (slope) => (slope * step) / scale),
-    )
+    const views = layout.views(gradient)
+    views.get('kernel')!.set([(0.1 * step) / scale, (0.2 * step) / scale])
+    views.get('bias')!.set([(-0.3 * step) / scale])
     optimizer.update(gradient, { rate: 0.1, step, scale })
   }
   t.same([...parameters.subarray(2, 4), ...parameters.subarray(5)], [0, 0, 0, 0, 0], 'nothing between slots')

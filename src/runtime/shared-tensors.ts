@@ -1,0 +1,73 @@
+/**
+ * The tensors of a session that lie in memory which the caller sees as well: inputs that every run reads, outputs that every run writes.
+ * For training, whose weights and gradients would else cross the threads as some hundred messages a step.
+ * Invariant: ONNX Runtime, which cannot read shared memory, gets copies in memory that is the session's own and made once.
+ */
+
+import { Tensor } from 'onnxruntime-node'
+import { AgentError } from '../base/errors.js'
+import { type SessionTensor, typedArray } from './tensor.js'
+
+/** Arrays in shared memory. While a run is under way only the session touches them. */
+export interface BoundTensors {
+  /** Read as one piece, so they should lie close together. */
+  readonly inputs: ReadonlyMap<string, SessionTensor>
+  /** Of the size of the output. */
+  readonly outputs: ReadonlyMap<string, SessionTensor['data']>
+}
+
+type Bytes = Uint8Array
+
+export class SharedTensors {
+  readonly #feeds: Readonly<Record<string, Tensor>>
+  readonly #copies: readonly { readonly from: Bytes; readonly to: Bytes }[]
+  readonly #outputs: BoundTensors['outputs']
+
+  constructor({ inputs, outputs }: BoundTensors) {
+    this.#outputs = outputs
+    const spans = new Map<ArrayBufferLike, { start: number; end: number }>()
+    for (const { data } of inputs.values()) {
+      const span = spans.get(data.buffer) ?? { start: Infinity, end: 0 }
+      span.start = Math.min(span.start, data.byteOffset)
+      span.end = Math.max(span.end, data.byteOffset + data.byteLength)
+      spans.set(data.buffer, span)
+    }
+    const own = new Map([...spans].map(([shared, { start, end }]) => [shared, new ArrayBuffer(end - start)]))
+    this.#copies = [...spans].map(([shared, { start, end }]) => ({
+      from: new Uint8Array(shared, start, end - start),
+      to: new Uint8Array(own.get(shared)!),
+    }))
+    this.#feeds = Object.fromEntries(
+      [...inputs].map(([name, { type, dims, data }]) => {
+        const { start } = spans.get(data.buffer)!
+        const array = typedArray(type, own.get(data.buffer)!, data.byteOffset - start, data.length)
+        return [name, new Tensor(type, array, dims)]
+      }),
+    )
+  }
+
+  /** The bound inputs as they are now. */
+  read(): Readonly<Record<string, Tensor>> {
+    for (const { from, to } of this.#copies) to.set(from)
+    return this.#feeds
+  }
+
+  /** Whether `output` is bound and was written. Throws `inference.run_failed` when it has another size than its array. */
+  write(output: string, { data }: Tensor): boolean {
+    const array = this.#outputs.get(output)
+    if (array === undefined) return false
+    const { buffer, byteOffset, byteLength } = data as Exclude<Tensor['data'], string[]>
+    if (byteLength !== array.byteLength) {
+      throw new AgentError(
+        'inference.run_failed',
+        `cannot write the output ${output} of ${byteLength} bytes into ${array.byteLength} bytes`,
+      )
+    }
+    bytesOf(array).set(new Uint8Array(buffer, byteOffset, byteLength))
+    return true
+  }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: SessionTensor['data']): Bytes {
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
