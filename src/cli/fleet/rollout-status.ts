@@ -19,7 +19,7 @@ export async function readRollouts({
   const store = new FleetStore(topics.root)
   const arrival = { wallMs: systemClock.wallMs(), monotonicMs: systemClock.monotonicMs() }
   for (const [topic, payload] of await readRetained(connection, filters))
-    store.receive({ topic, payload: Uint8Array.from(payload), isRetained: true }, arrival)
+    store.receive({ topic, payload: Uint8Array.from(payload) }, arrival)
   return rolloutsOf(store.devices.values(), store.channels.values())
 }
 

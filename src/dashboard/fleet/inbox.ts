@@ -7,7 +7,6 @@
 export interface Incoming {
   readonly topic: string
   readonly payload: Uint8Array<ArrayBuffer>
-  readonly isRetained: boolean
 }
 
 export class Inbox {

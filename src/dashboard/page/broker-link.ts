@@ -112,12 +112,11 @@ export class BrokerLink {
       this.#listener.onState({ kind: 'online' })
       this.#subscribe([...this.#filters.keys()])
     })
-    client.on('message', (topic, payload, packet) => {
+    client.on('message', (topic, payload) => {
       // A copy: the payload is a view into what the socket read, which would travel along whole.
       this.#listener.onMessage({
         topic,
         payload: new Uint8Array(payload),
-        isRetained: packet.retain,
       })
     })
     client.on('error', (thrown) => {

@@ -4,6 +4,7 @@
  */
 
 import type { Incoming } from '../fleet/inbox.js'
+import type { MessageBatch } from '../fleet/message-batch.js'
 
 /** Where the page connects to. */
 export interface BrokerSettings {
@@ -29,5 +30,5 @@ export type ToLink =
 /** From the worker to the page. Each `take` is answered by one `fleet`, which may be empty. */
 export type FromLink =
   | { readonly kind: 'state'; readonly state: LinkState }
-  | { readonly kind: 'fleet'; readonly messages: readonly Incoming[] }
+  | { readonly kind: 'fleet'; readonly batch: MessageBatch }
   | { readonly kind: 'close-up'; readonly message: Incoming }

@@ -6,6 +6,7 @@
 
 import { parseTopic, type Topic } from '../../protocol/topics.js'
 import { Inbox, type Incoming } from '../fleet/inbox.js'
+import { packMessages } from '../fleet/message-batch.js'
 import { BrokerLink } from './broker-link.js'
 import type { FromLink, ToLink } from './link-messages.js'
 
@@ -66,5 +67,6 @@ function sendBatch(): void {
     (message) => messages.push(message),
     () => messages.length >= batchMax,
   )
-  scope.postMessage({ kind: 'fleet', messages })
+  const batch = packMessages(messages)
+  scope.postMessage({ kind: 'fleet', batch }, [batch.bytes.buffer])
 }

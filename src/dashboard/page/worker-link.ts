@@ -5,6 +5,7 @@
 
 import { signal } from '@preact/signals'
 import type { Incoming } from '../fleet/inbox.js'
+import { unpackMessages } from '../fleet/message-batch.js'
 import type { BrokerSettings, FromLink, LinkState, ToLink } from './link-messages.js'
 
 interface Listener {
@@ -39,7 +40,7 @@ export class WorkerLink {
           return
         case 'fleet':
           this.#isAsked = false
-          if (!this.#isStale) onFleet(data.messages)
+          if (!this.#isStale) onFleet(unpackMessages(data.batch))
           this.#isStale = false
       }
     }

@@ -21,7 +21,7 @@ class Page {
   hear(topic: string, payload: Uint8Array | string): void {
     const bytes = Uint8Array.from(typeof payload === 'string' ? Buffer.from(payload) : payload)
     const arrival = { wallMs: this.nowMs, monotonicMs: this.nowMs }
-    this.store.receive({ topic, payload: bytes, isRetained: false }, arrival)
+    this.store.receive({ topic, payload: bytes }, arrival)
   }
 
   online(device: string): void {

@@ -93,7 +93,6 @@ t.test('without pictures the boxes are drawn alone, after a while', (t) => {
 const message = (topic: string, value: number): Incoming => ({
   topic,
   payload: Uint8Array.of(value),
-  isRetained: false,
 })
 
 t.test('of a state only the newest waits; of events all, up to a bound', (t) => {
