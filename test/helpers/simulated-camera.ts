@@ -103,7 +103,16 @@ export class SimulatedCamera {
 
   /** Sends `fps` frames a second until stop(); pictures only while `isAsked`. */
   start(fps: number, isAsked: () => boolean): void {
-    this.#timer = setInterval(() => void this.sendFrame(isAsked()), 1000 / fps)
+    const startMs = performance.now()
+    let sent = 0
+    // Timers come late and never early: a late one sends what is due.
+    this.#timer = setInterval(
+      () => {
+        const due = Math.floor(((performance.now() - startMs) * fps) / 1000)
+        for (; sent < due; sent++) void this.sendFrame(isAsked())
+      },
+      Math.min(100, 500 / fps),
+    )
   }
 
   stop(): void {

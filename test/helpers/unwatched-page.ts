@@ -67,7 +67,11 @@ export async function openUnwatched(url: string, script: string): Promise<Unwatc
     // A group of its own, so that all its processes can be found and ended.
     { stdio: 'ignore', detached: true },
   )
-  const ended = new Promise<void>((done) => browser.once('close', () => done()))
+  const ended = new Promise<void>((done) =>
+    browser.once('close', () => {
+      done()
+    }),
+  )
   void ended.then(() => {
     if (results.listenerCount('result') > 0)
       results.emit('error', new Error('the browser ended before its script had'))
