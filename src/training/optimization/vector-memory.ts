@@ -6,6 +6,7 @@
  */
 
 import { invariant } from '../../base/assert.js'
+import { wrapError } from '../../base/errors.js'
 import { vectorKernels } from './vector-kernels.js'
 
 /** Kernels take so many numbers at a time: a range begins at a multiple of it, and so does what follows. */
@@ -87,11 +88,10 @@ export class VectorMemory {
   readonly #kernels: Kernels
   #taken = 0
 
-  /** Room for `arrays` arrays of `length` numbers (rounded up to whole lanes). Throws RangeError when there is not so much memory. */
+  /** Room for `arrays` arrays of `length` numbers (rounded up to whole lanes). Throws `resource.memory_exhausted`. */
   constructor(length: number, arrays: number) {
     this.length = Math.max(lanes, wholeLanes(length))
-    const pages = Math.ceil((4 * this.length * arrays) / pageBytes)
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+    const memory = reserve(4 * this.length * arrays)
     this.#buffer = memory.buffer
     const { exports } = new WebAssembly.Instance(compiled, { host: { memory } })
     // vector-kernels.wat exports these functions; a test compares the module with it.
@@ -155,5 +155,16 @@ export class VectorMemory {
     invariant(values.buffer === this.#buffer, 'the array lies in this memory')
     invariant(values.length > 0 && values.length % lanes === 0, 'the range has whole lanes')
     return values.byteOffset
+  }
+}
+
+function reserve(bytes: number): InstanceType<typeof WebAssembly.Memory> {
+  const pages = Math.ceil(bytes / pageBytes)
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+  } catch (thrown) {
+    const megabytes = Math.ceil(bytes / 1e6)
+    const problem = `cannot reserve ${megabytes} MB for the parameters of the network and what goes with them`
+    throw wrapError(thrown, 'resource.memory_exhausted', problem)
   }
 }

@@ -44,6 +44,14 @@ t.test('no more arrays than were asked for', (t) => {
   t.end()
 })
 
+t.test('more than there can be is refused in one sentence', (t) => {
+  t.throws(() => new VectorMemory(2 ** 30, 5), {
+    code: 'resource.memory_exhausted',
+    message: /^cannot reserve 21475 MB/,
+  })
+  t.end()
+})
+
 t.test('kernels take ranges of their own memory only', (t) => {
   const memory = new VectorMemory(count, 1)
   const own = memory.take()
