@@ -1,136 +1,170 @@
 /**
  * Cholesky factorisation and inversion of symmetric positive definite systems, in float64.
- * Matrices are square, row-major, of size n * n. Invariant: only the lower triangle is read and written.
+ * Matrices are square, row-major, of size n * n; of those that come in only the lower triangle is read.
+ * Invariant: the work is inner products of rows, taken by a kernel two rows by four; matrices of a few rows need no kernel.
  */
 
-/**
- * Replaces the lower triangle of `matrix` by L with L L^T = matrix. Two rows against two columns at a time, so that
- * each loaded number is used twice.
- * @returns false when the matrix is not positive definite (the triangle is then half written)
- */
-export function factorInPlace(matrix: Float64Array, n: number): boolean {
-  for (let j = 0; j < n; j += 2) {
-    const width = Math.min(2, n - j)
-    if (!factorDiagonal(matrix, n, j, width)) return false
-    let i = j + width
-    if (width === 2) {
-      for (; i + 1 < n; i += 2) solveTile(matrix, n, i, j)
-    }
-    for (; i < n; i++) {
-      for (let column = j; column < j + width; column++) {
-        const at = i * n + column
-        matrix[at] = (matrix[at]! - dot(matrix, i * n, column * n, column)) / matrix[column * n + column]!
-      }
-    }
-  }
-  return true
+import { invariant } from '../../base/assert.js'
+import { kernelsOf, reserveMemory } from '../../base/web-assembly.js'
+import { triangleKernels } from './triangle-kernels.js'
+
+interface TriangleKernels {
+  products(a: number, b: number, stride: number, count: number, out: number): void
 }
 
-function factorDiagonal(matrix: Float64Array, n: number, j: number, width: number): boolean {
-  for (let row = j; row < j + width; row++) {
-    for (let column = j; column <= row; column++) {
-      const rest = matrix[row * n + column]! - dot(matrix, row * n, column * n, column)
-      if (column < row) matrix[row * n + column] = rest / matrix[column * n + column]!
-      else if (rest > 0) matrix[row * n + row] = Math.sqrt(rest)
-      else return false
+const withMemory = kernelsOf<TriangleKernels>(triangleKernels)
+const numberBytes = 8
+/** Rows of one tile: of the one side, of the other. */
+const [high, wide] = [2, 4]
+
+/** Replaces the lower triangle of a small `matrix` by L with L L^T = matrix. */
+export function factorSmall(matrix: Float64Array, n: number): void {
+  for (let row = 0; row < n; row++) {
+    for (let column = 0; column <= row; column++) {
+      let rest = matrix[row * n + column]!
+      for (let k = 0; k < column; k++) rest -= matrix[row * n + k]! * matrix[column * n + k]!
+      matrix[row * n + column] = column < row ? rest / matrix[column * n + column]! : root(rest)
     }
   }
-  return true
 }
 
-/** Two rows i, i+1 against the two factored rows j, j+1. */
-function solveTile(matrix: Float64Array, n: number, i: number, j: number): void {
-  const [r0, r1, c0, c1] = [i * n, (i + 1) * n, j * n, (j + 1) * n]
-  let s00 = 0
-  let s01 = 0
-  let s10 = 0
-  let s11 = 0
-  for (let k = 0; k < j; k++) {
-    const a0 = matrix[r0 + k]!
-    const a1 = matrix[r1 + k]!
-    const b0 = matrix[c0 + k]!
-    const b1 = matrix[c1 + k]!
-    s00 += a0 * b0
-    s01 += a0 * b1
-    s10 += a1 * b0
-    s11 += a1 * b1
+/** With L L^T = `matrix`: the inverse of L, transposed. Row j holds column j of the inverse, zero before its diagonal. */
+export function invertedTriangle(matrix: Float64Array, n: number): Float64Array {
+  const work = new TriangleWork(matrix, n)
+  work.factor()
+  work.invert()
+  return work.inverseColumns()
+}
+
+/** The inverse of `matrix`, both triangles. */
+export function inverted(matrix: Float64Array, n: number): Float64Array {
+  const work = new TriangleWork(matrix, n)
+  work.factor()
+  work.invert()
+  return work.product()
+}
+
+function root(pivot: number): number {
+  invariant(pivot > 0, 'the matrix is positive definite')
+  return Math.sqrt(pivot)
+}
+
+/** A system of n unknowns, filled up to whole tiles by unknowns of their own, whose part of the factor is one. */
+class TriangleWork {
+  readonly #n: number
+  /** Numbers a row, and rows. */
+  readonly #size: number
+  readonly #kernels: TriangleKernels
+  /** L. */
+  readonly #factor: Float64Array
+  /** The inverse of L, transposed. */
+  readonly #inverse: Float64Array
+  /** Of one tile. */
+  readonly #sums: Float64Array
+
+  constructor(matrix: Float64Array, n: number) {
+    this.#n = n
+    this.#size = Math.ceil(n / wide) * wide
+    const count = this.#size * this.#size
+    const memory = reserveMemory((2 * count + high * wide) * numberBytes, `a system of ${n} unknowns`)
+    this.#kernels = withMemory(memory)
+    const arrayAt = (first: number, length: number): Float64Array =>
+      new Float64Array(memory.buffer, first * numberBytes, length)
+    this.#factor = arrayAt(0, count)
+    this.#inverse = arrayAt(count, count)
+    this.#sums = arrayAt(2 * count, high * wide)
+    for (let row = 0; row < n; row++)
+      this.#factor.set(matrix.subarray(row * n, row * n + row + 1), row * this.#size)
+    for (let row = n; row < this.#size; row++) this.#factor[row * this.#size + row] = 1
   }
-  const d0 = matrix[c0 + j]!
-  const cross = matrix[c1 + j]!
-  const d1 = matrix[c1 + j + 1]!
-  const x0 = (matrix[r0 + j]! - s00) / d0
-  const x1 = (matrix[r1 + j]! - s10) / d0
-  matrix[r0 + j] = x0
-  matrix[r1 + j] = x1
-  matrix[r0 + j + 1] = (matrix[r0 + j + 1]! - s01 - x0 * cross) / d1
-  matrix[r1 + j + 1] = (matrix[r1 + j + 1]! - s11 - x1 * cross) / d1
-}
 
-function dot(matrix: Float64Array, left: number, right: number, length: number): number {
-  let sum = 0
-  for (let k = 0; k < length; k++) sum += matrix[left + k]! * matrix[right + k]!
-  return sum
-}
+  /** Left-looking: four columns after the other, each from what stands left of it. */
+  factor(): void {
+    for (let j = 0; j < this.#size; j += wide)
+      for (let i = j; i < this.#size; i += high) {
+        this.#multiply(this.#factor, i, this.#factor, j, { from: 0, to: j })
+        for (let r = 0; r < high; r++) this.#factorRow(i + r, j, r * wide)
+      }
+  }
 
-/**
- * The inverse of L, transposed: row j holds column j of the inverse, zero before its diagonal. Four columns at a time, so that each
- * number of L is used four times.
- */
-export function invertTriangle(factor: Float64Array, n: number): Float64Array {
-  const columns = new Float64Array(n * n)
-  for (let j = 0; j < n; j += 4) {
-    const width = Math.min(4, n - j)
-    const [x0, x1, x2, x3] = fourRows(j, width, n)
-    for (let i = j; i < n; i++) {
-      let [s0, s1, s2, s3] = [0, 0, 0, 0]
-      const row = i * n
-      for (let k = j; k < i; k++) {
-        const value = factor[row + k]!
-        s0 += value * columns[x0 + k]!
-        s1 += value * columns[x1 + k]!
-        s2 += value * columns[x2 + k]!
-        s3 += value * columns[x3 + k]!
+  /** Four columns of the inverse at a time, downwards. */
+  invert(): void {
+    for (let j = 0; j < this.#size; j += wide)
+      for (let i = j; i < this.#size; i += high) {
+        this.#multiply(this.#factor, i, this.#inverse, j, { from: j, to: i })
+        for (let r = 0; r < high; r++) this.#invertRow(i, r, j)
       }
-      const diagonal = factor[row + i]!
-      const sums = [s0, s1, s2, s3]
-      for (let at = 0; at < width; at++) {
-        if (j + at > i) break
-        columns[(j + at) * n + i] = ((j + at === i ? 1 : 0) - sums[at]!) / diagonal
-      }
+  }
+
+  /** Columns j to j + 3 of a row of the factor; `first` is where its sums begin. */
+  #factorRow(row: number, j: number, first: number): void {
+    const factor = this.#factor
+    const own = row * this.#size + j
+    const columns = Math.min(wide, row + 1 - j)
+    for (let c = 0; c < columns; c++) {
+      const other = (j + c) * this.#size + j
+      let rest = factor[own + c]! - this.#sums[first + c]!
+      for (let k = 0; k < c; k++) rest -= factor[own + k]! * factor[other + k]!
+      factor[own + c] = j + c < row ? rest / factor[other + c]! : root(rest)
     }
   }
-  return columns
-}
 
-/** The inverse of L L^T, both triangles. */
-export function invertFactor(factor: Float64Array, n: number): Float64Array {
-  const columns = invertTriangle(factor, n)
-  const inverse = new Float64Array(n * n)
-  for (let i = 0; i < n; i++) {
-    const own = i * n
-    for (let j = 0; j <= i; j += 4) {
-      const width = Math.min(4, i + 1 - j)
-      const [y0, y1, y2, y3] = fourRows(j, width, n)
-      let [s0, s1, s2, s3] = [0, 0, 0, 0]
-      for (let k = i; k < n; k++) {
-        const value = columns[own + k]!
-        s0 += value * columns[y0 + k]!
-        s1 += value * columns[y1 + k]!
-        s2 += value * columns[y2 + k]!
-        s3 += value * columns[y3 + k]!
-      }
-      const sums = [s0, s1, s2, s3]
-      for (let at = 0; at < width; at++) {
-        inverse[own + j + at] = sums[at]!
-        inverse[(j + at) * n + i] = sums[at]!
-      }
+  /** Row i + r of columns j to j + 3 of the inverse, after row i where r is 1. */
+  #invertRow(i: number, r: number, j: number): void {
+    const inverse = this.#inverse
+    const row = i + r
+    const own = row * this.#size
+    const columns = Math.min(wide, row + 1 - j)
+    for (let c = 0; c < columns; c++) {
+      const column = (j + c) * this.#size
+      let rest = (row === j + c ? 1 : 0) - this.#sums[r * wide + c]!
+      if (r > 0) rest -= this.#factor[own + i]! * inverse[column + i]!
+      inverse[column + row] = rest / this.#factor[own + row]!
     }
   }
-  return inverse
-}
 
-/** Where the rows from `first` on begin; a row that is not there is the last of the `width` ones once more. */
-function fourRows(first: number, width: number, n: number): readonly [number, number, number, number] {
-  const start = (at: number): number => (first + Math.min(at, width - 1)) * n
-  return [start(0), start(1), start(2), start(3)]
+  /** The inverse of L L^T: the inner products of the columns of the inverse of L. */
+  product(): Float64Array {
+    const [n, size, inverse, sums] = [this.#n, this.#size, this.#inverse, this.#sums]
+    const result = new Float64Array(n * n)
+    for (let i = 0; i < n; i += high) {
+      for (let j = 0; j <= i + 1; j += wide) {
+        this.#multiply(inverse, i, inverse, j, { from: i, to: size })
+        for (let r = 0; r < high && i + r < n; r++)
+          for (let c = 0; c < wide && j + c <= i + r; c++) {
+            result[(i + r) * n + j + c] = sums[r * wide + c]!
+            result[(j + c) * n + i + r] = sums[r * wide + c]!
+          }
+      }
+    }
+    return result
+  }
+
+  inverseColumns(): Float64Array {
+    const result = new Float64Array(this.#n * this.#n)
+    for (let row = 0; row < this.#n; row++) {
+      const start = row * this.#size
+      result.set(this.#inverse.subarray(start, start + this.#n), row * this.#n)
+    }
+    return result
+  }
+
+  /** Rows i and i + 1 of `left` times rows j to j + 3 of `right`, over the columns `from` to `to`; into the sums. */
+  #multiply(
+    left: Float64Array,
+    i: number,
+    right: Float64Array,
+    j: number,
+    { from, to }: { readonly from: number; readonly to: number },
+  ): void {
+    const address = (array: Float64Array, row: number): number =>
+      array.byteOffset + (row * this.#size + from) * numberBytes
+    this.#kernels.products(
+      address(left, i),
+      address(right, j),
+      this.#size * numberBytes,
+      (to - from) * numberBytes,
+      this.#sums.byteOffset,
+    )
+  }
 }

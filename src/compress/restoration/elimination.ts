@@ -6,7 +6,7 @@
  */
 
 import { answerVariance } from './compensate.js'
-import { factorInPlace, invertFactor } from './cholesky.js'
+import { factorSmall, inverted } from './cholesky.js'
 import type { Matrix, ProductSum } from './matrix-products.js'
 
 export class Elimination {
@@ -38,8 +38,7 @@ export class Elimination {
     const floor = Math.max((1e-6 * trace) / n, 1e-12)
     for (let at = 0; at < n; at++) system[at * n + at]! *= 1 + ridge
     for (let at = 0; at < n; at++) system[at * n + at]! += floor
-    factorInPlace(system, n)
-    this.#inverse = invertFactor(system, n)
+    this.#inverse = inverted(system, n)
   }
 
   /** Squared error, relative to the variance of the answer, that removing `places` now would add. */
@@ -94,7 +93,7 @@ export class Elimination {
         block[row * size + column] = this.#at(place, places[column]!)
       own.set(this.#weights.subarray(place * outputs, (place + 1) * outputs), row * outputs)
     })
-    factorInPlace(block, size)
+    factorSmall(block, size)
     const solved = own.slice()
     const side = new Float64Array(size)
     for (let output = 0; output < outputs; output++) {

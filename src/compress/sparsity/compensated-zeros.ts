@@ -5,7 +5,7 @@
  * Invariant: the asked part of each row block, or n of each m, is exactly zero; the rest is re-fitted.
  */
 
-import { factorInPlace, invertTriangle } from '../restoration/cholesky.js'
+import { invertedTriangle } from '../restoration/cholesky.js'
 import type { Matrix, ProductSum } from '../restoration/matrix-products.js'
 import { lowestOf } from './choose-zeros.js'
 
@@ -83,8 +83,7 @@ export function inverseFactor(moments: ProductSum, ridge: number): Float64Array 
       reversed[row * n + column] = data[(last - column) * n + last - row]!
     reversed[row * n + row]! += lambda
   }
-  factorInPlace(reversed, n)
-  const columns = invertTriangle(reversed, n)
+  const columns = invertedTriangle(reversed, n)
   const upper = new Float64Array(n * n)
   for (let row = 0; row < n; row++)
     for (let column = row; column < n; column++)

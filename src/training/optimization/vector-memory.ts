@@ -6,7 +6,7 @@
  */
 
 import { invariant } from '../../base/assert.js'
-import { wrapError } from '../../base/errors.js'
+import { kernelsOf, reserveMemory } from '../../base/web-assembly.js'
 import { vectorKernels } from './vector-kernels.js'
 
 /** Kernels take so many numbers at a time: a range begins at a multiple of it, and so does what follows. */
@@ -66,20 +66,7 @@ interface Kernels {
   ): void
 }
 
-/** The part of the interface to WebAssembly that is used here; Node's types leave it to those of browsers. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object
-  readonly Memory: new (options: {
-    /** In pages. */
-    readonly initial: number
-    readonly maximum: number
-    readonly shared: true
-  }) => { readonly buffer: SharedArrayBuffer }
-  readonly Instance: new (module: object, imports: object) => { readonly exports: object }
-}
-
-const pageBytes = 65_536
-const compiled = new WebAssembly.Module(Buffer.from(vectorKernels, 'base64'))
+const withMemory = kernelsOf<Kernels>(vectorKernels)
 
 export class VectorMemory {
   /** Of each array, in numbers; whole lanes. */
@@ -91,11 +78,12 @@ export class VectorMemory {
   /** Room for `arrays` arrays of `length` numbers (rounded up to whole lanes). Throws `resource.memory_exhausted`. */
   constructor(length: number, arrays: number) {
     this.length = Math.max(lanes, wholeLanes(length))
-    const memory = reserve(4 * this.length * arrays)
+    const memory = reserveMemory(
+      4 * this.length * arrays,
+      'the parameters of the network and what goes with them',
+    )
     this.#buffer = memory.buffer
-    const { exports } = new WebAssembly.Instance(compiled, { host: { memory } })
-    // vector-kernels.wat exports these functions; a test compares the module with it.
-    this.#kernels = exports as unknown as Kernels
+    this.#kernels = withMemory(memory)
   }
 
   /** One of the arrays, all zeros. Its owner keeps it as long as the memory. */
@@ -155,16 +143,5 @@ export class VectorMemory {
     invariant(values.buffer === this.#buffer, 'the array lies in this memory')
     invariant(values.length > 0 && values.length % lanes === 0, 'the range has whole lanes')
     return values.byteOffset
-  }
-}
-
-function reserve(bytes: number): InstanceType<typeof WebAssembly.Memory> {
-  const pages = Math.ceil(bytes / pageBytes)
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
-  } catch (thrown) {
-    const megabytes = Math.ceil(bytes / 1e6)
-    const problem = `cannot reserve ${megabytes} MB for the parameters of the network and what goes with them`
-    throw wrapError(thrown, 'resource.memory_exhausted', problem)
   }
 }

@@ -1,21 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import t from 'tap'
-import wabt from 'wabt'
 import { seededRandom } from '../../../src/base/random.js'
-import { vectorKernels } from '../../../src/training/optimization/vector-kernels.js'
 import { VectorMemory, wholeLanes } from '../../../src/training/optimization/vector-memory.js'
-import { projectRoot } from '../../helpers/paths.js'
 
 const count = 40
-
-t.test('the module is what its text says', async (t) => {
-  const path = join(projectRoot, 'src', 'training', 'optimization', 'vector-kernels.wat')
-  const features = { simd: true, threads: true }
-  const assembler = await wabt()
-  const { buffer } = assembler.parseWat(path, readFileSync(path, 'utf8'), features).toBinary({})
-  t.equal(vectorKernels, Buffer.from(buffer).toString('base64'), 'node deploy/assemble-kernels.mjs was run')
-})
 
 function filled(memory: VectorMemory, seed: number): Float32Array {
   const random = seededRandom(seed)
