@@ -5,17 +5,8 @@
  */
 
 import { invariant } from '../../base/assert.js'
-import { kernelsOf, reserveMemory } from '../../base/web-assembly.js'
-import { triangleKernels } from './triangle-kernels.js'
-
-interface TriangleKernels {
-  products(a: number, b: number, stride: number, count: number, out: number): void
-}
-
-const withMemory = kernelsOf<TriangleKernels>(triangleKernels)
-const numberBytes = 8
-/** Rows of one tile: of the one side, of the other. */
-const [high, wide] = [2, 4]
+import { reserveMemory } from '../../base/web-assembly.js'
+import { high, type MatrixKernels, matrixKernelsOn, numberBytes, wide } from './matrix-loops.js'
 
 /** Replaces the lower triangle of a small `matrix` by L with L L^T = matrix. */
 export function factorSmall(matrix: Float64Array, n: number): void {
@@ -54,7 +45,7 @@ class TriangleWork {
   readonly #n: number
   /** Numbers a row, and rows. */
   readonly #size: number
-  readonly #kernels: TriangleKernels
+  readonly #kernels: MatrixKernels
   /** L. */
   readonly #factor: Float64Array
   /** The inverse of L, transposed. */
@@ -67,7 +58,7 @@ class TriangleWork {
     this.#size = Math.ceil(n / wide) * wide
     const count = this.#size * this.#size
     const memory = reserveMemory((2 * count + high * wide) * numberBytes, `a system of ${n} unknowns`)
-    this.#kernels = withMemory(memory)
+    this.#kernels = matrixKernelsOn(memory)
     const arrayAt = (first: number, length: number): Float64Array =>
       new Float64Array(memory.buffer, first * numberBytes, length)
     this.#factor = arrayAt(0, count)

@@ -5,7 +5,7 @@
  */
 
 import type { ConstantProduct } from './constant-product.js'
-import type { Matrix, ProductSum } from './matrix-products.js'
+import type { Matrix } from './matrix-products.js'
 
 /** Steps of conjugate gradients; more do not change a pruning decision. */
 const steps = 16
@@ -63,22 +63,4 @@ export async function compensate(
       gradient[index]! -= length * (ahead[index]! + ridge * diagonal[at]! * direction[index]!)
     }
   }
-}
-
-/** Sum over outputs of the variance of w x, bias and mean taken out. */
-export function answerVariance(weights: Matrix, moments: ProductSum): number {
-  const { rows: outputs, columns: n } = weights
-  let variance = 0
-  const row = new Float64Array(n)
-  for (let output = 0; output < outputs; output++) {
-    row.fill(0)
-    for (let at = 0; at < n; at++) {
-      const weight = weights.data[output * n + at]!
-      if (weight === 0) continue
-      for (let other = 0; other < n; other++) row[other]! += weight * moments.data[at * n + other]!
-    }
-    for (let at = 0; at < n; at++) variance += row[at]! * weights.data[output * n + at]!
-    variance -= row[n - 1]! ** 2
-  }
-  return Math.max(variance, 1e-12)
 }

@@ -2,9 +2,8 @@ import t from 'tap'
 
 import { seededRandom } from '../../../src/base/random.js'
 import { inverted } from '../../../src/compress/restoration/cholesky.js'
-import { answerVariance } from '../../../src/compress/restoration/compensate.js'
 import { Elimination } from '../../../src/compress/restoration/elimination.js'
-import { ProductSum } from '../../../src/compress/restoration/matrix-products.js'
+import { type Matrix, ProductSum } from '../../../src/compress/restoration/matrix-products.js'
 
 /** Second moments of correlated unknowns; the last is the constant 1. */
 function moments(n: number, seed: number): ProductSum {
@@ -40,6 +39,19 @@ function leastError(weights: Float32Array, { data, rows: n }: ProductSum, kept: 
   return energy
 }
 
+/** Sum over outputs of the variance of w x; the last unknown is the constant 1. */
+function answerVariance({ rows, columns: n, data }: Matrix, moments: ProductSum): number {
+  let variance = 0
+  for (let output = 0; output < rows; output++) {
+    const w = [...data.subarray(output * n, (output + 1) * n)]
+    w.forEach((left, row) => {
+      w.forEach((other, column) => (variance += left * other * moments.data[row * n + column]!))
+    })
+    variance -= w.reduce((sum, weight, at) => sum + weight * moments.data[(n - 1) * n + at]!, 0) ** 2
+  }
+  return variance
+}
+
 t.test('costs add up to the least error that the kept places leave, whatever goes', (t) => {
   const n = 13
   const random = seededRandom(8)
@@ -54,6 +66,33 @@ t.test('costs add up to the least error that the kept places leave, whatever goe
     elimination.remove(places)
     for (const place of places) kept.delete(place)
     const expected = leastError(weights.data, sums, [...kept]) / variance
+    t.ok(Math.abs(total - expected) < 1e-5 * (1 + expected), `${total} against ${expected}`)
+  }
+  t.end()
+})
+
+t.test('several outputs, and more places at once than a kernel takes', (t) => {
+  const [n, outputs] = [45, 11]
+  const random = seededRandom(9)
+  const sums = moments(n, 9)
+  const data = Float32Array.from({ length: n * outputs }, () => random.normal())
+  const weights = { rows: outputs, columns: n, data }
+  const variance = answerVariance(weights, sums)
+  const elimination = new Elimination(weights, sums, 1e-9)
+  const kept = new Set(Array.from({ length: n }, (_, at) => at))
+  let total = 0
+  for (const places of [
+    [4, 5, 6],
+    Array.from({ length: 20 }, (_, at) => 2 * at + 7 - (at > 15 ? 29 : 0)),
+    [30],
+  ]) {
+    const going = places.filter((place) => kept.has(place))
+    total += elimination.cost(going)
+    elimination.remove(going)
+    for (const place of going) kept.delete(place)
+    let expected = 0
+    for (let output = 0; output < outputs; output++)
+      expected += leastError(data.subarray(output * n, (output + 1) * n), sums, [...kept]) / variance
     t.ok(Math.abs(total - expected) < 1e-5 * (1 + expected), `${total} against ${expected}`)
   }
   t.end()

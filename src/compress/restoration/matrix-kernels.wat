@@ -1,10 +1,10 @@
-;; The inner products that factoring and inverting a matrix consist of. deploy/assemble-kernels.mjs makes triangle-kernels.ts of it.
-;; Addresses, strides and counts are in bytes; numbers are float64; counts are multiples of 16.
+;; The inner loops of factoring, inverting and shrinking a matrix. deploy/assemble-kernels.mjs makes matrix-kernels.ts of it.
+;; Addresses, strides and counts are in bytes; numbers are float64.
 (module
   ;; The limit is that of the format; an import may have a lower one.
   (import "host" "memory" (memory 1 65536 shared))
 
-  ;; Two rows from `a` times four rows from `b`, `count` bytes of each: eight sums to `out`, those of the first row first.
+  ;; Two rows from `a` times four rows from `b`, `count` bytes of each (a multiple of 16): eight sums to `out`, those of the first row first.
   (func (export "products") (param $a i32) (param $b i32) (param $stride i32) (param $count i32) (param $out i32)
     (local $a1 i32) (local $b1 i32) (local $b2 i32) (local $b3 i32) (local $end i32)
     (local $x v128) (local $y v128) (local $z v128)
@@ -47,4 +47,35 @@
     (f64.store offset=40 (local.get $out) (f64.add (f64x2.extract_lane 0 (local.get $s11)) (f64x2.extract_lane 1 (local.get $s11))))
     (f64.store offset=48 (local.get $out) (f64.add (f64x2.extract_lane 0 (local.get $s12)) (f64x2.extract_lane 1 (local.get $s12))))
     (f64.store offset=56 (local.get $out) (f64.add (f64x2.extract_lane 0 (local.get $s13)) (f64x2.extract_lane 1 (local.get $s13)))))
+
+  ;; row -= sum over the sources of factor times source: sources lie `stride` apart, factors side by side up to `factorsEnd`.
+  ;; `count` is a multiple of 64, at least 64, and there is at least one factor.
+  (func (export "subtract")
+    (param $row i32) (param $count i32) (param $sources i32) (param $stride i32) (param $factors i32) (param $factorsEnd i32)
+    (local $end i32) (local $source i32) (local $factor i32) (local $by v128)
+    (local $a v128) (local $b v128) (local $c v128) (local $d v128)
+    (local.set $end (i32.add (local.get $row) (local.get $count)))
+    (loop $next
+      (local.set $a (v128.load offset=0 (local.get $row)))
+      (local.set $b (v128.load offset=16 (local.get $row)))
+      (local.set $c (v128.load offset=32 (local.get $row)))
+      (local.set $d (v128.load offset=48 (local.get $row)))
+      (local.set $source (local.get $sources))
+      (local.set $factor (local.get $factors))
+      (loop $again
+        (local.set $by (v128.load64_splat (local.get $factor)))
+        (local.set $a (f64x2.sub (local.get $a) (f64x2.mul (local.get $by) (v128.load offset=0 (local.get $source)))))
+        (local.set $b (f64x2.sub (local.get $b) (f64x2.mul (local.get $by) (v128.load offset=16 (local.get $source)))))
+        (local.set $c (f64x2.sub (local.get $c) (f64x2.mul (local.get $by) (v128.load offset=32 (local.get $source)))))
+        (local.set $d (f64x2.sub (local.get $d) (f64x2.mul (local.get $by) (v128.load offset=48 (local.get $source)))))
+        (local.set $source (i32.add (local.get $source) (local.get $stride)))
+        (local.set $factor (i32.add (local.get $factor) (i32.const 8)))
+        (br_if $again (i32.lt_u (local.get $factor) (local.get $factorsEnd))))
+      (v128.store offset=0 (local.get $row) (local.get $a))
+      (v128.store offset=16 (local.get $row) (local.get $b))
+      (v128.store offset=32 (local.get $row) (local.get $c))
+      (v128.store offset=48 (local.get $row) (local.get $d))
+      (local.set $sources (i32.add (local.get $sources) (i32.const 64)))
+      (local.set $row (i32.add (local.get $row) (i32.const 64)))
+      (br_if $next (i32.lt_u (local.get $row) (local.get $end)))))
 )
