@@ -16,11 +16,9 @@ export interface BoundTensors {
   readonly outputs: ReadonlyMap<string, SessionTensor['data']>
 }
 
-type Bytes = Uint8Array
-
 export class SharedTensors {
   readonly #feeds: Readonly<Record<string, Tensor>>
-  readonly #copies: readonly { readonly from: Bytes; readonly to: Bytes }[]
+  readonly #copies: readonly { readonly from: Uint8Array; readonly to: Uint8Array }[]
   readonly #outputs: BoundTensors['outputs']
 
   constructor({ inputs, outputs }: BoundTensors) {
@@ -68,6 +66,6 @@ export class SharedTensors {
   }
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: SessionTensor['data']): Bytes {
+function bytesOf({ buffer, byteOffset, byteLength }: SessionTensor['data']): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength)
 }

@@ -116,9 +116,10 @@ async function scrollFleet(): Promise<void> {
     const messages = ((connection.stats().publishesSent - before) * 1000) / (performance.now() - startMs)
     const gaps = frames.slice(1).map((time, index) => time - frames[index]!)
     const sorted = gaps.toSorted((a, b) => a - b)
+    const { own, withShare } = page.memory()
     console.log(
       `${deviceCount} devices, ${messages.toFixed(0)} messages a second: ${((frames.length * 1000) / spanMs).toFixed(1)} frames a second while scrolling, ` +
-        `95 % within ${at(sorted, 0.95).toFixed(1)} ms, longest ${at(sorted, 1).toFixed(1)} ms; ${(page.memoryBytes() / 1e6).toFixed(0)} MB in the process`,
+        `95 % within ${at(sorted, 0.95).toFixed(1)} ms, longest ${at(sorted, 1).toFixed(1)} ms; ${(own / 1e6).toFixed(0)} MB of the process's own, ${(withShare / 1e6).toFixed(0)} MB with its share in common ones`,
     )
   } finally {
     fleet.stop()

@@ -17,8 +17,8 @@ import { chromiumPath } from './chromium.js'
 export interface UnwatchedPage {
   /** What the script gave, as JSON made it. Rejects when the browser ended before. */
   readonly result: Promise<unknown>
-  /** Memory that would come back if the process of the page ended, bytes. */
-  memoryBytes(): number
+  /** Memory of the process of the page, bytes: its own, and with its share in what processes have in common. */
+  memory(): { readonly own: number; readonly withShare: number }
   close(): Promise<void>
 }
 
@@ -78,7 +78,13 @@ export async function openUnwatched(url: string, script: string): Promise<Unwatc
   })
   return {
     result,
-    memoryBytes: () => Math.max(...renderersOf(browser.pid!).map(privateBytesOf)),
+    memory: () => {
+      const pids = renderersOf(browser.pid!)
+      return {
+        own: Math.max(...pids.map(privateBytesOf)),
+        withShare: Math.max(...pids.map(proportionalBytesOf)),
+      }
+    },
     close: async () => {
       process.kill(-browser.pid!, 'SIGKILL')
       await ended
@@ -91,10 +97,17 @@ export async function openUnwatched(url: string, script: string): Promise<Unwatc
 
 /** Memory that would come back if the process ended. */
 export function privateBytesOf(pid: number): number {
+  return mappedBytes(pid, /^Private_\w+:\s+(\d+) kB/gm)
+}
+
+/** The same, and the share of the process in what it has in common with others, such as the code of the browser. */
+function proportionalBytesOf(pid: number): number {
+  return mappedBytes(pid, /^Pss:\s+(\d+) kB/gm)
+}
+
+function mappedBytes(pid: number, lines: RegExp): number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
-  return (
-    1024 * [...rollup.matchAll(/^Private_\w+:\s+(\d+) kB/gm)].reduce((sum, [, kB]) => sum + Number(kB), 0)
-  )
+  return 1024 * [...rollup.matchAll(lines)].reduce((sum, [, kB]) => sum + Number(kB), 0)
 }
 
 /** The processes of a group that draw pages. */
