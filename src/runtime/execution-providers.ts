@@ -16,11 +16,12 @@ interface ExecutionProviderRow {
 export const executionProviders = {
   tensorrt: {
     needs:
-      'an NVIDIA GPU, CUDA 12, cuDNN 9, TensorRT 10 and the GPU libraries of ONNX Runtime beside its binding',
+      'an NVIDIA GPU, the GPU libraries of ONNX Runtime, TensorRT 10, and the CUDA and cuDNN that they were built with',
     isAccelerator: true,
   },
   cuda: {
-    needs: 'an NVIDIA GPU, CUDA 12, cuDNN 9 and the GPU libraries of ONNX Runtime beside its binding',
+    needs:
+      'an NVIDIA GPU, the GPU libraries of ONNX Runtime, and the CUDA and cuDNN that they were built with',
     isAccelerator: true,
   },
   coreml: { needs: 'macOS on Apple silicon', isAccelerator: true },

@@ -3,9 +3,9 @@
  * float and the peers.
  * Threads do not spin while they wait: with many sessions open, those of one would take the cores of another.
  * Run: npm run bench:quantization [-- --target x64-vnni] [--only methods,bits,speed,peers] [--keep FOLDER] [--peer FILE ...]
- *      [--pictures 250] [--bit-pictures 100] [--rounds 40] [--method silu,mse] [--bits 8,4]
- * The target is that of this machine unless given. The tables go into its part of test/bench/quantization.md. Rows
- * that FOLDER/rows.json holds are not measured again, so the tables may be made in parts.
+ *      [--pictures 250] [--bit-pictures 100] [--rounds 40] [--methods silu,mse] [--bits 8,4] [--part NAME]
+ * The target is that of this machine unless given. The tables go into its part of test/bench/quantization.md, or into the
+ * part NAME. Rows that FOLDER/rows.json holds are not measured again, so the tables may be made in parts.
  */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -27,7 +27,7 @@ import type { Graph } from '../../src/onnx/graph.js'
 import { importModel } from '../../src/onnx/import-model.js'
 import { letterbox } from '../../src/yolo/letterbox.js'
 import { describeModel } from '../../src/yolo/model-description.js'
-import { writeSection } from '../helpers/generated-page.js'
+import { writeOrAddSection } from '../helpers/generated-page.js'
 import { graphRunner } from '../../src/cli/compress/graph-runner.js'
 import { machineTarget } from '../../src/cli/compress/machine-target.js'
 import { imagesIn } from '../helpers/calibration-images.js'
@@ -52,6 +52,8 @@ interface SpeedRow {
 }
 
 interface Rows {
+  /** That the rows were measured on. */
+  machine?: string
   float?: AccuracyRow
   readonly methods: Record<string, AccuracyRow>
   readonly bits: Record<string, AccuracyRow>
@@ -63,6 +65,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', default: 'methods,bits,speed,peers' },
     target: { type: 'string' },
+    part: { type: 'string' },
     keep: { type: 'string' },
     peer: { type: 'string', multiple: true, default: [] },
     pictures: { type: 'string', default: '250' },
@@ -74,12 +77,14 @@ const { values } = parseArgs({
 })
 const document = join(projectRoot, 'test', 'bench', 'quantization.md')
 const target = int8Target(values.target ?? (await machineTarget()))
+const part = values.part ?? target.name
 const keep = values.keep ?? join(tmpdir(), 'yolo-edge-bench-quantization', target.name)
 mkdirSync(keep, { recursive: true })
 const rowsFile = join(keep, 'rows.json')
 const rows: Rows = existsSync(rowsFile)
   ? (JSON.parse(readFileSync(rowsFile, 'utf8')) as Rows)
   : { methods: {}, bits: {}, peers: {}, speed: {} }
+rows.machine ??= `${cpus()[0]!.model}, ${cpus().length} threads, Node ${process.version}`
 const sections = values.only.split(',')
 const floatBytes = readFileSync(shared('models', 'yolov8n.onnx'))
 const edge = toEdgeForm(importModel(floatBytes))
@@ -105,6 +110,7 @@ if (sections.includes('methods')) await measureMethods()
 if (sections.includes('bits')) await measureBits()
 if (sections.includes('peers')) await measurePeers()
 if (sections.includes('speed')) await measureSpeeds()
+await writeTables()
 
 async function measureMethods(): Promise<void> {
   const { accuracyRow, float } = validation(Number(values.pictures))
@@ -221,11 +227,11 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 async function save(what: string): Promise<void> {
   console.log(what)
   writeFileSync(rowsFile, JSON.stringify(rows, undefined, 1))
-  const page = readFileSync(document, 'utf8')
-  const [open, close] = [`<!-- ${target.name} -->`, `<!-- /${target.name} -->`]
-  if (!page.includes(open))
-    writeFileSync(document, `${page}\n## Target \`${target.name}\`\n\n${open}\n\n${close}\n`)
-  await writeSection(document, target.name, tables())
+  await writeTables()
+}
+
+async function writeTables(): Promise<void> {
+  await writeOrAddSection(document, { name: part, title: `Target \`${part}\`` }, tables())
 }
 
 function tables(): string {
@@ -234,7 +240,7 @@ function tables(): string {
     rowCount === 0 ? [] : ['', `### ${title}`, '', ...lines]
   const { float, methods, bits, peers } = rows
   return [
-    `Machine: ${cpus()[0]!.model}, ${cpus().length} threads, Node ${process.version}.`,
+    `Machine: ${rows.machine}.`,
     ...part(
       'Calibration methods',
       [accuracyTable('method', [['float export', float], ...Object.entries(methods)], float)],

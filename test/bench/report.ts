@@ -1,9 +1,10 @@
 /**
- * The results table of README: accuracy, size and speed of the variants of YOLOv8n beside other int8 files of it, and of
- * the project's own model.
- * Run: npm run bench:report -- --bundle FOLDER [--peer FILE ...] [--rounds 30] [--write]
+ * The tables of results: accuracy, size and speed of the variants of YOLOv8n beside other int8 files of it, and of the
+ * project's own model.
+ * Run: npm run bench:report -- --bundle FOLDER [--peer FILE ...] [--rounds 30] [--write] [--readme]
  * FOLDER is what `yolo-edge compress YOLOV8N.onnx --budget ...` wrote; its variants are read from its packed files.
- * All models of one table take turns in one process. --write puts the tables into README.md.
+ * All models of one table take turns in one process. --write puts the tables into the part of test/bench/results.md for
+ * what int8 is made for on this machine; --readme puts them into README.md.
  */
 
 import { availableParallelism, cpus, tmpdir } from 'node:os'
@@ -13,13 +14,14 @@ import { parseArgs } from 'node:util'
 import { systemClock } from '../../src/base/clock.js'
 import { readBundle } from '../../src/cli/bundle/bundle-folder.js'
 import { openDataset } from '../../src/cli/dataset/open-dataset.js'
+import { machineTarget } from '../../src/cli/compress/machine-target.js'
 import { writeConveyor } from '../../src/cli/training/write-conveyor.js'
 import { type AccuracyMeasurement, measureAccuracy } from '../../src/cli/measure/measure-accuracy.js'
 import { measureSpeed, quantileOf } from '../../src/cli/measure/measure-speed.js'
 import { noiseFrame } from '../../src/cli/measure/noise-frame.js'
 import { type DetectorFile, readDetectorFile } from '../../src/cli/model-file.js'
 import { bootstrapDifference } from '../../src/evaluation/bootstrap.js'
-import { writeSection } from '../helpers/generated-page.js'
+import { writeOrAddSection, writeSection } from '../helpers/generated-page.js'
 import { projectRoot, shared } from '../helpers/paths.js'
 
 interface Model {
@@ -33,6 +35,7 @@ const { values } = parseArgs({
     peer: { type: 'string', multiple: true, default: [] },
     rounds: { type: 'string', default: '30' },
     write: { type: 'boolean', default: false },
+    readme: { type: 'boolean', default: false },
   },
 })
 if (values.bundle === undefined) throw new TypeError('give the bundle of YOLOv8n: --bundle FOLDER')
@@ -43,7 +46,12 @@ const text = [
   `${cpus()[0]!.model}, ${threads} threads, Node.js ${process.version}; uint8 frame in, boxes out, models in turns; median and the middle half of the rounds.`,
 ].join('\n\n')
 console.log(text)
-if (values.write) await writeSection(join(projectRoot, 'README.md'), 'results', text)
+if (values.write) {
+  const target = await machineTarget()
+  const page = join(projectRoot, 'test', 'bench', 'results.md')
+  await writeOrAddSection(page, { name: target, title: `Target \`${target}\`` }, text)
+}
+if (values.readme) await writeSection(join(projectRoot, 'README.md'), 'results', text)
 
 async function yolov8n(bundle: string): Promise<string> {
   const { manifest } = await readBundle(bundle)

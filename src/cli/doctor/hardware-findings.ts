@@ -89,7 +89,7 @@ const usesOf: readonly (readonly [name: RegExp, detail: string, remedy: string])
   [
     /NVIDIA/,
     'can serve through cuda or tensorrt once their libraries are there',
-    'install CUDA 12 and cuDNN 9, set inference.providers to [cuda, cpu], and look at the provider lines below',
+    'name a GPU build of ONNX Runtime in inference.library (deploy/JETSON.md), set inference.providers to [cuda, cpu], and look at the provider lines below',
   ],
   [
     /Hailo|Coral|Rockchip|VeriSilicon|Ethos|Hexagon|Movidius|XDNA|Intel NPU/,
