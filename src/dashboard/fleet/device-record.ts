@@ -6,7 +6,14 @@ import type { DeviceInfo } from '../../protocol/info.js'
 import type { Metrics } from '../../protocol/metrics.js'
 import type { Report } from '../../protocol/report.js'
 import type { Reported } from '../../protocol/reported.js'
+import { LiveFigures } from './live-figures.js'
 import { Samples } from './samples.js'
+
+/** Times of an arrival by the page's clocks: a device's own may be wrong. */
+export interface Arrival {
+  readonly wallMs: number
+  readonly monotonicMs: number
+}
 
 /** One deployment as it went, newest state last. */
 export interface DeploymentCourse {
@@ -24,9 +31,7 @@ export interface DeviceRecord {
   availability?: Availability
   info?: DeviceInfo
   reported?: Reported
-  metrics?: Metrics
-  /** When metrics last arrived, by the page's monotonic clock. */
-  metricsAtMs?: number
+  readonly live: LiveFigures
   /** Newest first. */
   courses: readonly DeploymentCourse[]
   /** Oldest first, each id once. */
@@ -35,8 +40,6 @@ export interface DeviceRecord {
   /** Messages of this device that could not be read, and the last reason. */
   refused: number
   refusal?: string
-  /** Rises with each message. */
-  revision: number
 }
 
 const coursesMax = 30
@@ -45,7 +48,8 @@ const statesMax = 40
 
 /** A device of which nothing is known yet. */
 export function newDevice(name: string): DeviceRecord {
-  return { name, courses: [], reports: [], samples: new Samples(240, 4000), refused: 0, revision: 0 }
+  const samples = new Samples(240, 4000)
+  return { name, live: new LiveFigures(), courses: [], reports: [], samples, refused: 0 }
 }
 
 /** The deployment under way or the last one. */
@@ -77,20 +81,8 @@ export function addReport(device: DeviceRecord, report: Report): void {
   device.reports = reports.slice(-reportsMax)
 }
 
-/** Adds a sample of metrics. `nowMs` is wall time: the device's own clock may be wrong. */
-export function addMetrics(device: DeviceRecord, metrics: Metrics, nowMs: number, monotonicMs: number): void {
-  device.metrics = metrics
-  device.metricsAtMs = monotonicMs
-  const worst = (pick: (camera: Metrics['cameras'][number]) => number | undefined): number => {
-    const values = metrics.cameras.map(pick).filter((value) => value !== undefined)
-    return values.length === 0 ? Number.NaN : Math.max(...values)
-  }
-  device.samples.add({
-    atMs: nowMs,
-    p50Ms: worst(({ inference }) => inference?.p50Ms),
-    p95Ms: worst(({ inference }) => inference?.p95Ms),
-    endToEndP95Ms: worst(({ endToEnd }) => endToEnd?.p95Ms),
-    fps: metrics.cameras.reduce((sum, { processedFps }) => sum + processedFps, 0),
-    temperatureC: metrics.temperatureC ?? Number.NaN,
-  })
+/** Adds a sample of metrics. */
+export function addMetrics(device: DeviceRecord, metrics: Metrics, arrival: Arrival): void {
+  device.live.update(metrics, arrival.monotonicMs)
+  device.samples.add(arrival.wallMs, device.live)
 }

@@ -45,69 +45,77 @@ export function isDeploying(state: DeploymentState): boolean {
 }
 
 /** Whether the device is online and talks. */
-export function statusOf({ availability, metrics, metricsAtMs }: DeviceRecord, nowMs: number): DeviceStatus {
+export function statusOf({ availability, live }: DeviceRecord, nowMs: number): DeviceStatus {
   if (availability === undefined) return 'unknown'
   if (availability !== 'online') return availability
-  if (metrics === undefined || metricsAtMs === undefined) return 'online'
-  return nowMs - metricsAtMs > Math.max(silentAfterMs, 3 * metrics.windowMs) ? 'silent' : 'online'
+  if (!live.isKnown) return 'online'
+  return nowMs - live.atMs > Math.max(silentAfterMs, 3 * live.windowMs) ? 'silent' : 'online'
+}
+
+type Written = { -readonly [Key in keyof FleetRow]: FleetRow[Key] }
+
+/** The row of `device` at the monotonic time `nowMs`. With `row`, one that was made for the same device, fills that one. */
+export function rowOf(device: DeviceRecord, nowMs: number, row: FleetRow = emptyRow(device.name)): FleetRow {
+  const written: Written = row
+  written.status = statusOf(device, nowMs)
+  writeServed(written, device)
+  writeLive(written, device)
+  writeReports(written, device)
+  writeDeployment(written, device)
+  written.refused = device.refused
+  const isAbsent = row.status === 'offline' || row.status === 'silent'
+  const hasTrouble =
+    row.failure !== undefined || row.isThrottled || row.refused > 0 || (row.drift ?? 0) > driftShift
+  written.needsLook = isAbsent || hasTrouble
+  return row
+}
+
+function emptyRow(name: string): FleetRow {
+  return {
+    name,
+    status: 'unknown',
+    ...{ board: '', model: '', version: '', variant: '', provider: '', why: '' },
+    ...{ fps: undefined, p95Ms: undefined, temperatureC: undefined, isThrottled: false },
+    ...{ map: undefined, drift: undefined },
+    ...{ deployment: 'idle', deploymentVersion: '', progress: undefined, failure: undefined },
+    refused: 0,
+    needsLook: false,
+  }
 }
 
 /** What is served: empty texts where the device has not said. */
-function servedBy({
-  info,
-  reported,
-}: DeviceRecord): Pick<FleetRow, 'board' | 'model' | 'version' | 'variant' | 'provider' | 'why'> {
-  const { model = '', version = '', variant = '', provider = '', why = '' } = reported?.active ?? {}
-  return { board: info?.board ?? '', model, version, variant, provider, why }
+function writeServed(row: Written, { info, reported }: DeviceRecord): void {
+  const active = reported?.active
+  row.board = info?.board ?? ''
+  row.model = active?.model ?? ''
+  row.version = active?.version ?? ''
+  row.variant = active?.variant ?? ''
+  row.provider = active?.provider ?? ''
+  row.why = active?.why ?? ''
 }
-
-type Live = Pick<FleetRow, 'fps' | 'p95Ms' | 'temperatureC' | 'isThrottled'>
-
-const notLive: Live = { fps: undefined, p95Ms: undefined, temperatureC: undefined, isThrottled: false }
 
 /** What is true of a device only while it talks. */
-function liveOf({ metrics }: DeviceRecord): Live {
-  if (metrics === undefined) return notLive
-  const p95s = metrics.cameras.flatMap(({ inference }) => inference?.p95Ms ?? [])
-  return {
-    fps: metrics.cameras.reduce((sum, camera) => sum + camera.processedFps, 0),
-    p95Ms: p95s.length > 0 ? Math.max(...p95s) : undefined,
-    temperatureC: metrics.temperatureC,
-    isThrottled: metrics.throttled === true,
-  }
+function writeLive(row: Written, { live }: DeviceRecord): void {
+  const isTalking = row.status === 'online' && live.isKnown
+  row.fps = isTalking ? known(live.fps) : undefined
+  row.p95Ms = isTalking ? known(live.p95Ms) : undefined
+  row.temperatureC = isTalking ? known(live.temperatureC) : undefined
+  row.isThrottled = isTalking && live.throttled === 1
 }
 
-function deploymentPart(
-  device: DeviceRecord,
-): Pick<FleetRow, 'deployment' | 'deploymentVersion' | 'progress'> {
+function known(figure: number): number | undefined {
+  return Number.isNaN(figure) ? undefined : figure
+}
+
+function writeReports(row: Written, { reports }: DeviceRecord): void {
+  row.map = reports.findLast(({ accuracy }) => accuracy !== undefined)?.accuracy?.map
+  row.drift = reports.findLast((report) => report.drift?.scorePsi !== undefined)?.drift?.scorePsi
+}
+
+function writeDeployment(row: Written, device: DeviceRecord): void {
   const deployment = deploymentOf(device)
-  return {
-    deployment: deployment?.state ?? 'idle',
-    deploymentVersion: deployment?.version ?? '',
-    progress: deployment?.progress,
-  }
-}
-
-/** The row of `device` at the monotonic time `nowMs`. */
-export function rowOf(device: DeviceRecord, nowMs: number): FleetRow {
-  const { name, reports, courses, refused } = device
-  const status = statusOf(device, nowMs)
-  const live = status === 'online' ? liveOf(device) : notLive
-  const measured = reports.findLast(({ accuracy }) => accuracy !== undefined)
-  const drift = reports.findLast((report) => report.drift?.scorePsi !== undefined)?.drift?.scorePsi
-  const failure = courses[0]?.error?.code
-  const isAbsent = status === 'offline' || status === 'silent'
-  const hasTrouble = failure !== undefined || live.isThrottled || refused > 0 || (drift ?? 0) > driftShift
-  return {
-    name,
-    status,
-    ...servedBy(device),
-    ...live,
-    map: measured?.accuracy?.map,
-    drift,
-    ...deploymentPart(device),
-    failure,
-    refused,
-    needsLook: isAbsent || hasTrouble,
-  }
+  row.deployment = deployment?.state ?? 'idle'
+  row.deploymentVersion = deployment?.version ?? ''
+  row.progress = deployment?.progress
+  row.failure = device.courses[0]?.error?.code
 }

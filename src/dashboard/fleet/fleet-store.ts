@@ -13,14 +13,16 @@ import { parseMetrics } from '../../protocol/metrics.js'
 import { parseReport } from '../../protocol/report.js'
 import { parseReported } from '../../protocol/reported.js'
 import { type DeviceStateKind, parseTopic } from '../../protocol/topics.js'
-import { addDeployment, addMetrics, addReport, type DeviceRecord, newDevice } from './device-record.js'
+import {
+  addDeployment,
+  addMetrics,
+  addReport,
+  type Arrival,
+  type DeviceRecord,
+  newDevice,
+} from './device-record.js'
+import { type FiguresBatch, unpackFigures } from './figures-batch.js'
 import type { Incoming } from './inbox.js'
-
-/** Times of an arrival. */
-export interface Arrival {
-  readonly wallMs: number
-  readonly monotonicMs: number
-}
 
 const devicesMax = 20_000
 const channelsMax = 1000
@@ -63,7 +65,6 @@ export class FleetStore {
     const device = this.#device(parsed.device)
     if (device === undefined) return
     this.#revision++
-    device.revision++
     try {
       readState(device, parsed.kind, payload, arrival)
     } catch (thrown) {
@@ -71,6 +72,18 @@ export class FleetStore {
       device.refusal = messageOf(thrown)
       this.#refused++
     }
+  }
+
+  /** Takes over metrics that were read already. */
+  receiveFigures(batch: FiguresBatch, arrival: Arrival): void {
+    unpackFigures(batch, (name, cameras, first) => {
+      const device = this.#device(name)
+      if (device === undefined) return
+      this.#revision++
+      device.live.read(batch.values, first, arrival.monotonicMs)
+      device.live.cameras = cameras
+      device.samples.add(arrival.wallMs, device.live)
+    })
   }
 
   clear(): void {
@@ -123,12 +136,7 @@ function isStateKind(kind: string): kind is DeviceStateKind {
   return stateKinds.has(kind)
 }
 
-function readState(
-  device: DeviceRecord,
-  kind: DeviceStateKind,
-  payload: Uint8Array,
-  { wallMs, monotonicMs }: Arrival,
-): void {
+function readState(device: DeviceRecord, kind: DeviceStateKind, payload: Uint8Array, arrival: Arrival): void {
   switch (kind) {
     case 'availability': {
       const availability = parseAvailability(payload)
@@ -148,6 +156,6 @@ function readState(
       addReport(device, parseReport(payload))
       return
     case 'metrics':
-      addMetrics(device, parseMetrics(payload), wallMs, monotonicMs)
+      addMetrics(device, parseMetrics(payload), arrival)
   }
 }

@@ -15,6 +15,7 @@ export function milliseconds(value: number | undefined): string {
 
 /** A duration such as `42 s`, `7 min`, `3 h`, `12 d`. */
 export function duration(spanMs: number): string {
+  if (Number.isNaN(spanMs)) return unknown
   const seconds = Math.max(0, Math.round(spanMs / 1000))
   if (seconds < 90) return `${seconds} s`
   if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min`
@@ -24,7 +25,7 @@ export function duration(spanMs: number): string {
 
 /** A size in binary units. */
 export function bytes(value: number | undefined): string {
-  if (value === undefined) return unknown
+  if (value === undefined || Number.isNaN(value)) return unknown
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
   let amount = value
   let unit = 0

@@ -13,6 +13,7 @@ import mqtt, { type MqttClient } from 'mqtt'
 import { backoffDelayMs } from '../../base/backoff.js'
 import { seededRandom } from '../../base/random.js'
 import type { Incoming } from '../fleet/inbox.js'
+import { MessageSieve } from '../fleet/message-sieve.js'
 import { after, wallMs } from './browser-clock.js'
 import type { BrokerSettings, LinkState } from './link-messages.js'
 
@@ -94,6 +95,15 @@ export class BrokerLink {
         keepalive: 60,
         resubscribe: false,
         timerVariant: 'native',
+        // The client would keep a buffer for each of the 65,536 numbers that it could write one day.
+        writeCache: false,
+        createWebsocket: (url, protocols) => {
+          const socket = new WebSocket(url, protocols)
+          siftMessages(socket, this.#version, (message) => {
+            if (this.#client === client) this.#listener.onMessage(message)
+          })
+          return socket
+        },
         ...(settings.username !== '' && { username: settings.username, password: settings.password }),
       })
     } catch {
@@ -112,12 +122,9 @@ export class BrokerLink {
       this.#listener.onState({ kind: 'online' })
       this.#subscribe([...this.#filters.keys()])
     })
+    // What the sieve did not know for a message, such as one of a higher QoS than was asked for.
     client.on('message', (topic, payload) => {
-      // A copy: the payload is a view into what the socket read, which would travel along whole.
-      this.#listener.onMessage({
-        topic,
-        payload: new Uint8Array(payload),
-      })
+      this.#listener.onMessage({ topic, payload: new Uint8Array(payload) })
     })
     client.on('error', (thrown) => {
       if ('code' in thrown && typeof thrown.code === 'number') refusedCode = thrown.code
@@ -161,4 +168,16 @@ export class BrokerLink {
     client.removeAllListeners('message')
     client.end(true)
   }
+}
+
+/** Hears the messages that come over `socket`, before who listens to it later and gets to hear only the rest. */
+function siftMessages(socket: WebSocket, version: 4 | 5, onMessage: (message: Incoming) => void): void {
+  const sieve = new MessageSieve(version, onMessage)
+  socket.addEventListener('message', (event: MessageEvent<unknown>) => {
+    // Not trusted are the events that are made here.
+    if (!event.isTrusted || !(event.data instanceof ArrayBuffer)) return
+    event.stopImmediatePropagation()
+    for (const packet of sieve.sift(new Uint8Array(event.data)))
+      socket.dispatchEvent(new MessageEvent('message', { data: packet.slice().buffer }))
+  })
 }

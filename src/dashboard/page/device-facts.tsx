@@ -177,7 +177,7 @@ export function TrialTable({ device }: Omit<Props, 'row'>): VNode | null {
 }
 
 export function DeviceHardware({ device }: Props): VNode {
-  const { info, metrics } = device
+  const { info, live } = device
   return (
     <section class="card hardware" aria-label="Hardware">
       <h2>Hardware and software</h2>
@@ -187,14 +187,14 @@ export function DeviceHardware({ device }: Props): VNode {
         <dl>
           <Fact name="Board">{info.board}</Fact>
           <Fact name="Processor">{`${info.cpuModel}, ${info.cpuCores} cores, ${info.arch}`}</Fact>
-          <Fact name="Memory">{`${bytes(info.memoryBytes)}, ${bytes(metrics?.agentMemoryBytes)} by the agent`}</Fact>
-          <Fact name="Disk free">{bytes(metrics?.diskFreeBytes)}</Fact>
+          <Fact name="Memory">{`${bytes(info.memoryBytes)}, ${bytes(live.agentMemoryBytes)} by the agent`}</Fact>
+          <Fact name="Disk free">{bytes(live.diskFreeBytes)}</Fact>
           <Fact name="System">{info.os}</Fact>
           <Fact name="Agent">{`${info.agentVersion}, Node ${info.nodeVersion}, ONNX Runtime ${info.onnxruntimeVersion ?? '–'}`}</Fact>
           {info.powerMode !== undefined && <Fact name="Power mode">{info.powerMode}</Fact>}
           <Fact name="Accelerators">{info.accelerators.map(({ name }) => name).join(', ') || 'none'}</Fact>
           <Fact name="CPU features">{info.cpuFeatures.slice(0, 16).join(' ')}</Fact>
-          <Fact name="Running for">{metrics === undefined ? '–' : duration(metrics.uptimeMs)}</Fact>
+          <Fact name="Running for">{duration(live.uptimeMs)}</Fact>
         </dl>
       )}
       <ul class="providers">

@@ -42,9 +42,9 @@ interface OpenProps extends Changing {
 }
 
 function OpenDevice({ feed, device, changes }: OpenProps): VNode {
-  const cameras = [
-    ...new Set([...(device.info?.cameras ?? []), ...(device.metrics?.cameras ?? []).map(({ name }) => name)]),
-  ].slice(0, 64)
+  const cameras = [...new Set([...(device.info?.cameras ?? []), ...device.live.cameras.split('/')])]
+    .filter(Boolean)
+    .slice(0, 64)
   const chosen = useSignal<string | undefined>(undefined)
   const camera = chosen.value !== undefined && cameras.includes(chosen.value) ? chosen.value : cameras[0]
   const latency = useMemo(() => new LatencyWindow(1500), [camera])

@@ -4,6 +4,7 @@
  */
 
 import { signal } from '@preact/signals'
+import type { Arrival, DeviceRecord } from '../fleet/device-record.js'
 import { rowOf, type FleetRow } from '../fleet/fleet-row.js'
 import { FleetStore } from '../fleet/fleet-store.js'
 import type { Incoming } from '../fleet/inbox.js'
@@ -26,7 +27,7 @@ export class FleetFeed {
   readonly settings = signal<BrokerSettings | undefined>(undefined)
   store = new FleetStore('')
   topics: Topics | undefined
-  readonly #rows = new Map<string, { revision: number; atMs: number; row: FleetRow }>()
+  readonly #rows = new WeakMap<DeviceRecord, FleetRow>()
   readonly #closeUps = new Set<CloseUpListener>()
   #endListening: (() => void) | undefined
   /** Messages that came and were not read yet, the next at the end. */
@@ -36,7 +37,8 @@ export class FleetFeed {
 
   constructor() {
     this.link = new WorkerLink({
-      onFleet: (messages) => {
+      onFleet: (messages, figures) => {
+        this.store.receiveFigures(figures, arrivalNow())
         this.#unread = messages.toReversed()
         this.#readSlice()
       },
@@ -58,7 +60,6 @@ export class FleetFeed {
     const topics = topicsBelow(settings.root)
     this.#endListening?.()
     this.#unread = []
-    this.#rows.clear()
     this.store = new FleetStore(settings.root)
     this.topics = topics
     this.settings.value = settings
@@ -76,18 +77,14 @@ export class FleetFeed {
     return this.#changes.value
   }
 
-  /** The rows of all devices; rows of silent devices are made again now and then. */
+  /** The rows of all devices as of now. A device has the same row each time, filled anew. */
   rows(): FleetRow[] {
     const nowMs = monotonicMs()
     const rows: FleetRow[] = []
     for (const device of this.store.devices.values()) {
-      const known = this.#rows.get(device.name)
-      if (known?.revision === device.revision && nowMs - known.atMs < 5000) rows.push(known.row)
-      else {
-        const row = rowOf(device, nowMs)
-        this.#rows.set(device.name, { revision: device.revision, atMs: nowMs, row })
-        rows.push(row)
-      }
+      const row = rowOf(device, nowMs, this.#rows.get(device))
+      this.#rows.set(device, row)
+      rows.push(row)
     }
     return rows
   }
@@ -108,11 +105,10 @@ export class FleetFeed {
   }
 
   #readSlice(): void {
-    const startMs = monotonicMs()
-    const arrival = { wallMs: wallMs(), monotonicMs: startMs }
+    const arrival = arrivalNow()
     for (let count = 1; this.#unread.length > 0; count++) {
       this.store.receive(this.#unread.pop()!, arrival)
-      if (count % 8 === 0 && monotonicMs() - startMs > sliceMs) return
+      if (count % 8 === 0 && monotonicMs() - arrival.monotonicMs > sliceMs) return
     }
   }
 
@@ -123,4 +119,8 @@ export class FleetFeed {
     this.#shownRevision = this.store.revision
     this.#changes.value++
   }
+}
+
+function arrivalNow(): Arrival {
+  return { wallMs: wallMs(), monotonicMs: monotonicMs() }
 }

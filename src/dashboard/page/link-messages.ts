@@ -3,6 +3,7 @@
  * that what the page has not read yet waits in the worker's bounded inbox and nowhere else.
  */
 
+import type { FiguresBatch } from '../fleet/figures-batch.js'
 import type { Incoming } from '../fleet/inbox.js'
 import type { MessageBatch } from '../fleet/message-batch.js'
 
@@ -30,5 +31,5 @@ export type ToLink =
 /** From the worker to the page. Each `take` is answered by one `fleet`, which may be empty. */
 export type FromLink =
   | { readonly kind: 'state'; readonly state: LinkState }
-  | { readonly kind: 'fleet'; readonly batch: MessageBatch }
+  | { readonly kind: 'fleet'; readonly batch: MessageBatch; readonly figures: FiguresBatch }
   | { readonly kind: 'close-up'; readonly message: Incoming }

@@ -1,10 +1,11 @@
 /**
- * The worker of the page: holds the connection to the broker, so that reading the protocol never delays a frame.
+ * The worker of the page: holds the connection to the broker and reads metrics, so that neither ever delays a frame.
  * Invariant: messages of the fleet's state wait here, the newest of each topic, until the page asks; those of an opened
  * device go on at once.
  */
 
 import { parseTopic, type Topic } from '../../protocol/topics.js'
+import { FiguresPacker } from '../fleet/figures-batch.js'
 import { Inbox, type Incoming } from '../fleet/inbox.js'
 import { packMessages } from '../fleet/message-batch.js'
 import { BrokerLink } from './broker-link.js'
@@ -17,6 +18,8 @@ interface WorkerScope {
 }
 
 const batchMax = 400
+/** What a short payload may keep in memory besides itself, bytes: its topic, for one. */
+const lentMax = 512
 const scope = globalThis as unknown as WorkerScope
 
 /** What only an open view of one device reads; all else goes to the store of the fleet. */
@@ -57,16 +60,33 @@ scope.onmessage = ({ data }) => {
 function receive(message: Incoming): void {
   const kind = parseTopic(root, message.topic)?.kind
   if (kind === undefined) return
-  if (closeUpKinds.has(kind)) scope.postMessage({ kind: 'close-up', message })
-  else inbox.put(message, !historyKinds.has(kind))
+  if (closeUpKinds.has(kind)) {
+    const payload = message.payload.slice()
+    scope.postMessage({ kind: 'close-up', message: { ...message, payload } }, [payload.buffer])
+  } else inbox.put(frugal(message), !historyKinds.has(kind))
+}
+
+/** The message, with a payload of its own where a lent one would keep much more in memory than itself. */
+function frugal(message: Incoming): Incoming {
+  const { topic, payload } = message
+  return payload.buffer.byteLength > 2 * payload.length + lentMax
+    ? { topic, payload: payload.slice() }
+    : message
 }
 
 function sendBatch(): void {
   const messages: Incoming[] = []
+  const packer = new FiguresPacker()
+  let count = 0
   inbox.drain(
-    (message) => messages.push(message),
-    () => messages.length >= batchMax,
+    (message) => {
+      count++
+      const topic = parseTopic(root, message.topic)
+      if (topic?.kind !== 'metrics' || !packer.add(topic.device, message.payload)) messages.push(message)
+    },
+    () => count >= batchMax,
   )
   const batch = packMessages(messages)
-  scope.postMessage({ kind: 'fleet', batch }, [batch.bytes.buffer])
+  const figures = packer.pack()
+  scope.postMessage({ kind: 'fleet', batch, figures }, [batch.bytes.buffer, figures.values.buffer])
 }

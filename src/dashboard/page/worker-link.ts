@@ -4,13 +4,14 @@
  */
 
 import { signal } from '@preact/signals'
+import type { FiguresBatch } from '../fleet/figures-batch.js'
 import type { Incoming } from '../fleet/inbox.js'
 import { unpackMessages } from '../fleet/message-batch.js'
 import type { BrokerSettings, FromLink, LinkState, ToLink } from './link-messages.js'
 
 interface Listener {
-  /** Messages of the fleet's state, oldest first; owned by the listener. */
-  readonly onFleet: (messages: readonly Incoming[]) => void
+  /** Messages of the fleet's state, oldest first, owned by the listener; metrics as figures, as far as they could be read. */
+  readonly onFleet: (messages: readonly Incoming[], figures: FiguresBatch) => void
   readonly onCloseUp: (message: Incoming) => void
 }
 
@@ -40,7 +41,7 @@ export class WorkerLink {
           return
         case 'fleet':
           this.#isAsked = false
-          if (!this.#isStale) onFleet(unpackMessages(data.batch))
+          if (!this.#isStale) onFleet(unpackMessages(data.batch), data.figures)
           this.#isStale = false
       }
     }

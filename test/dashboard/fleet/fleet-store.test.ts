@@ -98,6 +98,35 @@ t.test('a device that is online and says nothing for long is silent, and its fig
   t.end()
 })
 
+t.test('a row that is filled anew is as one that is made anew', (t) => {
+  const page = new Page()
+  page.online('pi')
+  const row = page.row('pi')
+  const refill = (): FleetRow => rowOf(page.store.devices.get('pi')!, page.nowMs, row)
+  page.metrics('pi', { temperatureC: 90, throttled: true })
+  page.deployment('pi', { state: 'downloading', progress: 0.5 })
+  t.equal(refill(), row)
+  t.match(row, {
+    temperatureC: 90,
+    isThrottled: true,
+    needsLook: true,
+    deployment: 'downloading',
+    progress: 0.5,
+  })
+  t.same(row, page.row('pi'))
+  page.hear(topics.deviceState('pi', 'availability'), 'stopped')
+  page.deployment('pi', { state: 'committed' })
+  t.same(refill(), page.row('pi'))
+  t.match(row, {
+    status: 'stopped',
+    fps: undefined,
+    isThrottled: false,
+    needsLook: false,
+    progress: undefined,
+  })
+  t.end()
+})
+
 t.test('payloads that are not what their topic says are counted, and break nothing', (t) => {
   const page = new Page()
   page.online('pi')

@@ -12,12 +12,13 @@ t.test('figures as people read them', (t) => {
       duration(5 * 3_600_000),
       duration(12 * 86_400_000),
       duration(-5),
+      duration(Number.NaN),
     ],
-    ['42 s', '7 min', '5 h', '12 d', '0 s'],
+    ['42 s', '7 min', '5 h', '12 d', '0 s', '–'],
   )
   t.same(
-    [bytes(512), bytes(1536), bytes(3 * 1024 ** 3), bytes(undefined)],
-    ['512 B', '1.5 KiB', '3.0 GiB', '–'],
+    [bytes(512), bytes(1536), bytes(3 * 1024 ** 3), bytes(undefined), bytes(Number.NaN)],
+    ['512 B', '1.5 KiB', '3.0 GiB', '–', '–'],
   )
   t.same([percent(0.256), percent(undefined)], ['26 %', '–'])
   t.equal(words('rollingBack'), 'rolling back')

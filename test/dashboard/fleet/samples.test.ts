@@ -6,27 +6,38 @@ import { Samples } from '../../../src/dashboard/fleet/samples.js'
 import type { Preview } from '../../../src/protocol/preview.js'
 import { exampleFrame } from '../../helpers/example-messages.js'
 
-const sample = (atMs: number, p95Ms: number) => ({
-  ...{ atMs, p95Ms, p50Ms: 1, endToEndP95Ms: 2 },
-  ...{ fps: 3, temperatureC: Number.NaN },
-})
+const sample = (p95Ms: number) => ({ p95Ms, p50Ms: 1, endToEndP95Ms: 2, fps: 3, temperatureC: Number.NaN })
 
 t.test('samples keep the newest, in order, and no more than fits', (t) => {
   const samples = new Samples(4, 100)
-  for (let index = 0; index < 10; index++) samples.add(sample(index * 200, index))
+  for (let index = 0; index < 10; index++) samples.add(index * 200, sample(index))
   t.equal(samples.size, 4)
   t.same(samples.columns().p95Ms, [6, 7, 8, 9])
   t.same(samples.columns().atS, [1.2, 1.4, 1.6, 1.8])
   t.same(samples.columns().temperatureC, [null, null, null, null])
   t.same(samples.recentP95(2), [8, 9])
-  samples.add(sample(100, 77))
+  samples.add(100, sample(77))
   t.same(samples.recentP95(1), [9], 'a sample from the past is left out')
+  t.end()
+})
+
+t.test('samples take memory as they come, and lose nothing when it grows', (t) => {
+  const samples = new Samples(100, 10)
+  for (let index = 0; index < 130; index++) {
+    samples.add(index * 1000, sample(index))
+    const kept = Math.min(100, index + 1)
+    t.same(
+      samples.columns().p95Ms,
+      Array.from({ length: kept }, (_, place) => index + 1 - kept + place),
+    )
+  }
+  t.same(samples.columns().atS[0], 30)
   t.end()
 })
 
 t.test('samples that come too close replace the last one', (t) => {
   const samples = new Samples(10, 100)
-  for (let atMs = 0; atMs <= 1000; atMs += 10) samples.add(sample(atMs, atMs))
+  for (let atMs = 0; atMs <= 1000; atMs += 10) samples.add(atMs, sample(atMs))
   t.ok(samples.size <= 11 && samples.size >= 9, `${samples.size} samples`)
   t.equal(samples.recentP95(1)[0], 1000)
   t.end()
