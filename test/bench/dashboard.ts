@@ -30,6 +30,8 @@ const deviceCount = Number(values.devices)
 const spanMs = Number(values.seconds) * 1000
 const framesPerSecond = 100
 const slowdown = 4
+/** Until the browser has started, shows the fleet and has settled. */
+const startLimitMs = 120_000
 const topics = topicsBelow('yolo-edge/v1')
 const folder = mkdtempSync(join(tmpdir(), 'yolo-edge-dashboard-'))
 const broker = await Mosquitto.start({
@@ -107,7 +109,7 @@ async function timeFirstPaint(browser: Browser): Promise<void> {
 /** Without developer tools, which would hear each of the messages as well. */
 async function scrollFleet(): Promise<void> {
   fleet.startMetrics(1000)
-  const page = await openUnwatched(server.url, scrollScript(spanMs))
+  const page = await openUnwatched(server.url, scrollScript(spanMs), spanMs + startLimitMs)
   try {
     await delay(5000)
     const before = connection.stats().publishesSent

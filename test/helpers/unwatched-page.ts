@@ -1,13 +1,12 @@
 /**
  * A page in a browser that nobody listens in on: developer tools hear every message of a page, which takes more time than the page does.
  * A script runs in the page and sends back one result.
- * Invariant: after close() the browser, its processes and its folder are gone.
+ * Invariant: after close() the browser, its processes and its folder are gone; nothing is awaited without a limit.
  */
 
 import { spawn } from 'node:child_process'
-import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,43 +14,22 @@ import { text } from 'node:stream/consumers'
 import { chromiumPath } from './chromium.js'
 
 export interface UnwatchedPage {
-  /** What the script gave, as JSON made it. Rejects when the browser ended before. */
+  /** What the script gave, as JSON made it. Rejects when it threw, the browser ended before, or the limit was over. */
   readonly result: Promise<unknown>
   /** Memory of the process of the page, bytes: its own, and with its share in what processes have in common. */
   memory(): { readonly own: number; readonly withShare: number }
   close(): Promise<void>
 }
 
-/** Opens the page at `url` with `script` in it: the text of an async function without parameters. */
-export async function openUnwatched(url: string, script: string): Promise<UnwatchedPage> {
+const endLimitMs = 20_000
+
+/**
+ * Opens the page at `url` with `script` in it: the text of an async function without parameters, which has `limitMs` from now to
+ * give its result.
+ */
+export async function openUnwatched(url: string, script: string, limitMs: number): Promise<UnwatchedPage> {
   const folder = mkdtempSync(join(tmpdir(), 'yolo-edge-chromium-'))
-  const results = new EventEmitter()
-  const result = once(results, 'result').then(([value]: unknown[]) => value)
-  const server = createServer((request, response) => {
-    answer(request, response).catch(() => response.destroy())
-  })
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.url === '/script.js') {
-      response.setHeader('content-type', 'text/javascript')
-      const send = `(value) => fetch('result', { method: 'POST', body: JSON.stringify(value) })`
-      response.end(`(${script})().then(${send})`)
-    } else if (request.url === '/result') {
-      results.emit('result', JSON.parse(await text(request)))
-      response.end()
-    } else {
-      const original = await fetch(new URL(request.url ?? '/', url))
-      response.setHeader('content-type', original.headers.get('content-type') ?? '')
-      const content = Buffer.from(await original.arrayBuffer())
-      const isDocument = request.url === '/'
-      response.end(
-        isDocument
-          ? content.toString().replace('</body>', '<script src="script.js"></script></body>')
-          : content,
-      )
-    }
-  }
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  const own = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const page = new ScriptedPage(url, script)
   const browser = spawn(
     chromiumPath,
     [
@@ -62,20 +40,24 @@ export async function openUnwatched(url: string, script: string): Promise<Unwatc
       '--hide-scrollbars',
       '--window-size=1280,800',
       `--user-data-dir=${folder}`,
-      own,
+      await page.serve(),
     ],
     // A group of its own, so that all its processes can be found and ended.
     { stdio: 'ignore', detached: true },
   )
-  const ended = new Promise<void>((done) =>
-    browser.once('close', () => {
+  const ended = new Promise<void>((done) => {
+    browser.once('error', (error) => {
+      page.fail(error)
       done()
-    }),
-  )
-  void ended.then(() => {
-    if (results.listenerCount('result') > 0)
-      results.emit('error', new Error('the browser ended before its script had'))
+    })
+    browser.once('close', () => {
+      page.fail(new Error(`the browser ended while the bench waited for ${page.awaited}`))
+      done()
+    })
   })
+  const result = within(limitMs, page.result, () => page.awaited)
+  // Whoever opened the page may look at its result later.
+  result.catch(() => undefined)
   return {
     result,
     memory: () => {
@@ -86,12 +68,98 @@ export async function openUnwatched(url: string, script: string): Promise<Unwatc
       }
     },
     close: async () => {
-      process.kill(-browser.pid!, 'SIGKILL')
-      await ended
-      server.closeAllConnections()
-      await new Promise((closed) => server.close(closed))
+      try {
+        process.kill(-browser.pid!, 'SIGKILL')
+      } catch {
+        // All of them have ended already.
+      }
+      await within(endLimitMs, ended, () => 'the browser to end')
+      await within(endLimitMs, page.stop(), () => 'the server of the page to end')
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },
+  }
+}
+
+/** What `promise` gives; rejects with what was awaited when that takes longer than `limitMs`. */
+async function within<T>(limitMs: number, promise: Promise<T>, awaited: () => string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`waited ${(limitMs / 1000).toFixed(0)} s in vain for ${awaited()}`))
+    }, limitMs)
+  })
+  try {
+    return await Promise.race([promise, limit])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Serves the page at an address with a script in it, and hears what the script gives. */
+class ScriptedPage {
+  readonly result: Promise<unknown>
+  /** What comes next, in words. */
+  awaited: string
+  /** Ends the wait for the result; does nothing once there is one. */
+  readonly fail: (error: Error) => void
+  readonly #url: string
+  readonly #script: string
+  readonly #server: Server
+  readonly #succeed: (value: unknown) => void
+
+  constructor(url: string, script: string) {
+    this.#url = url
+    this.#script = script
+    this.awaited = `the browser to open ${url}`
+    let [succeed, fail]: [(value: unknown) => void, (error: Error) => void] = [
+      () => undefined,
+      () => undefined,
+    ]
+    this.result = new Promise((resolve, reject) => {
+      succeed = resolve
+      fail = reject
+    })
+    this.#succeed = succeed
+    this.fail = fail
+    this.#server = createServer((request, response) => {
+      this.#answer(request, response).catch(() => response.destroy())
+    })
+  }
+
+  /** Starts to serve; the address. */
+  async serve(): Promise<string> {
+    await new Promise<void>((listening) => this.#server.listen(0, '127.0.0.1', listening))
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections()
+    await new Promise((closed) => this.#server.close(closed))
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url ?? '/'
+    if (path === '/script.js') {
+      this.awaited = `the result of the script in ${this.#url}`
+      response.setHeader('content-type', 'text/javascript')
+      const send = `(path, value) => fetch(path, { method: 'POST', body: JSON.stringify(value) })`
+      response.end(
+        `{ const send = ${send}; (${this.#script})().then((value) => send('result', value), (thrown) => send('thrown', String(thrown))) }`,
+      )
+    } else if (path === '/result' || path === '/thrown') {
+      const value: unknown = JSON.parse(await text(request))
+      if (path === '/result') this.#succeed(value)
+      else this.fail(new Error(`the script in ${this.#url} threw ${String(value)}`))
+      response.end()
+    } else await this.#pass(path, response)
+  }
+
+  async #pass(path: string, response: ServerResponse): Promise<void> {
+    const original = await fetch(new URL(path, this.#url))
+    response.setHeader('content-type', original.headers.get('content-type') ?? '')
+    const content = Buffer.from(await original.arrayBuffer())
+    if (path !== '/') response.end(content)
+    else response.end(content.toString().replace('</body>', '<script src="script.js"></script></body>'))
   }
 }
 
