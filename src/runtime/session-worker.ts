@@ -57,6 +57,9 @@ async function serve(request: Request): Promise<void> {
     case 'run':
       await answer(request.id, () => runTensors(request))
       return
+    case 'read':
+      open?.shared?.read()
+      return
     case 'detect':
       await answer(request.id, () => detect(request))
       return
@@ -126,7 +129,7 @@ async function openBackend(source: ModelSource, options: SessionOptions): Promis
 
 async function runTensors(request: RunRequest): Promise<void> {
   const { session, shared } = present(open, 'run comes after open')
-  const feeds: Record<string, Tensor> = { ...shared?.read() }
+  const feeds: Record<string, Tensor> = { ...shared?.feeds() }
   for (const packed of request.feeds) {
     const { type, dims, data } = unpackTensor(packed)
     feeds[packed.name] = new Tensor(type, data, dims)

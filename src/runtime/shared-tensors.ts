@@ -8,9 +8,9 @@ import { Tensor } from 'onnxruntime-node'
 import { AgentError } from '../base/errors.js'
 import { type SessionTensor, typedArray } from './tensor.js'
 
-/** Arrays in shared memory. While a run is under way only the session touches them. */
+/** Arrays in shared memory. While the session reads or a run is under way, only the session touches them. */
 export interface BoundTensors {
-  /** Read as one piece, so they should lie close together. */
+  /** Read as one piece, so they should lie close together; when a run begins, unless they were read for it before. */
   readonly inputs: ReadonlyMap<string, SessionTensor>
   /** Of the size of the output. */
   readonly outputs: ReadonlyMap<string, SessionTensor['data']>
@@ -20,6 +20,7 @@ export class SharedTensors {
   readonly #feeds: Readonly<Record<string, Tensor>>
   readonly #copies: readonly { readonly from: Uint8Array; readonly to: Uint8Array }[]
   readonly #outputs: BoundTensors['outputs']
+  #isRead = false
 
   constructor({ inputs, outputs }: BoundTensors) {
     this.#outputs = outputs
@@ -44,9 +45,16 @@ export class SharedTensors {
     )
   }
 
-  /** The bound inputs as they are now. */
-  read(): Readonly<Record<string, Tensor>> {
+  /** Reads the bound inputs as they are now, for the next run. */
+  read(): void {
     for (const { from, to } of this.#copies) to.set(from)
+    this.#isRead = true
+  }
+
+  /** The bound inputs for a run: as they were read for it, else as they are now. */
+  feeds(): Readonly<Record<string, Tensor>> {
+    if (!this.#isRead) this.read()
+    this.#isRead = false
     return this.#feeds
   }
 

@@ -22,6 +22,11 @@ export interface TensorSession {
     feeds: ReadonlyMap<string, SessionTensor>,
     fetches?: readonly string[],
   ): Promise<Map<string, SessionTensor>>
+  /**
+   * Has the bound inputs read now, at a time when the caller waits for something else: the next run computes with what was read,
+   * whatever stands in them by then. They must not change until that run has ended.
+   */
+  readInputs(): void
   /** Ends the thread after the calls under way. Idempotent. */
   close(): Promise<void>
 }
@@ -52,6 +57,9 @@ export async function openTensorSession(
       spare.replace(result.spent)
       computeMs += result.computeMs
       return new Map(result.outputs.map((output) => [output.name, unpackTensor(output)]))
+    },
+    readInputs: () => {
+      handle.read()
     },
     close: () => handle.close(),
   }

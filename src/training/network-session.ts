@@ -91,9 +91,11 @@ export class NetworkSession {
     }
   }
 
-  /** The raw head outputs of a batch. */
+  /** The raw head outputs of a batch. The weights must not change until `backward` of the same batch has ended. */
   async forward(images: Float32Array): Promise<HeadValues> {
-    const outputs = await this.#forward.run(new Map([[this.#input, this.#imageTensor(images)]]))
+    const running = this.#forward.run(new Map([[this.#input, this.#imageTensor(images)]]))
+    this.#backward.readInputs?.()
+    const outputs = await running
     return new Map([...outputs].map(([name, tensor]) => [name, tensor.data as Float32Array]))
   }
 

@@ -11,6 +11,8 @@ export type Feeds = ReadonlyMap<ValueName, Tensor>
 export interface OpenGraph {
   /** Computes the outputs of the graph. The caller owns the result; `feeds` may be read until this returns. */
   run(feeds: Feeds): Promise<Feeds>
+  /** Reads the bound inputs now, for the next run; they must not change until that has ended. A run that follows none reads them itself. */
+  readInputs?(): void
   close(): Promise<void>
 }
 

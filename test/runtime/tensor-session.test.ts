@@ -47,6 +47,24 @@ t.test('bound tensors are read and written where they lie', async (t) => {
   await session.close()
 })
 
+t.test('inputs that were read for the next run count as they were then, once', async (t) => {
+  const x: Tensor = { type: 'float32', dims: [3], data: new Float32Array(new SharedArrayBuffer(12)).fill(2) }
+  const model = elementwiseModel('Mul', [3])
+  const session = await openTensorSession(model, {}, { inputs: new Map([['x', x]]), outputs: new Map() })
+  const y = new Map([['y', vector([1, 2, 3])]])
+  const computed = async (): Promise<unknown> => [...(await session.run(y)).get('out')!.data]
+  session.readInputs()
+  // Requests are served in order, so after this run the first has been read; it was read for it.
+  t.same(await computed(), [2, 4, 6])
+  x.data.fill(3)
+  t.same(await computed(), [3, 6, 9], 'each run reads for itself')
+  session.readInputs()
+  await session.run(new Map([...y, ['x', vector([5, 5, 5])]]))
+  x.data.fill(4)
+  t.same(await computed(), [4, 8, 12], 'what was read is used up by the run after it')
+  await session.close()
+})
+
 t.test('one of several tensors may be bound; the others travel', async (t) => {
   const y: Tensor = { type: 'float32', dims: [3], data: new Float32Array(new SharedArrayBuffer(12)).fill(7) }
   const model = elementwiseModel('Mul', [3])

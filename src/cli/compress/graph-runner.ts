@@ -31,6 +31,9 @@ export function graphRunner(options: SessionOptions = {}): MeasuredRunner {
       sessions.add(session)
       return {
         run: (feeds) => session.run(feeds),
+        readInputs: () => {
+          session.readInputs()
+        },
         close: async () => {
           await session.close()
           if (sessions.delete(session)) endedMs += session.computeMs
