@@ -216,6 +216,77 @@ t.test('a long fleet: rows that scrolling uses again', { skip }, async (t) => {
   t.same(tab.problems, [])
 })
 
+/** Texts of the cells of each row, by the name of its device; what is hidden is left out. */
+const cellsByName = `Object.fromEntries([...document.querySelectorAll('.table-body .row')].map((row) =>
+  [row.querySelector('.device-link').textContent, [...row.children].map((cell) => cell.innerText.trim()).slice(1)]))`
+
+t.test('rows say what their devices say, also where they showed another one before', { skip }, async (t) => {
+  const { connection, server, tab } = await stage(t)
+  const fleet = new SimulatedFleet(connection, topics, 8)
+  await fleet.introduce()
+  await tab.page.goto(pageAt(server))
+  await tab.says('8 devices')
+  const [unreadable, fetching, offered, refused, done, drifting, down, plain] = fleet.devices
+  await unreadable!.say('metrics', Buffer.from('<img src=x onerror=alert(1)>'), false)
+  await tab.says('1 unreadable message')
+  await fetching!.deployStep('2.0.0', 'offered')
+  await fetching!.deployStep('2.0.0', 'downloading', { progress: 0.4 })
+  await offered!.deployStep('2.0.0', 'offered')
+  const error = { code: 'deployment.accuracy_low', message: 'mAP 0.1, expected 0.5' }
+  await refused!.deployStep('2.0.0', 'offered')
+  await refused!.deployStep('2.0.0', 'refused', { error })
+  await done!.deployStep('2.0.0', 'offered')
+  await done!.deployStep('2.0.0', 'committed')
+  await drifting!.report(0.31, 0.5)
+  await down!.setAvailability('offline')
+  await connection.publish(topics.deviceState('bare', 'availability'), Buffer.from('online'), { qos: 1 })
+  await tab.says('9 devices')
+  const deployments = {
+    [unreadable!.name]: '1 unreadable message',
+    [fetching!.name]: 'downloading 2.0.0 40 %',
+    [offered!.name]: 'offered 2.0.0',
+    [refused!.name]: '2.0.0 accuracy low',
+    [done!.name]: 'up to date',
+    [drifting!.name]: '',
+    [down!.name]: '',
+    [plain!.name]: '',
+    bare: '',
+  }
+  const isSettled = `document.querySelectorAll('.table-body .row').length === 9 && document.body.innerText.includes('drift')`
+  for (const column of ['Deployment', 'Device', 'Model', 'Board']) {
+    await tab.page.getByRole('columnheader', { name: column }).getByRole('button').click()
+    await tab.until(
+      'in order',
+      `${isSettled} && document.querySelector('[aria-sort=ascending]').textContent.startsWith('${column}')`,
+    )
+    const cells = await tab.evaluate<Record<string, string[]>>(cellsByName)
+    t.same(
+      Object.fromEntries(Object.entries(cells).map(([name, texts]) => [name, texts[6]])),
+      deployments,
+      `ordered by ${column}`,
+    )
+    t.same(cells['bare'], ['', 'no model', '–', '–', '–', '–', ''])
+    t.match(cells[plain!.name], [plain!.kind.board, `1.4.0 ${plain!.kind.variant}`])
+    t.equal(cells[drifting!.name]![5]?.replaceAll(/\s/g, ''), 'drift0.310')
+    t.equal(cells[plain!.name]![5], '–')
+  }
+  const offline = `[...document.querySelectorAll('.cell-name .badge:not([hidden])')].map((badge) => badge.textContent)`
+  t.same(await tab.evaluate(offline), ['offline'])
+  const progress = `[...document.querySelectorAll('.deploying:not([hidden]) progress')].map(({ position, ariaLabel }) => [position, ariaLabel])`
+  t.same(
+    (await tab.evaluate<[number, string][]>(progress)).sort(([one], [other]) => one - other),
+    [
+      [-1, 'offered 2.0.0'],
+      [0.4, 'downloading 2.0.0'],
+    ],
+  )
+  await tab.page.getByLabel('Search the fleet').fill(refused!.name)
+  await tab.says('1 of 9 devices')
+  t.same(await tab.evaluate(`Object.keys(${cellsByName})`), [refused!.name])
+  t.same(await tab.accessibilityViolations(), [])
+  t.same(tab.problems, [])
+})
+
 t.test('a real agent: from nothing to live boxes, killed and back', { skip }, async (t) => {
   const { folder, broker, server, tab } = await stage(t, { 'parts.onnx': readExport('opset17-slim') })
   await runCommand(t, ['keygen', join(folder, 'keys', 'fleet')])
