@@ -41,11 +41,6 @@ export interface RunResult {
   readonly spent: readonly ArrayBuffer[]
 }
 
-/** Takes the bound inputs as they are now, for the next run. Has no answer. */
-export interface ReadRequest {
-  readonly kind: 'read'
-}
-
 export interface DetectRequest {
   readonly kind: 'detect'
   readonly id: number
@@ -60,7 +55,7 @@ export interface CloseRequest {
   readonly kind: 'close'
 }
 
-export type Request = OpenRequest | RunRequest | ReadRequest | DetectRequest | CloseRequest
+export type Request = OpenRequest | RunRequest | DetectRequest | CloseRequest
 
 /** Milliseconds of the three steps of one detection, measured in the worker. */
 export interface DetectTimings {

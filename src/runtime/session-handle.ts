@@ -77,11 +77,6 @@ export class SessionHandle {
     return reply
   }
 
-  /** Has the bound inputs read now; the next run computes with what was read. */
-  read(): void {
-    if (this.#ended === undefined) this.#worker.postMessage({ kind: 'read' } satisfies Request)
-  }
-
   async detect(
     request: Omit<DetectRequest, 'id'>,
     onSlotCopied: (() => void) | undefined,

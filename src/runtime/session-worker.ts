@@ -22,7 +22,7 @@ import type {
 } from './messages.js'
 import { openOrtSession, reasonOf } from './open-ort-session.js'
 import { defaultNiceness, defaultWarmUpRuns, providersOf, type SessionOptions } from './session-options.js'
-import { SharedTensors } from './shared-tensors.js'
+import type { BoundTensors, SharedTensors } from './shared-tensors.js'
 import { elementTypeOf, type PackedTensor, unpackTensor } from './tensor.js'
 import { warmUp } from './warm-up.js'
 
@@ -56,9 +56,6 @@ async function serve(request: Request): Promise<void> {
       return
     case 'run':
       await answer(request.id, () => runTensors(request))
-      return
-    case 'read':
-      open?.shared?.read()
       return
     case 'detect':
       await answer(request.id, () => detect(request))
@@ -104,7 +101,7 @@ async function openSession(request: OpenRequest): Promise<void> {
           (feeds, fetches) => runSession(session, feeds, fetches),
           systemClock,
         )
-  open = { session, frames, shared: bound === undefined ? undefined : new SharedTensors(bound) }
+  open = { session, frames, shared: await shareTensors(bound) }
   // Only a detector knows the size of its input, so only a detector can run before its first frame.
   const runs = frames === undefined ? 0 : Math.max(1, options.warmUpRuns ?? defaultWarmUpRuns)
   const warmed = await warmUp(async () => frames?.warmUp(), runs, systemClock)
@@ -127,34 +124,44 @@ async function openBackend(source: ModelSource, options: SessionOptions): Promis
   return openNativeSession(source, options)
 }
 
+/** Native memory is touched only by who has tensors in it. */
+async function shareTensors(bound: BoundTensors | undefined): Promise<SharedTensors | undefined> {
+  if (bound === undefined) return undefined
+  const { SharedTensors } = await import('./shared-tensors.js')
+  return new SharedTensors(bound)
+}
+
 async function runTensors(request: RunRequest): Promise<void> {
   const { session, shared } = present(open, 'run comes after open')
-  const feeds: Record<string, Tensor> = { ...shared?.feeds() }
+  const feeds: Record<string, Tensor> = { ...shared?.feeds }
   for (const packed of request.feeds) {
     const { type, dims, data } = unpackTensor(packed)
     feeds[packed.name] = new Tensor(type, data, dims)
   }
-  const outputNames = session.outputs.map(({ name }) => name)
-  const names = request.fetches ?? outputNames
-  const unknown = names.find((name) => !outputNames.includes(name))
-  if (unknown !== undefined) {
-    const known = outputNames.join(', ')
-    throw new AgentError(
-      'inference.run_failed',
-      `the model has no output ${unknown}, expected one of ${known}`,
-    )
-  }
+  const names = fetchedNames(session, request)
+  const fetches = Object.fromEntries(names.map((name) => [name, shared?.output(name) ?? null]))
   const startMs = systemClock.monotonicMs()
-  const results = await runSession(session, feeds, Object.fromEntries(names.map((name) => [name, null])))
+  const results = await runSession(session, feeds, fetches)
   const computeMs = systemClock.monotonicMs() - startMs
   const outputs = Object.entries(results)
-    .filter(([name, tensor]) => shared?.write(name, tensor) !== true)
+    .filter(([name]) => fetches[name] === null)
     .map(([name, tensor]) => packResult(name, tensor))
   const spent = request.feeds.map((feed) => feed.buffer)
   reply({ kind: 'ran', id: request.id, outputs, computeMs, spent }, [
     ...outputs.map(({ buffer }) => buffer),
     ...spent,
   ])
+}
+
+/** The outputs that `request` asks for. Throws `inference.run_failed` for one that the model does not have. */
+function fetchedNames(session: BackendSession, { fetches }: RunRequest): readonly string[] {
+  const known = session.outputs.map(({ name }) => name)
+  const unknown = fetches?.find((name) => !known.includes(name))
+  if (unknown === undefined) return fetches ?? known
+  throw new AgentError(
+    'inference.run_failed',
+    `the model has no output ${unknown}, expected one of ${known.join(', ')}`,
+  )
 }
 
 async function detect(request: DetectRequest): Promise<void> {

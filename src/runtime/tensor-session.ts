@@ -1,6 +1,7 @@
 /**
  * A session that takes and gives tensors: for calibration, evaluation and training, where frames play no part.
- * Invariant: tensors that go in are copied and stay the caller's; tensors that come out belong to the caller.
+ * Invariant: tensors that go in are copied and stay the caller's, but for bound ones, which lie in memory of both; tensors that come out
+ * belong to the caller.
  */
 
 import { invariant } from '../base/assert.js'
@@ -22,11 +23,6 @@ export interface TensorSession {
     feeds: ReadonlyMap<string, SessionTensor>,
     fetches?: readonly string[],
   ): Promise<Map<string, SessionTensor>>
-  /**
-   * Has the bound inputs read now, at a time when the caller waits for something else: the next run computes with what was read,
-   * whatever stands in them by then. They must not change until that run has ended.
-   */
-  readInputs(): void
   /** Ends the thread after the calls under way. Idempotent. */
   close(): Promise<void>
 }
@@ -40,7 +36,7 @@ export async function openTensorSession(
   options: SessionOptions = {},
   bound?: BoundTensors,
 ): Promise<TensorSession> {
-  for (const data of arraysOf(bound))
+  for (const { data } of tensorsOf(bound))
     invariant(data.buffer instanceof SharedArrayBuffer, 'bound tensors lie in shared memory')
   const handle = new SessionHandle()
   const info = await handle.open({ kind: 'open', source: { bytes }, options, description: undefined, bound })
@@ -58,14 +54,10 @@ export async function openTensorSession(
       computeMs += result.computeMs
       return new Map(result.outputs.map((output) => [output.name, unpackTensor(output)]))
     },
-    readInputs: () => {
-      handle.read()
-    },
     close: () => handle.close(),
   }
 }
 
-function arraysOf(bound: BoundTensors | undefined): readonly SessionTensor['data'][] {
-  if (bound === undefined) return []
-  return [...[...bound.inputs.values()].map(({ data }) => data), ...bound.outputs.values()]
+function tensorsOf(bound: BoundTensors | undefined): readonly SessionTensor[] {
+  return bound === undefined ? [] : [...bound.inputs.values(), ...bound.outputs.values()]
 }

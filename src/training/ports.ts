@@ -11,8 +11,6 @@ export type Feeds = ReadonlyMap<ValueName, Tensor>
 export interface OpenGraph {
   /** Computes the outputs of the graph. The caller owns the result; `feeds` may be read until this returns. */
   run(feeds: Feeds): Promise<Feeds>
-  /** Reads the bound inputs now, for the next run; they must not change until that has ended. A run that follows none reads them itself. */
-  readInputs?(): void
   close(): Promise<void>
 }
 
@@ -21,7 +19,7 @@ export interface BoundArrays {
   /** Inputs that every run reads. */
   readonly inputs: Feeds
   /** Outputs that every run writes instead of returning them. */
-  readonly outputs: ReadonlyMap<ValueName, Float32Array>
+  readonly outputs: Feeds
 }
 
 /** Runs graphs: an inference runtime. */

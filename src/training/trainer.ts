@@ -102,7 +102,7 @@ export class Trainer {
     const state = trainerState(graph, options)
     const learned = {
       weights: state.layout.tensors(state.seen),
-      gradients: state.layout.views(state.gradient),
+      gradients: state.layout.tensors(state.gradient),
     }
     return new Trainer(graph, state, await NetworkSession.open(graph, learned, runner), options)
   }
@@ -124,7 +124,7 @@ export class Trainer {
     const heads = await forward
     const { loss, gradients } = await objective(batch, heads)
     if (!Number.isFinite(loss.total)) throw diverged(step, 'loss')
-    const running = this.#session.backward(batch.images, gradients)
+    const running = this.#session.backward(gradients)
     whileRunning?.()
     const statistics = await running
     const gradientNorm = Math.sqrt(this.#memory.sumOfSquares(this.#gradient))

@@ -1,10 +1,10 @@
 /**
  * What a training step costs: milliseconds a picture by input size and batch, and the share of it that is spent outside the runtime.
  *
- *     npm run bench -- training [--scale n] [--threads 2] [--steps 3] [--sizes 160,320,640] [--batches 1,4]
+ *     npm run bench -- training [--scale n] [--threads 2] [--steps 10] [--sizes 160,320,640] [--batches 1,4]
  *
  * The network has random weights; a step is batch, forward, loss, backward, optimiser and averaged weights. What the runtime takes is the
- * time of its own calls; the way of tensors to its thread and back counts as outside. The next batch is made while it computes.
+ * time of its own calls; the way to its thread and back counts as outside. The next batch is made while it computes.
  */
 
 import { parseArgs } from 'node:util'
@@ -23,7 +23,7 @@ const { values } = parseArgs({
   options: {
     scale: { type: 'string', default: 'n' },
     threads: { type: 'string', default: '2' },
-    steps: { type: 'string', default: '3' },
+    steps: { type: 'string', default: '10' },
     sizes: { type: 'string', default: '160,320,640' },
     batches: { type: 'string', default: '1,4' },
   },
@@ -31,6 +31,8 @@ const { values } = parseArgs({
 const numbers = (text: string): number[] => text.split(',').map(Number)
 const scale = networkScales[values.scale as NetworkScaleName]
 const steps = Number(values.steps)
+/** Until the engine has compiled what it runs often. */
+const warmUpSteps = 3
 
 interface StepCost {
   readonly size: number
@@ -71,7 +73,7 @@ async function measure(size: number, batch: number): Promise<StepCost> {
     return performance.now() - start
   }
   try {
-    await step()
+    for (let count = 0; count < warmUpSteps; count++) await step()
     const before = runner.computeMs
     const took: number[] = []
     for (let count = 0; count < steps; count++) took.push(await step())

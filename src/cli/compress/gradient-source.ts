@@ -35,7 +35,7 @@ export function gradientSource(
       const learned = learnedArrays(graph, weights)
       const session = await NetworkSession.open(floatNetwork(graph, shape), learned, runner)
       const sums = new Map(
-        [...learned.gradients].map(([name, gradient]) => [name, new Float32Array(gradient.length)]),
+        [...learned.gradients].map(([name, { data }]) => [name, new Float32Array(data.length)]),
       )
       try {
         const count = Math.min(picturesMax, images.count)
@@ -45,8 +45,8 @@ export function gradientSource(
           const heads = await session.forward(planes)
           const targets = decodeDetections(heads, model, letterbox(size, size), predictionOptions)
           const { gradients: seeds } = detectionLoss(shape, heads, [targets])
-          await session.backward(planes, seeds)
-          for (const [name, sum] of sums) addTo(sum, learned.gradients.get(name)!)
+          await session.backward(seeds)
+          for (const [name, sum] of sums) addTo(sum, learned.gradients.get(name)!.data)
           onProgress(picture + 1, count)
         }
       } finally {

@@ -1,7 +1,8 @@
 /**
  * ONNX Runtime for compression and training.
  * Invariants: each open graph has a thread of its own, which ends with close(); a graph computes what it says on every machine, so
- * QuantizeLinear and DequantizeLinear stay where they are (else the runtime would round float weights between them as well).
+ * QuantizeLinear and DequantizeLinear stay where they are (else the runtime would round float weights between them as well); between runs
+ * the cores belong to the caller, so the runtime's threads do not spin.
  */
 
 import type { GraphRunner } from '../../training/ports.js'
@@ -9,7 +10,7 @@ import { exportModel } from '../../onnx/export-model.js'
 import type { SessionOptions } from '../../runtime/session-options.js'
 import { openTensorSession, type TensorSession } from '../../runtime/tensor-session.js'
 
-const keepsPairs = { 'session.disable_quant_qdq': '1' }
+const settings = { 'session.disable_quant_qdq': '1', 'session.force_spinning_stop': '1' }
 
 export interface MeasuredRunner extends GraphRunner {
   /** Milliseconds that the runtime has computed, all graphs together. */
@@ -18,7 +19,7 @@ export interface MeasuredRunner extends GraphRunner {
 
 /** Opens graphs with `options`; a graph that is opened for a few runs needs no warm-up. */
 export function graphRunner(options: SessionOptions = {}): MeasuredRunner {
-  const extra = { ...keepsPairs, ...options.extra }
+  const extra = { ...settings, ...options.extra }
   const sessions = new Set<TensorSession>()
   let endedMs = 0
   return {
@@ -31,9 +32,6 @@ export function graphRunner(options: SessionOptions = {}): MeasuredRunner {
       sessions.add(session)
       return {
         run: (feeds) => session.run(feeds),
-        readInputs: () => {
-          session.readInputs()
-        },
         close: async () => {
           await session.close()
           if (sessions.delete(session)) endedMs += session.computeMs

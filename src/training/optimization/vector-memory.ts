@@ -94,7 +94,7 @@ export class VectorMemory {
     return new Float32Array(this.#buffer, start, this.length)
   }
 
-  /** In double precision. */
+  /** To about a millionth of the sum; infinite from numbers of 1e19 on. */
   sumOfSquares(values: Float32Array): number {
     return this.#kernels.sumOfSquares(this.#address(values), values.length)
   }

@@ -48,14 +48,20 @@ t.test('kernels take ranges of their own memory only', (t) => {
   t.end()
 })
 
-t.test('squares are summed in double precision', (t) => {
-  const memory = new VectorMemory(count, 1)
-  const values = filled(memory, 1)
-  values[3] = 1e4
-  const expected = values.reduce((sum, value) => sum + value * value, 0)
-  t.ok(Math.abs(memory.sumOfSquares(values) - expected) < 1e-7)
-  values[3] = NaN
-  t.ok(Number.isNaN(memory.sumOfSquares(values)))
+t.test('squares are summed, each once, to a millionth', (t) => {
+  for (const length of [4, 8, 12, 16, 20, 1020, 1024, 1028, 5000, 16_396]) {
+    const memory = new VectorMemory(length, 2)
+    const values = filled(memory, length)
+    memory.take().fill(100)
+    const expected = values.reduce((sum, value) => sum + value * value, 0)
+    t.ok(Math.abs(memory.sumOfSquares(values) / expected - 1) < 1e-6, `of ${length}`)
+    for (const at of [0, length >> 2, length - 1]) {
+      const value = values[at]!
+      values[at] = NaN
+      t.ok(Number.isNaN(memory.sumOfSquares(values)), `the one at ${at} of ${length}`)
+      values[at] = value
+    }
+  }
   t.end()
 })
 
