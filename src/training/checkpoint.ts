@@ -13,7 +13,7 @@ export interface Checkpoint {
 }
 
 const digestBytes = 64
-const kind = 'yolo-edge training checkpoint 1'
+const kind = 'yolo-edge training checkpoint 2'
 
 interface Head {
   readonly kind: string

@@ -24,6 +24,8 @@ export interface BoundArrays {
 
 /** Runs graphs: an inference runtime. */
 export interface GraphRunner {
+  /** Threads that a graph computes with; while none does, others may work with as many. Default: 1. */
+  readonly threads?: number
   open(graph: Graph, bound?: BoundArrays): Promise<OpenGraph>
 }
 

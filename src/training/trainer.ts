@@ -99,12 +99,17 @@ export class Trainer {
 
   /** Opens a network with raw heads and a fixed batch. Throws what the runner throws, and `model.op_unsupported`. */
   static async open(graph: Graph, runner: GraphRunner, options: TrainerOptions): Promise<Trainer> {
-    const state = trainerState(graph, options)
+    const state = trainerState(graph, runner, options)
     const learned = {
       weights: state.layout.tensors(state.seen),
       gradients: state.layout.tensors(state.gradient),
     }
-    return new Trainer(graph, state, await NetworkSession.open(graph, learned, runner), options)
+    try {
+      return new Trainer(graph, state, await NetworkSession.open(graph, learned, runner), options)
+    } catch (thrown) {
+      await state.memory.close()
+      throw thrown
+    }
   }
 
   /** Steps taken. */
@@ -178,8 +183,8 @@ export class Trainer {
     this.#averagedStep = checkpoint.step
   }
 
-  close(): Promise<void> {
-    return this.#session.close()
+  async close(): Promise<void> {
+    await Promise.all([this.#session.close(), this.#memory.close()])
   }
 
   #arrays(): readonly Float32Array[] {
@@ -229,11 +234,15 @@ interface TrainerState {
   readonly seen: Float32Array
 }
 
-function trainerState(graph: Graph, { optimizer, see }: TrainerOptions): TrainerState {
+function trainerState(
+  graph: Graph,
+  { threads }: GraphRunner,
+  { optimizer, see }: TrainerOptions,
+): TrainerState {
   const layout = new ParameterLayout(graph, trainableNames(graph))
   const isChanged = see !== undefined
   // Weights, their average and their gradient; what is seen if that is not the weights; and what the optimiser remembers.
-  const memory = new VectorMemory(layout.length, 3 + (isChanged ? 1 : 0) + stateArrays(optimizer))
+  const memory = new VectorMemory(layout.length, 3 + (isChanged ? 1 : 0) + stateArrays(optimizer), threads)
   const weights = memory.take()
   layout.fill(weights, graph)
   return { layout, memory, weights, gradient: memory.take(), seen: isChanged ? memory.take() : weights }

@@ -1,7 +1,7 @@
 /**
  * What a training step costs: milliseconds a picture by input size and batch, and the share of it that is spent outside the runtime.
  *
- *     npm run bench -- training [--scale n] [--threads 2] [--steps 10] [--sizes 160,320,640] [--batches 1,4]
+ *     npm run bench -- training [--scale n] [--threads 2] [--seconds 3] [--sizes 160,320,640] [--batches 1,4]
  *
  * The network has random weights; a step is batch, forward, loss, backward, optimiser and averaged weights. What the runtime takes is the
  * time of its own calls; the way to its thread and back counts as outside. The next batch is made while it computes.
@@ -23,24 +23,30 @@ const { values } = parseArgs({
   options: {
     scale: { type: 'string', default: 'n' },
     threads: { type: 'string', default: '2' },
-    steps: { type: 'string', default: '10' },
+    seconds: { type: 'string', default: '3' },
     sizes: { type: 'string', default: '160,320,640' },
     batches: { type: 'string', default: '1,4' },
   },
 })
 const numbers = (text: string): number[] => text.split(',').map(Number)
 const scale = networkScales[values.scale as NetworkScaleName]
-const steps = Number(values.steps)
-/** Until the engine has compiled what it runs often. */
-const warmUpSteps = 3
+const leastMs = 1000 * Number(values.seconds)
+const leastSteps = 3
 
 interface StepCost {
   readonly size: number
   readonly batch: number
-  /** Of the fastest step. */
+  /** Of the median step. */
   readonly pictureMs: number
   /** Of all steps, 0..1. */
   readonly outside: number
+}
+
+/** Milliseconds of each call of `step`: at least three, and as many as take the time that was asked for. */
+async function repeated(step: () => Promise<number>): Promise<readonly number[]> {
+  const took: number[] = []
+  for (let sum = 0; took.length < leastSteps || sum < leastMs; sum += took.at(-1)!) took.push(await step())
+  return took
 }
 
 async function measure(size: number, batch: number): Promise<StepCost> {
@@ -73,15 +79,15 @@ async function measure(size: number, batch: number): Promise<StepCost> {
     return performance.now() - start
   }
   try {
-    for (let count = 0; count < warmUpSteps; count++) await step()
+    // A run has thousands of steps: those before the engine has compiled what it runs often do not count.
+    await repeated(step)
     const before = runner.computeMs
-    const took: number[] = []
-    for (let count = 0; count < steps; count++) took.push(await step())
+    const took = await repeated(step)
     const total = took.reduce((sum, ms) => sum + ms, 0)
     return {
       size,
       batch,
-      pictureMs: Math.min(...took) / batch,
+      pictureMs: took.toSorted((a, b) => a - b)[took.length >> 1]! / batch,
       outside: 1 - (runner.computeMs - before) / total,
     }
   } finally {
@@ -89,7 +95,7 @@ async function measure(size: number, batch: number): Promise<StepCost> {
   }
 }
 
-console.log(`YOLOv8 ${values.scale}, ${values.threads} threads, ${steps} steps each\n`)
+console.log(`YOLOv8 ${values.scale}, ${values.threads} threads, ${values.seconds} s each\n`)
 console.log('| input | batch | ms a picture | outside the runtime |')
 console.log('| ----- | ----- | ------------ | ------------------- |')
 for (const size of numbers(values.sizes))

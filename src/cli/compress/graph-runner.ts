@@ -5,6 +5,7 @@
  * the cores belong to the caller, so the runtime's threads do not spin.
  */
 
+import { availableParallelism } from 'node:os'
 import type { GraphRunner } from '../../training/ports.js'
 import { exportModel } from '../../onnx/export-model.js'
 import type { SessionOptions } from '../../runtime/session-options.js'
@@ -23,6 +24,7 @@ export function graphRunner(options: SessionOptions = {}): MeasuredRunner {
   const sessions = new Set<TensorSession>()
   let endedMs = 0
   return {
+    threads: options.intraOpThreads ?? availableParallelism(),
     get computeMs() {
       return [...sessions].reduce((sum, session) => sum + session.computeMs, endedMs)
     },

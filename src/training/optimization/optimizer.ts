@@ -3,8 +3,8 @@
  * Invariant: the whole state is in `state`, so that a run that goes on from it takes the same steps.
  */
 
-import type { ParameterLayout, ParameterSlot } from './parameters.js'
-import { type VectorMemory, wholeLanes } from './vector-memory.js'
+import type { ParameterLayout } from './parameters.js'
+import type { VectorMemory } from './vector-memory.js'
 
 export type OptimizerOptions =
   | {
@@ -68,9 +68,9 @@ function sgd(
   return {
     state: [velocity],
     update: (gradient, { rate, scale = 1 }) => {
-      for (const slot of layout.slots) {
-        const [w, v, g] = [parameters, velocity, gradient].map((array) => rangeOf(array, slot))
-        memory.sgd(w!, v!, g!, { scale, rate, momentum, decay: slot.decays ? weightDecay : 0 })
+      for (const { start, end, decays } of layout.ranges) {
+        const [w, v, g] = [parameters, velocity, gradient].map((array) => array.subarray(start, end))
+        memory.sgd(w!, v!, g!, { scale, rate, momentum, decay: decays ? weightDecay : 0 })
       }
     },
   }
@@ -94,15 +94,10 @@ function adamW(
         stride: rate / (1 - beta1 ** step),
         spread: 1 / (1 - beta2 ** step),
       }
-      for (const slot of layout.slots) {
-        const [w, m, v, g] = [parameters, mean, square, gradient].map((array) => rangeOf(array, slot))
-        memory.adamW(w!, m!, v!, g!, { ...common, kept: slot.decays ? 1 - rate * weightDecay : 1 })
+      for (const { start, end, decays } of layout.ranges) {
+        const [w, m, v, g] = [parameters, mean, square, gradient].map((array) => array.subarray(start, end))
+        memory.adamW(w!, m!, v!, g!, { ...common, kept: decays ? 1 - rate * weightDecay : 1 })
       }
     },
   }
-}
-
-/** The part of `values` from a slot to the next one. */
-function rangeOf(values: Float32Array, { offset, length }: ParameterSlot): Float32Array {
-  return values.subarray(offset, offset + wholeLanes(length))
 }

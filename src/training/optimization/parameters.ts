@@ -1,6 +1,7 @@
 /**
  * The parameters of a network as one flat array: what optimisers, averages and checkpoints work on.
- * Invariant: slots cover the array in order, each from a whole lane on, without overlap; numbers between slots are zero.
+ * Invariant: slots cover the array in order, those that decay first, each from a whole lane on, without overlap; numbers between slots
+ * are zero.
  */
 
 import { invariant } from '../../base/assert.js'
@@ -18,23 +19,44 @@ export interface ParameterSlot {
   readonly decays: boolean
 }
 
+/** Elements `start` to `end` of the array, whole lanes. */
+export interface ParameterRange {
+  readonly start: number
+  readonly end: number
+  /** Whether weight decay applies. */
+  readonly decays: boolean
+}
+
 export class ParameterLayout {
   readonly slots: readonly ParameterSlot[]
   /** Of an array with all parameters; whole lanes. */
   readonly length: number
+  /** The slots that decay and those that do not, each as one range. */
+  readonly ranges: readonly ParameterRange[]
 
   /** Room for the float32 initializers `names` of `graph`. */
   constructor(graph: Graph, names: readonly ValueName[]) {
-    let offset = 0
-    this.slots = names.map((name) => {
+    const all = names.map((name) => {
       const tensor = graph.initializers.get(name)
       invariant(tensor?.type === 'float32', `${name} is a float32 initializer`)
-      const length = elementCount(tensor.dims)
-      const slot = { name, dims: tensor.dims, offset, length, decays: tensor.dims.length > 1 }
-      offset += wholeLanes(length)
-      return slot
+      const { dims } = tensor
+      return { name, dims, length: elementCount(dims), decays: dims.length > 1 }
     })
+    let offset = 0
+    this.slots = [...all.filter(({ decays }) => decays), ...all.filter(({ decays }) => !decays)].map(
+      (slot) => {
+        const placed = { ...slot, offset }
+        offset += wholeLanes(slot.length)
+        return placed
+      },
+    )
     this.length = offset
+    const middle = this.slots.find(({ decays }) => !decays)?.offset ?? offset
+    const ranges = [
+      { start: 0, end: middle, decays: true },
+      { start: middle, end: offset, decays: false },
+    ]
+    this.ranges = ranges.filter(({ start, end }) => end > start)
   }
 
   /** Copies the initializers of `graph` into `values`. */

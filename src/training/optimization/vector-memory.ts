@@ -6,6 +6,7 @@
  */
 
 import { invariant } from '../../base/assert.js'
+import { type KernelFunctions, KernelPartner } from '../../base/kernel-partner.js'
 import { kernelsOf, reserveMemory } from '../../base/web-assembly.js'
 import { vectorKernels } from './vector-kernels.js'
 
@@ -38,45 +39,24 @@ export interface AdamWStep {
   readonly spread: number
 }
 
-interface Kernels {
-  sumOfSquares(values: number, count: number): number
-  blend(into: number, from: number, count: number, share: number): void
-  sgd(
-    weights: number,
-    velocity: number,
-    gradient: number,
-    count: number,
-    scale: number,
-    rate: number,
-    momentum: number,
-    decay: number,
-  ): void
-  adamW(
-    weights: number,
-    mean: number,
-    square: number,
-    gradient: number,
-    count: number,
-    scale: number,
-    meanShare: number,
-    squareShare: number,
-    kept: number,
-    stride: number,
-    spread: number,
-  ): void
-}
+const withMemory = kernelsOf<KernelFunctions>(vectorKernels)
 
-const withMemory = kernelsOf<Kernels>(vectorKernels)
+/** Ranges from so many numbers on are worth waking a second thread for. */
+const sharedFrom = 1 << 16
 
 export class VectorMemory {
   /** Of each array, in numbers; whole lanes. */
   readonly length: number
   readonly #buffer: SharedArrayBuffer
-  readonly #kernels: Kernels
+  readonly #kernels: KernelFunctions
+  readonly #partner: KernelPartner | undefined
   #taken = 0
 
-  /** Room for `arrays` arrays of `length` numbers (rounded up to whole lanes). Throws `resource.memory_exhausted`. */
-  constructor(length: number, arrays: number) {
+  /**
+   * Room for `arrays` arrays of `length` numbers (rounded up to whole lanes). Of two threads, each works on half of a long range; results
+   * are the same, bit by bit. Throws `resource.memory_exhausted`.
+   */
+  constructor(length: number, arrays: number, threads = 1) {
     this.length = Math.max(lanes, wholeLanes(length))
     const memory = reserveMemory(
       4 * this.length * arrays,
@@ -84,6 +64,13 @@ export class VectorMemory {
     )
     this.#buffer = memory.buffer
     this.#kernels = withMemory(memory)
+    const isShared = threads > 1 && this.length >= sharedFrom
+    this.#partner = isShared ? new KernelPartner(vectorKernels, memory, this.#kernels) : undefined
+  }
+
+  /** Whether a second thread takes part now. */
+  get isShared(): boolean {
+    return this.#partner?.isReady === true
   }
 
   /** One of the arrays, all zeros. Its owner keeps it as long as the memory. */
@@ -96,12 +83,12 @@ export class VectorMemory {
 
   /** To about a millionth of the sum; infinite from numbers of 1e19 on. */
   sumOfSquares(values: Float32Array): number {
-    return this.#kernels.sumOfSquares(this.#address(values), values.length)
+    return this.#onHalves('sumOfSquares', [values], [])
   }
 
-  /** `into` moves by `share` (0..1) of the way to `from`. */
+  /** `into` moves by `share` (0..1) of the way to `from`; on this thread alone, for it is done while others compute. */
   blend(into: Float32Array, from: Float32Array, share: number): void {
-    this.#kernels.blend(this.#address(into), this.#address(from), into.length, share)
+    this.#kernels['blend']!(this.#address(into), this.#address(from), into.length, share)
   }
 
   /** One step of SGD with Nesterov's momentum; all four are ranges of the same length. */
@@ -111,8 +98,7 @@ export class VectorMemory {
     gradient: Float32Array,
     { scale, rate, momentum, decay }: SgdStep,
   ): void {
-    const at = [weights, velocity, gradient].map((array) => this.#address(array))
-    this.#kernels.sgd(at[0]!, at[1]!, at[2]!, weights.length, scale, rate, momentum, decay)
+    this.#onHalves('sgd', [weights, velocity, gradient], [scale, rate, momentum, decay])
   }
 
   /** One step of AdamW; all four are ranges of the same length. */
@@ -123,20 +109,28 @@ export class VectorMemory {
     gradient: Float32Array,
     { scale, meanShare, squareShare, kept, stride, spread }: AdamWStep,
   ): void {
-    const at = [weights, mean, square, gradient].map((array) => this.#address(array))
-    this.#kernels.adamW(
-      at[0]!,
-      at[1]!,
-      at[2]!,
-      at[3]!,
-      weights.length,
-      scale,
-      meanShare,
-      squareShare,
-      kept,
-      stride,
-      spread,
-    )
+    const numbers = [scale, meanShare, squareShare, kept, stride, spread]
+    this.#onHalves('adamW', [weights, mean, square, gradient], numbers)
+  }
+
+  /** Ends the second thread; the arrays stay. */
+  async close(): Promise<void> {
+    await this.#partner?.close()
+  }
+
+  /** Runs a kernel on ranges of the same length, half by half where they are long, and adds up what it returns. */
+  #onHalves(kernel: string, ranges: readonly Float32Array[], numbers: readonly number[]): number {
+    const places = ranges.map((range) => this.#address(range))
+    const count = ranges[0]!.length
+    const middle = count < sharedFrom ? count : wholeLanes(count / 2)
+    const own = [...places, middle, ...numbers]
+    const run = (values: readonly number[]): number => this.#kernels[kernel]!(...values) ?? 0
+    if (middle === count) return run(own)
+    const others = [...places.map((place) => place + 4 * middle), count - middle, ...numbers]
+    const partner = this.isShared ? this.#partner : undefined
+    partner?.begin(kernel, others)
+    const found = run(own)
+    return found + (partner?.end() ?? run(others))
   }
 
   #address(values: Float32Array): number {

@@ -76,3 +76,25 @@ t.test('a blend moves by its share, and the range alone', (t) => {
   })
   t.end()
 })
+
+t.test('two threads give the same bits as one', async (t) => {
+  const length = 70_000
+  const step = { scale: 0.5, meanShare: 0.1, squareShare: 0.001, kept: 0.999, stride: 1e-3, spread: 1.5 }
+  const results: number[][] = []
+  for (const threads of [1, 2]) {
+    const memory = new VectorMemory(length, 5, threads)
+    const [weights, mean, square, gradient, velocity] = [1, 2, 3, 4, 5].map((seed) => filled(memory, seed))
+    square!.forEach((value, at) => (square![at] = value * value))
+    while (threads > 1 && !memory.isShared) await new Promise((resolve) => setTimeout(resolve, 5))
+    const sum = memory.sumOfSquares(gradient!)
+    memory.adamW(weights!, mean!, square!, gradient!, step)
+    memory.sgd(weights!, velocity!, gradient!, { scale: 0.5, rate: 0.01, momentum: 0.9, decay: 0.001 })
+    t.equal(memory.isShared, threads > 1)
+    await memory.close()
+    t.notOk(memory.isShared)
+    const after = memory.sumOfSquares(gradient!)
+    t.equal(after, sum, 'once closed, it goes on alone')
+    results.push([sum, ...weights!, ...mean!, ...square!, ...velocity!])
+  }
+  t.ok(results[0]!.every((value, at) => Object.is(value, results[1]![at])))
+})
