@@ -7,6 +7,7 @@ import { brotliCompressSync } from 'node:zlib'
 import { sha256Of } from '../../base/digest.js'
 import { type Sha256 } from '../../base/sha256.js'
 import { AgentError } from '../../base/errors.js'
+import { int8Targets, isInt8Target } from '../../compress/quantization/targets.js'
 import { costOf } from '../../onnx/cost.js'
 import type { Graph } from '../../onnx/graph.js'
 import type { Artefact } from '../../protocol/blob.js'
@@ -29,6 +30,7 @@ export interface VariantFile {
   readonly id?: string
   readonly expected?: ExpectedAccuracy
   readonly pruning?: Pruning
+  /** By default those that compute in the form of its integers. */
   readonly providers?: readonly string[]
 }
 
@@ -168,7 +170,7 @@ function variantOf(
     macs,
     parameters,
     ...(file.expected === undefined ? {} : { expected: file.expected }),
-    providers: file.providers ?? [],
+    providers: file.providers ?? (isInt8Target(target) ? int8Targets[target].providers : []),
     cpuNeeds: [],
     cpuPrefers: target === 'x64-vnni' ? ['avx512_vnni', 'avx_vnni'] : target === 'arm64' ? ['asimddp'] : [],
   }

@@ -137,7 +137,8 @@ async function writeOutcome(outcome: SearchOutcome, { folder }: FinishedSearch):
       graph,
       description: describeModel(graph),
       expected: { map, map50, dataset: dataset.name, images: dataset.images.length },
-      providers: providersOf(candidate.precision, candidate.target),
+      // Half floats are there for what computes faster with them.
+      ...(candidate.precision === 'fp16' && { providers: ['tensorrt', 'cuda'] }),
       ...(candidate.macs < 1 && {
         pruning: {
           method: 'structured',
@@ -162,13 +163,6 @@ async function writeOutcome(outcome: SearchOutcome, { folder }: FinishedSearch):
   })
   const documents = await writeReport(outcome, folder)
   await writeBundle(request.outFolder, content, request.keys, documents)
-}
-
-/** Execution providers that a form is made for; none: whatever the device has. */
-function providersOf(precision: string, target: string | undefined): readonly string[] {
-  if (precision === 'fp16') return ['tensorrt', 'cuda']
-  if (target === 'tensorrt') return ['tensorrt']
-  return []
 }
 
 function unreachable(

@@ -20,9 +20,12 @@ export interface Int8Target {
   /** Whether biases are int32; TensorRT wants them in float. */
   readonly integerBias: boolean
   readonly rules: QuantizationRules
+  /** Execution providers that compute in this form; none: whatever the device has. Others would leave the integers to the CPU. */
+  readonly providers: readonly string[]
 }
 
-const cpu = { form: 'integer', activations: activationU8, integerBias: true, rules: integerRules } as const
+const unsigned = { activations: activationU8, integerBias: true, rules: integerRules } as const
+const cpu = { form: 'integer', ...unsigned, providers: ['cpu'] } as const
 
 export const int8Targets = {
   /** x86-64 with AVX512-VNNI or AVX-VNNI: unsigned activations, signed 8-bit weights. */
@@ -32,7 +35,7 @@ export const int8Targets = {
   /** 64-bit ARM; fast from the dot product instructions on (Raspberry Pi 5, Jetson Orin). */
   arm64: { name: 'arm64', ...cpu, weightBits: 8 },
   /** The same integers as `x64-vnni` in portable form, for runtimes other than ONNX Runtime. */
-  qdq: { name: 'qdq', ...cpu, form: 'qdq', weightBits: 8 },
+  qdq: { name: 'qdq', form: 'qdq', ...unsigned, weightBits: 8, providers: [] },
   /** NVIDIA TensorRT: symmetric signed activations; SiLU stays with its convolution, which TensorRT fuses. */
   tensorrt: {
     name: 'tensorrt',
@@ -41,14 +44,19 @@ export const int8Targets = {
     weightBits: 8,
     integerBias: false,
     rules: tensorrtRules,
+    providers: ['tensorrt'],
   },
 } as const satisfies Readonly<Record<string, Int8Target>>
 
 export type Int8TargetName = keyof typeof int8Targets
 
+export function isInt8Target(name: string | undefined): name is Int8TargetName {
+  return name !== undefined && Object.hasOwn(int8Targets, name)
+}
+
 /** The row of `name`. Throws `compress.plan_invalid`. */
 export function int8Target(name: string): Int8Target {
-  if (Object.hasOwn(int8Targets, name)) return int8Targets[name as Int8TargetName]
+  if (isInt8Target(name)) return int8Targets[name]
   throw new AgentError(
     'compress.plan_invalid',
     `int8 target ${JSON.stringify(name)} is unknown, expected one of ${Object.keys(int8Targets).join(', ')}`,

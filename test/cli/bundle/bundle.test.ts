@@ -44,6 +44,23 @@ t.test('describes a file by what is in it', (t) => {
   t.end()
 })
 
+t.test('integers that only the CPU computes with are meant for the CPU', (t) => {
+  const providersOf = (target: string | undefined, providers?: readonly string[]): readonly string[] => {
+    const metadata = new Map(graph.metadata)
+    if (target !== undefined) metadata.set('yolo_edge.int8_target', target)
+    const marked = { ...file, graph: { ...graph, metadata }, ...(providers && { providers }) }
+    return makeBundle([marked], options).manifest.variants[0]!.providers
+  }
+  t.same(
+    ['x64-vnni', 'x64', 'arm64'].map((target) => providersOf(target)),
+    [['cpu'], ['cpu'], ['cpu']],
+  )
+  t.same(providersOf('tensorrt'), ['tensorrt'])
+  t.same([providersOf('qdq'), providersOf(undefined), providersOf('of tomorrow')], [[], [], []])
+  t.same(providersOf('arm64', ['xnnpack']), ['xnnpack'], 'unless it is said otherwise')
+  t.end()
+})
+
 t.test('refuses class names that do not fit the model', (t) => {
   t.throws(() => makeBundle([file], { ...options, classNames: ['one', 'too many'] }), {
     code: 'model.labels_invalid',
