@@ -14,12 +14,12 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { graphRunner } from '../../src/cli/compress/graph-runner.js'
 import { toEdgeForm } from '../../src/compress/edge-form.js'
-import { type Measurements, prune } from '../../src/compress/pruning/prune.js'
-import type { Probe } from '../../src/compress/pruning/sensitivity.js'
+import { prune } from '../../src/compress/pruning/prune.js'
 import { exportModel } from '../../src/onnx/export-model.js'
 import { importModel } from '../../src/onnx/import-model.js'
 import { imagesIn } from '../helpers/calibration-images.js'
 import { writePage } from '../helpers/generated-page.js'
+import { keepSensitivity, measurementsFrom } from '../helpers/kept-sensitivity.js'
 import { projectRoot, shared } from '../helpers/paths.js'
 import { type Accuracy, differenceTo, ValidationPictures } from '../helpers/validation.js'
 
@@ -62,15 +62,10 @@ let reference: Accuracy | undefined
 
 const edge = toEdgeForm(importModel(readFileSync(float)))
 const sensitivityFile = join(folder, 'sensitivity.json')
-const measurements: Measurements = { scores: new Map() }
-if (existsSync(sensitivityFile)) {
-  const probes = JSON.parse(readFileSync(sensitivityFile, 'utf8')) as [string, Probe[]][]
-  measurements.sensitivity = new Map(probes)
-}
 const ports = {
   runner: graphRunner(),
   images: imagesIn(pictures, Number(values.images)),
-  measured: measurements,
+  measured: measurementsFrom(sensitivityFile),
 }
 
 const restorations = ['nothing', 'least squares', 'distil', 'both', 'both, then labels'] as const
@@ -99,8 +94,7 @@ async function pruned(macs: number, restore: 'none' | 'lsq'): Promise<Step> {
   if (known !== undefined) return { path, minutes: known }
   const start = performance.now()
   const { graph } = await prune(edge, { macs, restore }, ports)
-  if (ports.measured.sensitivity !== undefined)
-    writeFileSync(sensitivityFile, JSON.stringify([...ports.measured.sensitivity]))
+  keepSensitivity(sensitivityFile, ports.measured)
   writeFileSync(path, exportModel(graph))
   return { path, minutes: keepMinutes(path, start) }
 }

@@ -19,15 +19,15 @@ import { criterionNames } from '../../src/compress/pruning/criteria/criterion.js
 import { toEdgeForm } from '../../src/compress/edge-form.js'
 import { calibrate, quantize } from '../../src/compress/quantization/quantize.js'
 import { int8Target } from '../../src/compress/quantization/targets.js'
-import { type Measurements, prune } from '../../src/compress/pruning/prune.js'
+import { prune } from '../../src/compress/pruning/prune.js'
 import type { PrunePlanInput } from '../../src/compress/pruning/prune-plan.js'
-import type { Probe } from '../../src/compress/pruning/sensitivity.js'
 import { exportModel } from '../../src/onnx/export-model.js'
 import type { Graph } from '../../src/onnx/graph.js'
 import { importModel } from '../../src/onnx/import-model.js'
 import { writePage } from '../helpers/generated-page.js'
 import { graphRunner } from '../../src/cli/compress/graph-runner.js'
 import { machineTarget } from '../../src/cli/compress/machine-target.js'
+import { keepSensitivity, measurementsFrom } from '../helpers/kept-sensitivity.js'
 import { shared } from '../helpers/paths.js'
 import { ratioInTurns, type SpeedComparison } from '../helpers/ratio-in-turns.js'
 import { type Accuracy, differenceTo, ValidationPictures } from '../helpers/validation.js'
@@ -81,9 +81,7 @@ const validation = new ValidationPictures(Number(values.pictures))
 const runner = graphRunner()
 const images = calibrationImages(Number(values.images))
 const ports = { runner, images, gradients: gradientSource(runner, images, () => undefined) }
-const measured: Measurements = { scores: new Map() }
-const probes = readJson(sensitivityFile) as [string, Probe[]][] | undefined
-if (probes !== undefined) measured.sensitivity = new Map(probes)
+const measured = measurementsFrom(sensitivityFile)
 const target = int8Target(await machineTarget())
 const referenceFile = join(folder, 'reference.json')
 let reference: Accuracy | undefined
@@ -104,8 +102,7 @@ async function addRow(macs: number, criterion: string, restore: string): Promise
   const plan = { macs, criterion, restore, schedule: values.schedule } as PrunePlanInput
   const { graph: pruned, report } = await prune(graph, plan, { ...ports, measured })
   const seconds = Math.round((performance.now() - start) / 1000)
-  if (measured.sensitivity !== undefined && !existsSync(sensitivityFile))
-    writeFileSync(sensitivityFile, JSON.stringify([...measured.sensitivity]))
+  keepSensitivity(sensitivityFile, measured)
   const bytes = exportModel(pruned)
   const [known] = same
   const speed = known?.speed ?? (await speedOf(pruned))
@@ -199,8 +196,8 @@ function markdown(list: readonly Row[]): string {
       '# Pruning, measured',
       `Written by \`npm run bench:pruning -- --out FOLDER\`: YOLOv8n at 640 (edge form, ${float}), mAP50-95 on ${values.pictures} ` +
         `pictures with the 95 % interval of the difference to the unpruned model in brackets, ${values.images} calibration pictures.`,
-      `Every criterion cuts the same number of channels from each layer (\`--schedule ${values.schedule}\`), so rows differ in the ` +
-        'choice of channels alone. Milliseconds are those of one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
+      `A row is what \`compress --prune macs=M --criterion C --schedule ${values.schedule}\` does: the criterion says which channels of a ` +
+        'layer go first, and cutting each layer in that order says how many. Milliseconds are those of one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
       [
         '| MACs | criterion | parameters | bytes | float ms | int8 ms | int8 bytes, packed | mAP | bias correction | least squares | and int8 |',
         `|${' --- |'.repeat(11)}`,

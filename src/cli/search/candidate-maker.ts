@@ -7,7 +7,7 @@
 import { halfPrecision } from '../../compress/passes/half-precision.js'
 import { inputSize } from '../../compress/passes/input-size.js'
 import type { CalibrationImages, GraphRunner } from '../../compress/ports.js'
-import { type Measurements, prune } from '../../compress/pruning/prune.js'
+import { type Measurements, noMeasurements, prune } from '../../compress/pruning/prune.js'
 import { calibrate, quantize, type QuantizeOptions } from '../../compress/quantization/quantize.js'
 import { int8Target, type Int8TargetName } from '../../compress/quantization/targets.js'
 import { runPasses } from '../../compress/run-passes.js'
@@ -28,7 +28,7 @@ export class CandidateMaker {
   readonly #images: CalibrationImages
   readonly #runner: GraphRunner
   readonly #folder: SearchFolder
-  readonly #measured: Measurements = { scores: new Map() }
+  readonly #measured: Measurements = noMeasurements()
 
   constructor(source: Graph, images: CalibrationImages, runner: GraphRunner, folder: SearchFolder) {
     this.#base = toEdgeForm(source)

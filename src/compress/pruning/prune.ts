@@ -63,10 +63,14 @@ export interface Measurements {
   interest?: readonly InterestMap[] | 'none'
   moments?: InputMoments
   targets?: Targets
-  /** Taken in the order of the first plan that needed it: it ranks layers, not channels. */
-  sensitivity?: Sensitivity
-  /** Scores of the groups by criterion. */
+  /** Scores of the groups by criterion and its options. */
   readonly scores: Map<string, Float64Array>
+  /** What cutting in the order of those scores does, by the same. */
+  readonly sensitivity: Map<string, Sensitivity>
+}
+
+export function noMeasurements(): Measurements {
+  return { scores: new Map(), sensitivity: new Map() }
 }
 
 export interface PrunedLayer {
@@ -103,7 +107,7 @@ export async function prune(
   const checked = parsePrunePlan(plan)
   const start = removeResidualBlocks(graph, checked.remove_blocks)
   const groups = findChannelGroups(start)
-  const measured = ports.measured ?? { scores: new Map() }
+  const measured = ports.measured ?? noMeasurements()
   const work: Work = { graph: start, groups, plan: checked, ports, measured }
   const originalGroups = findChannelGroups(graph)
   const before = new CostModel(graph, originalGroups, outputPlaces(graph)).cost(fullCounts(originalGroups))
@@ -267,7 +271,9 @@ async function allocate(
 
 async function sensitivityOf(work: Work, scores: Float64Array): Promise<Sensitivity> {
   const { graph, groups, plan, measured } = work
-  if (measured.sensitivity !== undefined) return measured.sensitivity
+  const key = scoreKey(plan)
+  const known = measured.sensitivity.get(key)
+  if (known !== undefined) return known
   const { runner, samples } = calibrationRun(work)
   const few = evenly(samples, probeSamples)
   const sensitivity = await measureSensitivity(
@@ -276,7 +282,7 @@ async function sensitivityOf(work: Work, scores: Float64Array): Promise<Sensitiv
     probedParts,
     (done, total) => work.ports.onProgress?.('sensitivity', done, total),
   )
-  measured.sensitivity = sensitivity
+  measured.sensitivity.set(key, sensitivity)
   return sensitivity
 }
 

@@ -2,7 +2,7 @@ import t from 'tap'
 
 import { seededRandom } from '../../../src/base/random.js'
 import { findChannelGroups } from '../../../src/compress/pruning/channel-groups.js'
-import { prune, type PrunePorts } from '../../../src/compress/pruning/prune.js'
+import { noMeasurements, prune, type PrunePorts } from '../../../src/compress/pruning/prune.js'
 import type { PrunePlanInput } from '../../../src/compress/pruning/prune-plan.js'
 import { samplesOf } from '../../../src/compress/calibration-samples.js'
 import { checkGraph } from '../../../src/onnx/check-graph.js'
@@ -99,6 +99,26 @@ t.test('the same plan gives the same model', async (t) => {
   for (const [name, tensor] of first.graph.initializers)
     t.same(second.graph.initializers.get(name)?.data, tensor.data)
 })
+
+t.test(
+  'measurements are used again by the criterion that they were taken for, and by no other',
+  async (t) => {
+    const graph = smallDetector(seededRandom(42))
+    const plan = { ...small, macs: 0.7, schedule: 'sensitivity', restore: 'none' } as const
+    const measured = noMeasurements()
+    const layersBy = async (criterion: 'l2' | 'random', known = noMeasurements()): Promise<unknown> =>
+      (await prune(graph, { ...plan, criterion }, { runner, images: noiseImages(3), measured: known })).report
+        .layers
+    const alone = await layersBy('random')
+    await layersBy('l2', measured)
+    t.equal(measured.sensitivity.size, 1)
+    t.same(await layersBy('random', measured), alone)
+    t.equal(measured.sensitivity.size, 2, 'both were probed')
+    const [l2Probes] = measured.sensitivity.values()
+    await layersBy('l2', measured)
+    t.equal([...measured.sensitivity.values()][0], l2Probes, 'once')
+  },
+)
 
 t.test('a channel that nobody misses goes first, whoever looks', async (t) => {
   const random = seededRandom(51)
