@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises'
 import { writeFileAtomic } from '../../base/atomic-file.js'
 import { systemClock } from '../../base/clock.js'
-import { systemCodeOf } from '../../base/errors.js'
+import { AgentError, isAgentError, systemCodeOf } from '../../base/errors.js'
 import type { Graph } from '../../onnx/graph.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../../training/checkpoint.js'
 import { makeBatch, type BatchOptions } from '../../training/data/batch-maker.js'
@@ -90,7 +90,15 @@ async function resume(trainer: Trainer, { checkpoint }: TrainingRun, log: Traini
     if (systemCodeOf(thrown) === 'ENOENT') return
     throw thrown
   }
-  trainer.restore(decodeCheckpoint(bytes))
+  try {
+    trainer.restore(decodeCheckpoint(bytes))
+  } catch (thrown) {
+    if (!isAgentError(thrown, 'training.checkpoint_unusable')) throw thrown
+    throw new AgentError(thrown.code, thrown.message, {
+      cause: thrown,
+      hint: `finish with the release that began it, or remove ${checkpoint} to begin anew`,
+    })
+  }
   log.resumed(trainer.steps)
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { int8Target } from '../../../src/compress/quantization/targets.js'
 import { dequantizedWeight, quantizeWeight } from '../../../src/compress/quantization/weights.js'
@@ -161,4 +161,15 @@ t.test('with rounding: what was trained is what the int8 model computes', async 
   }
   await simulated.close()
   await deployed.close()
+})
+
+t.test('a checkpoint that it cannot go on from is named and left alone', async (t) => {
+  const checkpoint = join(t.testdir({ 'old.checkpoint': 'of another time\n' }), 'old.checkpoint')
+  await t.test('refused', async (t) => {
+    await t.rejects(refined(t, { checkpoint }), {
+      code: 'training.checkpoint_unusable',
+      hint: /remove .*old\.checkpoint to begin anew/,
+    })
+  })
+  t.equal(readFileSync(checkpoint, 'utf8'), 'of another time\n')
 })
