@@ -66,6 +66,8 @@ function element({ dims, data }: DoubleTensor, index: readonly number[]): number
 
 function binary(compute: (left: number, right: number) => number): Operator {
   return (_, [left, right]) => {
+    if (left!.dims.join() === right!.dims.join())
+      return [{ dims: left!.dims, data: left!.data.map((value, at) => compute(value, right!.data[at]!)) }]
     const rank = Math.max(left!.dims.length, right!.dims.length)
     const dims = Array.from({ length: rank }, (_, axis) =>
       Math.max(
@@ -84,28 +86,39 @@ function unary(compute: (value: number) => number): Operator {
 const convolve: Operator = (node, [x, w, b]) => {
   const [top = 0, left = 0, bottom = 0, right = 0] = intsOf(node, 'pads') ?? []
   const [down = 1, across = 1] = intsOf(node, 'strides') ?? []
-  const [n, ci, h, wide] = x!.dims as [number, number, number, number]
+  const [n, , h, wide] = x!.dims as [number, number, number, number]
   const [co, , kh, kw] = w!.dims as [number, number, number, number]
-  const dims = [
-    n,
-    co,
-    Math.floor((h + top + bottom - kh) / down) + 1,
-    Math.floor((wide + left + right - kw) / across) + 1,
-  ]
-  return [
-    make(dims, ([image, out, y, column]) => {
-      let sum = b === undefined ? 0 : b.data[out!]!
-      for (let c = 0; c < ci; c++)
-        for (let i = 0; i < kh; i++)
-          for (let j = 0; j < kw; j++) {
-            // An axis of size 1 would broadcast in `element`, so the border is checked here.
-            const [row, col] = [y! * down + i - top, column! * across + j - left]
-            if (row < 0 || row >= h || col < 0 || col >= wide) continue
-            sum += element(x!, [image!, c, row, col]) * element(w!, [out!, c, i, j])
-          }
-      return sum
-    }),
-  ]
+  const rows = Math.floor((h + top + bottom - kh) / down) + 1
+  const columns = Math.floor((wide + left + right - kw) / across) + 1
+  const data = new Float64Array(n * co * rows * columns)
+  for (let at = 0; at < data.length; at++) {
+    const [column, above] = [at % columns, Math.floor(at / columns)]
+    const [row, plane] = [above % rows, Math.floor(above / rows)]
+    const [out, image] = [plane % co, Math.floor(plane / co)]
+    const sum = windowSum(x!, w!, { image, out, row: row * down - top, column: column * across - left })
+    data[at] = sum + (b === undefined ? 0 : b.data[out]!)
+  }
+  return [{ dims: [n, co, rows, columns], data }]
+}
+
+/** The kernel `out` of `w` over `x` from `row` and `column` on, which may lie outside. */
+function windowSum(
+  x: DoubleTensor,
+  w: DoubleTensor,
+  at: { readonly image: number; readonly out: number; readonly row: number; readonly column: number },
+): number {
+  const [, channels, h, wide] = x.dims as [number, number, number, number]
+  const [, , kh, kw] = w.dims as [number, number, number, number]
+  const [fromRow, toRow] = [Math.max(0, -at.row), Math.min(kh, h - at.row)]
+  const [fromColumn, toColumn] = [Math.max(0, -at.column), Math.min(kw, wide - at.column)]
+  let sum = 0
+  for (let c = 0; c < channels; c++)
+    for (let i = fromRow; i < toRow; i++) {
+      const line = ((at.image * channels + c) * h + at.row + i) * wide + at.column
+      const kernel = ((at.out * channels + c) * kh + i) * kw
+      for (let j = fromColumn; j < toColumn; j++) sum += x.data[line + j]! * w.data[kernel + j]!
+    }
+  return sum
 }
 
 const convolveTransposed: Operator = (node, [x, w, b]) => {
@@ -154,50 +167,52 @@ const pool: Operator = (node, [x]) => {
   ]
 }
 
-function reduce(isMean: boolean): Operator {
-  return (node, [x, given]) => {
-    const axes = (intsOf(node, 'axes') ?? [...given!.data]).map((axis) =>
-      axis < 0 ? axis + x!.dims.length : axis,
-    )
-    const kept = x!.dims.map((size, axis) => (axes.includes(axis) ? 1 : size))
-    const sums = make(kept, () => 0)
-    make(x!.dims, (index) => {
-      let flat = 0
-      for (const [axis, size] of kept.entries()) flat = flat * size + (size === 1 ? 0 : index[axis]!)
-      sums.data[flat]! += element(x!, index)
-      return 0
-    })
-    const terms = isMean ? x!.data.length / sums.data.length : 1
-    const dims = intOf(node, 'keepdims', 1) === 1 ? kept : x!.dims.filter((_, axis) => !axes.includes(axis))
-    return [{ dims, data: sums.data.map((value) => value / terms) }]
-  }
-}
-
-const sumKept = (x: DoubleTensor, axes: readonly number[]): DoubleTensor => {
-  const dims = x.dims.map((size, axis) => (axes.includes(axis) ? 1 : size))
-  const sums = make(dims, () => 0)
+/** Sums over `axes`, which stay with size 1. */
+function sumKept(x: DoubleTensor, axes: readonly number[]): DoubleTensor {
+  const kept = x.dims.map((size, axis) => (axes.includes(axis) ? 1 : size))
+  const sums = make(kept, () => 0)
   make(x.dims, (index) => {
     let flat = 0
-    for (const [axis, size] of dims.entries()) flat = flat * size + (size === 1 ? 0 : index[axis]!)
+    for (const [axis, size] of kept.entries()) flat = flat * size + (size === 1 ? 0 : index[axis]!)
     sums.data[flat]! += element(x, index)
     return 0
   })
   return sums
 }
 
+function reduce(isMean: boolean): Operator {
+  return (node, [x, given]) => {
+    const axes = (intsOf(node, 'axes') ?? [...given!.data]).map((axis) =>
+      axis < 0 ? axis + x!.dims.length : axis,
+    )
+    const sums = sumKept(x!, axes)
+    const terms = isMean ? x!.data.length / sums.data.length : 1
+    const dims =
+      intOf(node, 'keepdims', 1) === 1 ? sums.dims : x!.dims.filter((_, axis) => !axes.includes(axis))
+    return [{ dims, data: sums.data.map((value) => value / terms) }]
+  }
+}
+
 const normalize: Operator = (node, [x, gamma, beta]) => {
-  const count = x!.dims[0]! * x!.dims[2]! * x!.dims[3]!
-  const mean = sumKept(x!, [0, 2, 3])
-  const centred = make(x!.dims, (index) => element(x!, index) - element(mean, index) / count)
-  const squares = sumKept({ dims: x!.dims, data: centred.data.map((value) => value * value) }, [0, 2, 3])
+  const [n, channels] = x!.dims as [number, number]
+  const cells = x!.data.length / (n * channels)
+  const data = new Float64Array(x!.data.length)
   const epsilon = floatOf(node, 'epsilon', 1e-5)
-  return [
-    make(x!.dims, (index) => {
-      const c = index[1]!
-      const deviation = Math.sqrt(squares.data[c]! / count + epsilon)
-      return (element(centred, index) / deviation) * gamma!.data[c]! + beta!.data[c]!
-    }),
-  ]
+  for (let c = 0; c < channels; c++) {
+    let [sum, squares] = [0, 0]
+    const each = (use: (at: number) => void): void => {
+      for (let image = 0; image < n; image++) {
+        const first = (image * channels + c) * cells
+        for (let at = first; at < first + cells; at++) use(at)
+      }
+    }
+    each((at) => (sum += x!.data[at]!))
+    const mean = sum / (n * cells)
+    each((at) => (squares += (x!.data[at]! - mean) ** 2))
+    const factor = gamma!.data[c]! / Math.sqrt(squares / (n * cells) + epsilon)
+    each((at) => (data[at] = (x!.data[at]! - mean) * factor + beta!.data[c]!))
+  }
+  return [{ dims: x!.dims, data }]
 }
 
 const slice: Operator = (_, [x, starts, ends, axes]) => {
@@ -220,19 +235,39 @@ const slice: Operator = (_, [x, starts, ends, axes]) => {
   ]
 }
 
+/** Numbers from one element of `axis` to the next, and how often the axis is walked through. */
+function walk({ dims }: DoubleTensor, axis: number): { readonly step: number; readonly times: number } {
+  const product = (some: readonly number[]): number => some.reduce((all, dim) => all * dim, 1)
+  return { step: product(dims.slice(axis + 1)), times: product(dims.slice(0, axis)) }
+}
+
 function pieces(x: DoubleTensor, axis: number, sizes: readonly number[]): readonly DoubleTensor[] {
+  const { step, times } = walk(x, axis)
+  const whole = x.dims[axis]! * step
   let first = 0
   return sizes.map((size) => {
-    const from = first
+    const data = new Float64Array(times * size * step)
+    for (let time = 0; time < times; time++) {
+      const from = time * whole + first * step
+      data.set(x.data.subarray(from, from + size * step), time * size * step)
+    }
     first += size
-    const dims = x.dims.map((dim, at) => (at === axis ? size : dim))
-    return make(dims, (index) =>
-      element(
-        x,
-        index.map((at, on) => (on === axis ? at + from : at)),
-      ),
-    )
+    return { dims: x.dims.map((dim, at) => (at === axis ? size : dim)), data }
   })
+}
+
+function joined(parts: readonly DoubleTensor[], axis: number): DoubleTensor {
+  const total = parts.reduce((sum, part) => sum + part.dims[axis]!, 0)
+  const { step, times } = walk(parts[0]!, axis)
+  const data = new Float64Array(times * total * step)
+  let first = 0
+  for (const { dims, data: own } of parts) {
+    const length = dims[axis]! * step
+    for (let time = 0; time < times; time++)
+      data.set(own.subarray(time * length, (time + 1) * length), time * total * step + first)
+    first += length
+  }
+  return { dims: parts[0]!.dims.map((dim, at) => (at === axis ? total : dim)), data }
 }
 
 const operators: Readonly<Record<string, Operator>> = {
@@ -261,23 +296,7 @@ const operators: Readonly<Record<string, Operator>> = {
   Slice: slice,
   Concat: (node, parts) => {
     const axis = intOf(node, 'axis', 0)
-    const dims = parts[0]!.dims.map((size, at) =>
-      at === axis ? parts.reduce((sum, part) => sum + part.dims[axis]!, 0) : size,
-    )
-    return [
-      make(dims, (index) => {
-        let first = 0
-        const part = parts.find(({ dims: own }) => {
-          if (index[axis]! < first + own[axis]!) return true
-          first += own[axis]!
-          return false
-        })
-        return element(
-          part!,
-          index.map((at, on) => (on === axis ? at - first : at)),
-        )
-      }),
-    ]
+    return [joined(parts, axis < 0 ? axis + parts[0]!.dims.length : axis)]
   },
   Split: (node, [x, sizes]) => pieces(x!, intOf(node, 'axis', 0), intsOf(node, 'split') ?? [...sizes!.data]),
   Reshape: (_, [x, shape]) => {
