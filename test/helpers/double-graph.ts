@@ -14,26 +14,43 @@ export interface DoubleTensor {
 
 type Operator = (node: Node, inputs: readonly DoubleTensor[]) => readonly DoubleTensor[]
 
+type Values = ReadonlyMap<string, DoubleTensor>
+
 /** The outputs of `graph` for `feeds`, by name. */
-export function runDouble(
-  graph: Graph,
-  feeds: ReadonlyMap<string, DoubleTensor>,
-): ReadonlyMap<string, DoubleTensor> {
-  const values = new Map<string, DoubleTensor>(feeds)
+export function runDouble(graph: Graph, feeds: Values): Values {
+  return changeableDouble(graph, feeds)(new Map())
+}
+
+/**
+ * Computes `graph` for `feeds` once, then its outputs, by name, with some of the feeds and initializers replaced:
+ * only what depends on those is computed again.
+ */
+export function changeableDouble(graph: Graph, feeds: Values): (changes: Values) => Values {
+  const unchanged = new Map<string, DoubleTensor>(feeds)
   for (const [name, { dims, data }] of graph.initializers) {
-    if (!values.has(name))
-      values.set(name, { dims, data: Float64Array.from(data as ArrayLike<number>, Number) })
+    if (!unchanged.has(name))
+      unchanged.set(name, { dims, data: Float64Array.from(data as ArrayLike<number>, Number) })
   }
-  for (const node of graph.nodes) {
-    const operator = operators[node.opType]
-    if (operator === undefined) throw new Error(`no double reference for ${node.opType}`)
-    const outputs = operator(
-      node,
-      node.inputs.map((name) => values.get(name) ?? empty),
-    )
-    outputs.forEach((output, index) => values.set(node.outputs[index]!, output))
+  for (const node of graph.nodes) compute(node, unchanged, unchanged)
+  return (changes) => {
+    const changed = new Map(changes)
+    const value = { get: (name: string) => changed.get(name) ?? unchanged.get(name) }
+    for (const node of graph.nodes) {
+      if (node.inputs.some((name) => changed.has(name))) compute(node, value, changed)
+    }
+    return new Map(graph.outputs.map(({ name }) => [name, value.get(name)!]))
   }
-  return new Map(graph.outputs.map(({ name }) => [name, values.get(name)!]))
+}
+
+/** Writes the outputs of `node` to `results`. */
+function compute(node: Node, values: Pick<Values, 'get'>, results: Map<string, DoubleTensor>): void {
+  const operator = operators[node.opType]
+  if (operator === undefined) throw new Error(`no double reference for ${node.opType}`)
+  const outputs = operator(
+    node,
+    node.inputs.map((name) => values.get(name) ?? empty),
+  )
+  outputs.forEach((output, index) => results.set(node.outputs[index]!, output))
 }
 
 const empty: DoubleTensor = { dims: [0], data: new Float64Array(0) }
@@ -91,34 +108,50 @@ const convolve: Operator = (node, [x, w, b]) => {
   const rows = Math.floor((h + top + bottom - kh) / down) + 1
   const columns = Math.floor((wide + left + right - kw) / across) + 1
   const data = new Float64Array(n * co * rows * columns)
-  for (let at = 0; at < data.length; at++) {
-    const [column, above] = [at % columns, Math.floor(at / columns)]
-    const [row, plane] = [above % rows, Math.floor(above / rows)]
-    const [out, image] = [plane % co, Math.floor(plane / co)]
-    const sum = windowSum(x!, w!, { image, out, row: row * down - top, column: column * across - left })
-    data[at] = sum + (b === undefined ? 0 : b.data[out]!)
-  }
+  const length = w!.data.length / co
+  const window = new Float64Array(length)
+  for (let image = 0; image < n; image++)
+    for (let row = 0; row < rows; row++)
+      for (let column = 0; column < columns; column++) {
+        gather(x!, { image, row: row * down - top, column: column * across - left, kh, kw }, window)
+        for (let out = 0; out < co; out++) {
+          const sum = dot(w!.data, out * length, window)
+          data[((image * co + out) * rows + row) * columns + column] = sum + (b?.data[out] ?? 0)
+        }
+      }
   return [{ dims: [n, co, rows, columns], data }]
 }
 
-/** The kernel `out` of `w` over `x` from `row` and `column` on, which may lie outside. */
-function windowSum(
-  x: DoubleTensor,
-  w: DoubleTensor,
-  at: { readonly image: number; readonly out: number; readonly row: number; readonly column: number },
-): number {
+interface Window {
+  readonly image: number
+  readonly row: number
+  readonly column: number
+  readonly kh: number
+  readonly kw: number
+}
+
+/** Writes what `x` holds from `row` and `column` on, all channels, to `values`: zero where that lies outside. */
+function gather(x: DoubleTensor, { image, row, column, kh, kw }: Window, values: Float64Array): void {
   const [, channels, h, wide] = x.dims as [number, number, number, number]
-  const [, , kh, kw] = w.dims as [number, number, number, number]
-  const [fromRow, toRow] = [Math.max(0, -at.row), Math.min(kh, h - at.row)]
-  const [fromColumn, toColumn] = [Math.max(0, -at.column), Math.min(kw, wide - at.column)]
-  let sum = 0
+  let at = 0
   for (let c = 0; c < channels; c++)
-    for (let i = fromRow; i < toRow; i++) {
-      const line = ((at.image * channels + c) * h + at.row + i) * wide + at.column
-      const kernel = ((at.out * channels + c) * kh + i) * kw
-      for (let j = fromColumn; j < toColumn; j++) sum += x.data[line + j]! * w.data[kernel + j]!
+    for (let y = row; y < row + kh; y++) {
+      const line = ((image * channels + c) * h + y) * wide
+      for (let col = column; col < column + kw; col++)
+        values[at++] = y < 0 || y >= h || col < 0 || col >= wide ? 0 : x.data[line + col]!
     }
-  return sum
+}
+
+/** The sum of `values` times as many of `weights` from `first` on, in two halves that do not wait for each other. */
+function dot(weights: Float64Array, first: number, values: Float64Array): number {
+  let [even, odd] = [0, 0]
+  const last = values.length - 1
+  for (let at = 0; at < last; at += 2) {
+    even += weights[first + at]! * values[at]!
+    odd += weights[first + at + 1]! * values[at + 1]!
+  }
+  if (last % 2 === 0) even += weights[first + last]! * values[last]!
+  return even + odd
 }
 
 const convolveTransposed: Operator = (node, [x, w, b]) => {

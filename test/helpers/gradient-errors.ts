@@ -8,7 +8,7 @@ import { graphRunner } from '../../src/cli/compress/graph-runner.js'
 import type { Graph } from '../../src/onnx/graph.js'
 import { elementCount } from '../../src/onnx/tensor.js'
 import { learnedArrays, NetworkSession, trainableNames } from '../../src/training/network-session.js'
-import { type DoubleTensor, runDouble } from './double-graph.js'
+import { changeableDouble, type DoubleTensor } from './double-graph.js'
 
 /** Relative errors of the gradients of `count` weights of `graph` (raw heads, fixed batch), rising. */
 export async function gradientErrors(graph: Graph, count: number): Promise<readonly number[]> {
@@ -32,15 +32,13 @@ export async function gradientErrors(graph: Graph, count: number): Promise<reado
   const feeds = new Map<string, DoubleTensor>([
     [input.name, { dims: inputDims, data: Float64Array.from(images) }],
   ])
+  const outputsWith = changeableDouble(graph, feeds)
   const lossWith = (name: string, at: number, change: number): number => {
     const { dims, data } = weights.get(name)!
     const moved = Float64Array.from(data)
     moved[at]! += change
     let sum = 0
-    for (const [output, { data: values }] of runDouble(
-      graph,
-      new Map([...feeds, [name, { dims, data: moved }]]),
-    ))
+    for (const [output, { data: values }] of outputsWith(new Map([[name, { dims, data: moved }]])))
       values.forEach((value, index) => (sum += value * seeds.get(output)![index]!))
     return sum
   }
