@@ -16,6 +16,7 @@ t.test(
     const orders: PartnerOrders = { module: vectorKernels, memory, cells, values }
     const worker = new Worker(new URL('../../src/base/kernel-worker.js', import.meta.url), {
       workerData: orders,
+      execArgv: [],
     })
     const ended = once(worker, 'exit')
     const doneAfter = async (done: number): Promise<number> => {
