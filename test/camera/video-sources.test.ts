@@ -199,7 +199,8 @@ t.test('ffmpeg hangs: it is ended and started again', { skip }, async (t) => {
   for (const { pid, name } of childProcesses()) if (name === 'ffmpeg') process.kill(pid, 'SIGSTOP')
   while (supply.stats().restarts === 0) (await take(supply)).release()
   ;(await take(supply)).release()
-  t.equal(supply.stats().restarts, 1)
+  // A slow machine may need another one before the new process has drawn its first frame.
+  t.ok(supply.stats().restarts >= 1)
   await supply.stop()
   t.same(childProcesses(), [])
 })

@@ -120,7 +120,7 @@ t.test('a peer that acknowledges nothing is left, and messages that wait get the
   t.teardown(() => proxy.stop())
   const connection = await openConnection(t, proxy.url, { acknowledgeTimeoutMs: 200 })
   t.same(await connection.publish('a', 'b', { qos: 1 }), { status: 'offline' })
-  await until(() => connection.stats().reconnects === 1)
+  await until(() => connection.stats().reconnects >= 1)
   await connection.requireOnline(5000)
 })
 

@@ -36,7 +36,7 @@ async function agreementOf(classIndex: number): Promise<number | undefined> {
   await serving.close()
   const tap = comparison.tapOf('front')
   await comparison.begin()
-  for (let frameId = 0; frameId < 12; frameId++) {
+  for (let frameId = 0; frameId < 40; frameId++) {
     tap.look({
       ...frame,
       frameId,
