@@ -2,7 +2,8 @@
  * What each pruning criterion costs and gives, on the reference model: a row for each criterion, part of the MACs and
  * restoration; with the milliseconds of the float model, taken in turns with those of the unpruned one.
  * Run: node dist/test/bench/pruning.js --out FOLDER [--criteria l1,random] [--macs 0.9,0.8] [--restore none,bias,lsq]
- *      [--images 64] [--pictures 250] [--int8] [--page FILE]
+ *      [--seeds 1,2,3] [--images 64] [--pictures 250] [--int8] [--page FILE]
+ * The control is drawn once for each of --seeds: one draw may be lucky.
  * All models are in edge form. With --int8 a row with least squares is quantised too, after pruning.
  * Rows that FOLDER/rows.json holds already are not measured again, so the table may be made in parts.
  */
@@ -34,6 +35,8 @@ import { type Accuracy, differenceTo, ValidationPictures } from '../helpers/vali
 
 interface Row {
   readonly criterion: string
+  /** Of the control's further draws. */
+  readonly seed?: number
   readonly restore: string
   readonly macs: number
   readonly macsKept: number
@@ -63,6 +66,7 @@ const { values } = parseArgs({
     macs: { type: 'string', default: '0.8,0.9,0.7,0.5' },
     restore: { type: 'string', default: 'none,bias,lsq' },
     schedule: { type: 'string', default: 'sensitivity' },
+    seeds: { type: 'string', default: '1,2,3' },
     images: { type: 'string', default: '64' },
     int8: { type: 'boolean', default: false },
     pictures: { type: 'string', default: '250' },
@@ -88,18 +92,29 @@ let reference: Accuracy | undefined
 let unpruned = readJson(referenceFile) as number | undefined
 let unprunedInt8: Graph | undefined
 
+const [firstSeed, ...furtherSeeds] = values.seeds.split(',').map(Number)
 for (const macs of values.macs.split(',').map(Number)) {
   for (const criterion of values.criteria.split(',')) {
-    for (const restore of values.restore.split(',')) await addRow(macs, criterion, restore)
+    for (const seed of [undefined, ...(criterion === 'random' ? furtherSeeds : [])])
+      for (const restore of values.restore.split(',')) await addRow({ macs, criterion, seed, restore })
   }
 }
 await writePages()
 
-async function addRow(macs: number, criterion: string, restore: string): Promise<void> {
+interface Cell {
+  readonly macs: number
+  readonly criterion: string
+  /** The first seed unless given. */
+  readonly seed: number | undefined
+  readonly restore: string
+}
+
+async function addRow({ macs, criterion, seed, restore }: Cell): Promise<void> {
   const same = rows.filter((row) => row.macs === macs && row.criterion === criterion)
-  if (same.some((row) => row.restore === restore)) return
+  if (same.some((row) => row.seed === seed && row.restore === restore)) return
   const start = performance.now()
-  const plan = { macs, criterion, restore, schedule: values.schedule } as PrunePlanInput
+  const choice = { criterion, seed: seed ?? firstSeed }
+  const plan = { macs, ...choice, restore, schedule: values.schedule } as PrunePlanInput
   const { graph: pruned, report } = await prune(graph, plan, { ...ports, measured })
   const seconds = Math.round((performance.now() - start) / 1000)
   keepSensitivity(sensitivityFile, measured)
@@ -113,6 +128,7 @@ async function addRow(macs: number, criterion: string, restore: string): Promise
   const { low, high } = differenceTo(reference, accuracy)
   const row: Row = {
     criterion,
+    ...(seed === undefined ? {} : { seed }),
     restore,
     macs,
     macsKept: report.after.macs / report.before.macs,
@@ -123,7 +139,7 @@ async function addRow(macs: number, criterion: string, restore: string): Promise
     map50: accuracy.map50,
     difference: { low, high },
     seconds,
-    ...(values.int8 && restore === 'lsq' ? { int8: await int8Of(pruned) } : {}),
+    ...(values.int8 && restore === 'lsq' && seed === undefined ? { int8: await int8Of(pruned) } : {}),
   }
   rows.push(row)
   writeFileSync(rowsFile, JSON.stringify(rows, undefined, 1))
@@ -197,7 +213,7 @@ function markdown(list: readonly Row[]): string {
       `Written by \`npm run bench:pruning -- --out FOLDER\`: YOLOv8n at 640 (edge form, ${float}), mAP50-95 on ${values.pictures} ` +
         `pictures with the 95 % interval of the difference to the unpruned model in brackets, ${values.images} calibration pictures.`,
       `A row is what \`compress --prune macs=M --criterion C --schedule ${values.schedule}\` does: the criterion says which channels of a ` +
-        'layer go first, and cutting each layer in that order says how many. Milliseconds are those of one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
+        'layer go first, and cutting each layer in that order says how many. The control, random, is drawn several times: its mAP is the mean of the draws, their range in brackets; the rest of its row is of the first. Milliseconds are those of one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
       [
         '| MACs | criterion | parameters | bytes | float ms | int8 ms | int8 bytes, packed | mAP | bias correction | least squares | and int8 |',
         `|${' --- |'.repeat(11)}`,
@@ -212,10 +228,13 @@ function lineOf(group: readonly Row[]): string {
   const row = group[0]!
   const int8 = group.find((entry) => entry.int8 !== undefined)?.int8
   const map = (restore: string): string => {
-    const found = group.find((entry) => entry.restore === restore)
-    if (found === undefined) return ''
-    const { low, high } = found.difference
-    return `${found.map.toFixed(4)} (${low.toFixed(3)} .. ${high.toFixed(3)})`
+    const draws = group.filter((entry) => entry.restore === restore)
+    if (draws[0] === undefined) return ''
+    const maps = draws.map((draw) => draw.map)
+    const mean = maps.reduce((sum, draw) => sum + draw, 0) / maps.length
+    const { low, high } = draws[0].difference
+    const [from, to] = draws.length > 1 ? [Math.min(...maps), Math.max(...maps)] : [low, high]
+    return `${mean.toFixed(4)} (${from.toFixed(3)} .. ${to.toFixed(3)})`
   }
   const cells = [
     row.macsKept.toFixed(3),
