@@ -47,6 +47,8 @@ function relativeError(reference: Feeds): (candidate: Feeds) => number {
 /** One level: planes of class scores and the four box numbers of an anchor. */
 interface Anchors {
   readonly count: number
+  /** What `box` and `area` read. */
+  readonly boxes: Float32Array
   readonly box: (side: number, anchor: number) => number
   readonly area: (anchor: number) => number
   /** Class scores, one plane of anchors after the other, and what makes them probabilities. */
@@ -58,6 +60,7 @@ interface Anchors {
 interface RememberedAnchors extends Anchors {
   readonly probabilities: Float32Array
   readonly energy: number
+  readonly boxEnergy: number
   /** Anchors where something is seen, with their best probability. */
   readonly seen: readonly (readonly [anchor: number, best: number])[]
 }
@@ -75,7 +78,8 @@ function rememberedAnchors(anchors: Anchors): RememberedAnchors {
       if (probability > best[anchor]!) best[anchor] = probability
     }
   const seen = [...best.entries()].filter(([, probability]) => probability >= seenFrom)
-  return { ...anchors, probabilities, energy, seen }
+  const boxEnergy = seen.reduce((sum, [, probability]) => sum + probability ** 2, 0)
+  return { ...anchors, probabilities, energy, boxEnergy, seen }
 }
 
 function detectionDamage(reference: readonly RememberedAnchors[], candidate: readonly Anchors[]): number {
@@ -83,15 +87,17 @@ function detectionDamage(reference: readonly RememberedAnchors[], candidate: rea
   reference.forEach((wanted, level) => {
     const got = present(candidate[level], 'both graphs have the same levels')
     classEnergy += wanted.energy
-    for (let at = 0; at < wanted.probabilities.length; at++)
-      classError += (wanted.probabilities[at]! - got.probability(got.scores[at]!)) ** 2
+    boxEnergy += wanted.boxEnergy
+    // Values that nobody computed anew are the same, not merely equal.
+    if (got.scores !== wanted.scores)
+      for (let at = 0; at < wanted.probabilities.length; at++)
+        classError += (wanted.probabilities[at]! - got.probability(got.scores[at]!)) ** 2
+    if (got.boxes === wanted.boxes) return
     for (const [anchor, best] of wanted.seen) {
       let difference = 0
       for (let side = 0; side < 4; side++)
         difference += (wanted.box(side, anchor) - got.box(side, anchor)) ** 2
-      const weight = best ** 2
-      boxError += weight * Math.min(1, difference / Math.max(wanted.area(anchor), 1e-9))
-      boxEnergy += weight
+      boxError += best ** 2 * Math.min(1, difference / Math.max(wanted.area(anchor), 1e-9))
     }
   })
   return classError / Math.max(classEnergy, 1e-12) + (boxWeight * boxError) / Math.max(boxEnergy, 1e-12)
@@ -106,6 +112,7 @@ function anchorsOf(output: ModelDescription['output'], values: Feeds): readonly 
     return [
       {
         count,
+        boxes: data,
         box: (side, anchor) => data[side * count + anchor]!,
         area: (anchor) => data[2 * count + anchor]! * data[3 * count + anchor]!,
         scores: data.subarray(4 * count),
@@ -120,6 +127,7 @@ function anchorsOf(output: ModelDescription['output'], values: Feeds): readonly 
       expectation(box.data, index * 16 * count + anchor, count)
     return {
       count,
+      boxes: box.data,
       box: side,
       area: (anchor) => (side(0, anchor) + side(2, anchor)) * (side(1, anchor) + side(3, anchor)),
       scores: cls.data,

@@ -1,4 +1,4 @@
-/** Cutting a piece out of a graph. Invariant: the piece computes exactly the asked values from the given ones. */
+/** Cutting pieces out of graphs. Invariant: a piece computes exactly the asked values from the given ones. */
 
 import { type Graph, indexOf, type Node, type ValueInfo, type ValueName } from '../../onnx/graph.js'
 import type { Feeds } from '../ports.js'
@@ -34,10 +34,39 @@ export function subgraph(
     ...graph,
     nodes,
     inputs: [...inputs].map((name) => inputInfo(graph, name, types)),
-    outputs: outputs.map((name) => ({ name, type: 'float32', shape: openShape(name, 4) })),
+    outputs: outputs.map((name) => outputInfo(graph, name)),
     initializers: new Map([...graph.initializers].filter(([name]) => used.has(name))),
     carried: undefined,
   }
+}
+
+/** What changes with the outputs of `nodes`. */
+export interface Downstream {
+  /** Outputs of the graph that change, in order. */
+  readonly outputs: readonly ValueName[]
+  /** What the changing part reads and does not change, but for initializers. */
+  readonly inputs: readonly ValueName[]
+}
+
+/** The part of `graph` from `nodes` on to its outputs. */
+export function downstreamOf(graph: Graph, nodes: Iterable<Node>): Downstream {
+  const first = new Set(nodes)
+  const changed = new Set<ValueName>()
+  const read = new Set<ValueName>()
+  for (const node of graph.nodes) {
+    if (!first.has(node) && !node.inputs.some((input) => changed.has(input))) continue
+    for (const input of node.inputs) if (input !== '' && !graph.initializers.has(input)) read.add(input)
+    for (const output of node.outputs) changed.add(output)
+  }
+  return {
+    outputs: graph.outputs.map(({ name }) => name).filter((name) => changed.has(name)),
+    inputs: [...read].filter((name) => !changed.has(name)),
+  }
+}
+
+function outputInfo(graph: Graph, name: ValueName): ValueInfo {
+  const known = graph.outputs.find((output) => output.name === name)
+  return known ?? { name, type: 'float32', shape: openShape(name, 4) }
 }
 
 function inputInfo(graph: Graph, name: ValueName, types: Feeds): ValueInfo {
