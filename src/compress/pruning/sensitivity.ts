@@ -1,7 +1,7 @@
 /**
  * Sensitivity: what pruning one layer alone does to the outputs, with its readers compensated in closed form.
  * Invariant: damages rise as fewer channels are kept; only forward runs are needed, and of what a layer does not change none at all:
- * its values are kept for all samples, about 30 MB each for YOLOv8n at 640.
+ * its values are kept for all samples (81 MB each for YOLOv8n at 640), which are therefore few.
  */
 
 import { present } from '../../base/assert.js'
