@@ -17,11 +17,17 @@ const modelBytesMax = 2 ** 31 - 1
 /** The bytes of an .onnx file, or of `BUNDLE/VARIANT`. Throws `model.file_unreadable`, `bundle.*`, `integrity.*`. */
 export async function readModelFile(path: string): Promise<Uint8Array> {
   try {
-    const { size } = await stat(path)
-    if (size > modelBytesMax) {
+    const found = await stat(path)
+    if (found.isDirectory()) {
       throw new AgentError(
         'model.file_unreadable',
-        `cannot read the model ${path}: it has ${size} bytes, expected at most ${modelBytesMax}`,
+        `cannot read the model ${path}: it is a folder, expected an .onnx file or a variant of a bundle, BUNDLE/VARIANT`,
+      )
+    }
+    if (found.size > modelBytesMax) {
+      throw new AgentError(
+        'model.file_unreadable',
+        `cannot read the model ${path}: it has ${found.size} bytes, expected at most ${modelBytesMax}`,
       )
     }
     return await readFile(path)

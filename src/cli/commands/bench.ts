@@ -33,7 +33,10 @@ interface Options {
 export function benchCommand(): Command {
   return new Command('bench')
     .description('Measure models side by side on this machine: from a frame in memory to boxes.')
-    .argument('<model...>', 'YOLOv8 detectors as .onnx, each compared with the first; or a bundle folder')
+    .argument(
+      '<model...>',
+      'YOLOv8 detectors, as .onnx or BUNDLE/VARIANT, each compared with the first; with --all-variants one BUNDLE',
+    )
     .option(
       '--threads <count>',
       'threads of one inference (default: every core)',

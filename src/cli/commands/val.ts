@@ -20,7 +20,7 @@ interface Options {
 export function valCommand(): Command {
   return new Command('val')
     .description('Measure the accuracy of models on labelled pictures: mAP as COCO defines it.')
-    .argument('<model...>', 'YOLOv8 detectors as .onnx; each is compared with the first')
+    .argument('<model...>', 'YOLOv8 detectors, as .onnx or BUNDLE/VARIANT; each is compared with the first')
     .requiredOption('-d, --data <path>', 'a folder of pictures and labels, instances.json, or data.yaml')
     .option(
       '--threads <count>',

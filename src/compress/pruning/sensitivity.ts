@@ -1,7 +1,7 @@
 /**
  * Sensitivity: what pruning one layer alone does to the outputs, with its readers compensated in closed form.
  * Invariant: damages rise as fewer channels are kept; only forward runs are needed, and of what a layer does not change none at all:
- * its values are kept for all samples (81 MB each for YOLOv8n at 640), which are therefore few.
+ * its values are kept (81 MB a sample of YOLOv8n at 640), so samples are gone through a few at a time.
  */
 
 import { present } from '../../base/assert.js'
@@ -18,7 +18,7 @@ import type { Feeds, GraphRunner } from '../ports.js'
 import { observe } from '../restoration/observe.js'
 import { type Downstream, downstreamOf, subgraph } from '../restoration/subgraph.js'
 import type { ChannelGroups, ChannelLayer, GroupedAxis } from './channel-groups.js'
-import { outputDamageOf } from './output-damage.js'
+import { damageOf, outputComparisonOf, type OutputDifference } from './output-damage.js'
 
 /** One probe: how many channels were kept, and what it did to the outputs. */
 export interface Probe {
@@ -40,49 +40,94 @@ export interface SensitivityInput {
 
 /**
  * Probes every layer at each of `parts` (of its channels kept), comparing outputs over all samples.
- * @param onLayer told after each layer, for progress
+ * @param onProgress told what part of the work is done
  */
 export async function measureSensitivity(
   input: SensitivityInput,
   run: { readonly runner: GraphRunner; readonly samples: CalibrationSamples },
   parts: readonly number[],
-  onLayer: (done: number, layers: number) => void = () => undefined,
+  onProgress: (done: number, total: number) => void = () => undefined,
 ): Promise<Sensitivity> {
   const { graph, groups } = input
-  const reached = groups.layers.map((layer) =>
-    downstreamOf(
-      graph,
-      readersOf(input, layer).map(({ node }) => node),
-    ),
-  )
-  const outputs = graph.outputs.map(({ name }) => name)
-  const samples: Feeds[] = []
-  await observe({ graph, ...run }, [...outputs, ...reached.flatMap(({ inputs }) => inputs)], (_, values) => {
-    samples.push(values)
-  })
-  const damageOf = outputDamageOf(graph)
-  const measures = samples.map((values) => damageOf(values))
-  const sensitivity = new Map<string, readonly Probe[]>()
-  for (const layer of groups.layers) {
-    const probes: Probe[] = []
-    const part = reached[layer.index]!
-    const readers = await openReaders(input, layer, run.runner)
-    try {
-      for (const kept of probeCounts(layer, parts)) {
-        const pruned = await compensated(input, layer, kept, readers)
-        let total = 0
-        await runDownstream(pruned, part, run.runner, samples, (candidate, sample) => {
-          total += measures[sample]!(candidate)
+  const probed: ProbedLayer[] = []
+  for (const layer of groups.layers) probed.push(await prepareProbes(input, layer, parts, run.runner))
+  const values = [...graph.outputs.map(({ name }) => name), ...probed.flatMap(({ part }) => part.inputs)]
+  const compare = outputComparisonOf(graph)
+  const { samples, runner } = run
+  for (let start = 0; start < samples.count; start += samplesAtOnce) {
+    const block = slice(samples, start, samplesAtOnce)
+    const known: Feeds[] = []
+    await observe({ graph, runner, samples: block }, values, (_, made) => {
+      known.push(made)
+    })
+    const comparisons = known.map(compare)
+    for (const [index, { part, probes }] of probed.entries()) {
+      for (const { weights, differences } of probes) {
+        const pruned = applyPatch(graph, { initializers: weights })
+        await runDownstream(pruned, part, runner, known, (outputs, sample) => {
+          differences.push(comparisons[sample]!(outputs))
         })
-        probes.push({ kept, damage: Math.max(total / samples.length, probes.at(-1)?.damage ?? 0) })
       }
-    } finally {
-      for (const { product } of readers) await product.close()
+      onProgress(start + ((index + 1) / probed.length) * block.count, samples.count)
     }
-    sensitivity.set(layer.name, probes)
-    onLayer(layer.index + 1, groups.layers.length)
   }
-  return sensitivity
+  return new Map(probed.map(({ layer, probes }) => [layer.name, rising(probes)]))
+}
+
+/** Values of so many samples are kept at a time. */
+const samplesAtOnce = 8
+
+interface ProbedLayer {
+  readonly layer: ChannelLayer
+  /** What changes with the weights of the probes. */
+  readonly part: Downstream
+  readonly probes: readonly PreparedProbe[]
+}
+
+interface PreparedProbe {
+  readonly kept: number
+  /** Of the layer's readers: without the channels that go, re-fitted. */
+  readonly weights: ReadonlyMap<ValueName, Tensor>
+  /** By sample. */
+  readonly differences: OutputDifference[]
+}
+
+async function prepareProbes(
+  input: SensitivityInput,
+  layer: ChannelLayer,
+  parts: readonly number[],
+  runner: GraphRunner,
+): Promise<ProbedLayer> {
+  const readers = await openReaders(input, layer, runner)
+  const probes: PreparedProbe[] = []
+  try {
+    for (const kept of probeCounts(layer, parts))
+      probes.push({ kept, weights: await compensatedWeights(input, layer, kept, readers), differences: [] })
+  } finally {
+    for (const { product } of readers) await product.close()
+  }
+  const part = downstreamOf(
+    input.graph,
+    readers.map(({ axis }) => axis.node),
+  )
+  return { layer, part, probes }
+}
+
+/** Damages that rise as fewer channels are kept. */
+function rising(probes: readonly PreparedProbe[]): readonly Probe[] {
+  let highest = 0
+  return probes.map(({ kept, differences }) => {
+    highest = Math.max(highest, damageOf(differences))
+    return { kept, damage: highest }
+  })
+}
+
+/** Samples `start` to `start + length` of `samples`, as far as there are. */
+function slice(samples: CalibrationSamples, start: number, length: number): CalibrationSamples {
+  return {
+    count: Math.min(length, samples.count - start),
+    read: (index) => samples.read(start + index),
+  }
 }
 
 /** The damage of keeping `kept` channels, by straight lines between probes and on beyond the last. */
@@ -139,13 +184,13 @@ async function openReaders(
   return readers
 }
 
-/** The graph with all but the best `kept` channels of one layer cut off from their readers, which are re-fitted. */
-async function compensated(
+/** Weights of the readers when all but the best `kept` channels of the layer are cut off from them, re-fitted. */
+async function compensatedWeights(
   { graph, scores, ridge }: SensitivityInput,
   layer: ChannelLayer,
   kept: number,
   readers: readonly Reader[],
-): Promise<Graph> {
+): Promise<ReadonlyMap<ValueName, Tensor>> {
   const order = [...layer.groups].sort((a, b) => scores[a]! - scores[b]!)
   const gone = new Set(order.slice(0, order.length - kept))
   const initializers = new Map<ValueName, Tensor>()
@@ -159,7 +204,7 @@ async function compensated(
     for (const [name, tensor] of unpackRows(axis.node, graph.initializers, fitted))
       initializers.set(name, tensor)
   }
-  return applyPatch(graph, { initializers })
+  return initializers
 }
 
 /**

@@ -130,4 +130,8 @@ t.test('a variant of a bundle folder is read like a file', async (t) => {
   t.ok(Buffer.from(bytes).equals(await readModelFile(join(folder, id))))
   await t.rejects(readModelFile(join(folder, 'absent')), { code: 'bundle.file_missing', message: id })
   await t.rejects(readModelFile(join(t.testdir(), 'absent')), { code: 'model.file_unreadable' })
+  await t.rejects(readModelFile(t.testdir()), {
+    code: 'model.file_unreadable',
+    message: /it is a folder, expected an \.onnx file or a variant of a bundle, BUNDLE\/VARIANT$/,
+  })
 })

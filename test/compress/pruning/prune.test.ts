@@ -3,6 +3,7 @@ import t from 'tap'
 import { seededRandom } from '../../../src/base/random.js'
 import { findChannelGroups } from '../../../src/compress/pruning/channel-groups.js'
 import { noMeasurements, prune, type PrunePorts } from '../../../src/compress/pruning/prune.js'
+import type { CalibrationImages } from '../../../src/compress/ports.js'
 import type { PrunePlanInput } from '../../../src/compress/pruning/prune-plan.js'
 import { samplesOf } from '../../../src/compress/calibration-samples.js'
 import { checkGraph } from '../../../src/onnx/check-graph.js'
@@ -119,6 +120,29 @@ t.test(
     t.equal([...measured.sensitivity.values()][0], l2Probes, 'once')
   },
 )
+
+t.test('layers are probed on pictures that nothing was fitted to', async (t) => {
+  const pictures = noiseImages(12)
+  let stage = ''
+  const read = new Map<string, Set<number>>()
+  const images: CalibrationImages = {
+    count: pictures.count,
+    read: (index, size) => {
+      const use = stage === 'sensitivity' ? 'probed' : 'fitted'
+      read.set(use, (read.get(use) ?? new Set()).add(index))
+      return pictures.read(index, size)
+    },
+  }
+  const onProgress = (name: string): void => {
+    stage = name
+  }
+  const plan = { ...small, macs: 0.7, schedule: 'sensitivity', restore: 'none' } as const
+  await prune(smallDetector(seededRandom(43)), plan, { runner, images, onProgress })
+  const [probed, fitted] = [read.get('probed')!, read.get('fitted')!]
+  t.equal(probed.size, 2)
+  t.equal(fitted.size, 10)
+  t.notOk([...probed].some((index) => fitted.has(index)))
+})
 
 t.test('a channel that nobody misses goes first, whoever looks', async (t) => {
   const random = seededRandom(51)
