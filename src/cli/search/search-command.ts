@@ -7,6 +7,7 @@ import type { Int8TargetName } from '../../compress/quantization/targets.js'
 import { requireFloat } from '../../compress/quantization/quantize.js'
 import type { Budget } from '../../compress/search/budget.js'
 import { candidateId } from '../../compress/search/candidate.js'
+import { requireName, requireVersion } from '../../protocol/names.js'
 import { nameOf } from '../bundle/published-bundle.js'
 import { openCalibrationFolder } from '../compress/calibration-folder.js'
 import { machineTarget } from '../compress/machine-target.js'
@@ -89,7 +90,9 @@ export async function searchModel(
       'cli.argument_invalid',
       `--${conflict} and --budget: with a budget the search decides it`,
     )
-  const { out, calib, val } = options
+  const { out, calib, val, modelVersion } = options
+  const name = requireName('model', options.name ?? nameOf(path))
+  if (modelVersion !== undefined) requireVersion(modelVersion)
   if (calib === undefined || val === undefined) {
     const missing = calib === undefined ? '--calib' : '--val'
     throw new AgentError('cli.argument_invalid', `--budget needs ${missing} with a folder of pictures`, {
@@ -122,8 +125,8 @@ export async function searchModel(
     outFolder: out,
     timeLimitMs: options.time,
     threads: options.threads ?? availableParallelism(),
-    name: options.name ?? nameOf(path),
-    version: options.modelVersion,
+    name,
+    version: modelVersion,
     keys: options.sign === undefined ? [] : [await readSigningKey(options.sign)],
     command: ['yolo-edge', ...process.argv.slice(2).map(quoted)].join(' '),
   }
