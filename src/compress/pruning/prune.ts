@@ -183,15 +183,17 @@ interface CalibrationRun {
 
 /** What scores and restoration are taken from. */
 function calibrationRun(work: Work): CalibrationRun {
+  const runner = runnerOf(work)
   const { rest } = splitSamples(work)
-  return { graph: work.graph, runner: runnerOf(work), samples: evenly(rest, calibrationSamples) }
+  return { graph: work.graph, runner, samples: evenly(rest, calibrationSamples) }
 }
 
 /** What layers are probed on. */
 function probeRun(work: Work): CalibrationRun {
+  const runner = runnerOf(work)
   const { probes, rest } = splitSamples(work)
   const samples = probes.count > 0 ? probes : evenly(rest, probeSamples)
-  return { graph: work.graph, runner: runnerOf(work), samples }
+  return { graph: work.graph, runner, samples }
 }
 
 function runnerOf({ plan, ports }: Work): GraphRunner {
