@@ -43,12 +43,17 @@ export function startCommand(t: Test, args: readonly string[], env: NodeJS.Proce
   }
 }
 
-/** Runs `yolo-edge ...args` to its end. */
+/** Runs `yolo-edge ...args` to its end, or until `killWhen` becomes true: then it gets no chance to clean up. */
 export async function runCommand(
   t: Test,
   args: readonly string[],
+  killWhen: () => boolean = () => false,
 ): Promise<{ readonly status: number | NodeJS.Signals; readonly stdout: string; readonly stderr: string }> {
   const command = startCommand(t, args)
+  const timer = setInterval(() => {
+    if (killWhen()) command.kill('SIGKILL')
+  }, 2)
   const status = await command.ended
+  clearInterval(timer)
   return { status, stdout: command.stdout(), stderr: command.stderr() }
 }

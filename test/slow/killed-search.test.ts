@@ -1,42 +1,19 @@
 /** `compress --budget` killed again and again: what was measured is not measured again, and the bundle holds the same models. */
 
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { writeConveyor } from '../../src/cli/training/write-conveyor.js'
 import { projectRoot } from '../helpers/paths.js'
+import { runCommand } from '../helpers/processes.js'
 
-interface Ended {
-  readonly code: number | null
-  readonly said: string
-}
-
-/** Searches until the end, or until `killWhen` becomes true: then it gets no chance to clean up. */
-async function search(data: string, out: string, killWhen: () => boolean = () => false): Promise<Ended> {
-  const child = spawn(
-    process.execPath,
-    [
-      ...[
-        join(projectRoot, 'dist/src/cli/main.js'),
-        'compress',
-        join(projectRoot, 'models/parts/parts.onnx'),
-      ],
-      ...['--calib', join(data, 'train/images'), '--val', join(data, 'val'), '--out', out],
-      ...['--budget', 'map-drop<=2', '--for', 'arm64', '--threads', '1'],
-      ...['--model-version', '1.0.0'],
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  )
-  let said = ''
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  const timer = setInterval(() => {
-    if (killWhen()) child.kill('SIGKILL')
-  }, 2)
-  const [code] = (await once(child, 'close')) as [number | null]
-  clearInterval(timer)
-  return { code, said }
+/** A search of the project's own model with `data`. */
+function argumentsOf(data: string, out: string): readonly string[] {
+  return [
+    ...['compress', join(projectRoot, 'models/parts/parts.onnx'), '--out', out],
+    ...['--calib', join(data, 'train/images'), '--val', join(data, 'val')],
+    ...['--budget', 'map-drop<=2', '--for', 'arm64', '--threads', '1', '--model-version', '1.0.0'],
+  ]
 }
 
 interface Report {
@@ -57,7 +34,7 @@ t.test('a search that was killed again and again ends with the same models and a
   await writeConveyor(data, { counts: { train: 8, val: 12, golden: 1 }, size: 160, seed: 4 }, () => undefined)
 
   const whole = join(folder, 'whole')
-  t.equal((await search(data, whole)).code, 0)
+  t.equal((await runCommand(t, argumentsOf(data, whole))).status, 0)
 
   const broken = join(folder, 'broken')
   const record = `${broken}.search`
@@ -72,15 +49,15 @@ t.test('a search that was killed again and again ends with the same models and a
   ]
   let done = 0
   for (const [about, reached] of moments) {
-    const killed = await search(data, broken, reached)
-    t.equal(killed.code, null, about)
+    const killed = await runCommand(t, argumentsOf(data, broken), reached)
+    t.equal(killed.status, 'SIGKILL', about)
     t.notOk(existsSync(broken), 'no bundle yet')
-    if (done > 0) t.match(killed.said, `going on after ${done} candidates`)
+    if (done > 0) t.match(killed.stderr, `going on after ${done} candidates`)
     done = recorded()
   }
-  const ended = await search(data, broken)
-  t.equal(ended.code, 0)
-  t.match(ended.said, `going on after ${done} candidates`)
+  const ended = await runCommand(t, argumentsOf(data, broken))
+  t.equal(ended.status, 0)
+  t.match(ended.stderr, `going on after ${done} candidates`)
   t.notOk(existsSync(record), 'the record went with the bundle')
 
   t.strictSame(trialsOf(broken), trialsOf(whole))
