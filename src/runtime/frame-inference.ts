@@ -31,7 +31,7 @@ export class FrameInference {
   readonly #pixelCount: number
   readonly #input: Uint8Array | Float32Array
   readonly #feeds: Readonly<Record<string, Tensor>>
-  readonly #outputs = new Map<string, Float32Array>()
+  readonly #outputs = new Map<string, Float32Array | Uint8Array>()
   #fetches: Readonly<Record<string, Tensor | null>>
   #frameCount = 0
 
@@ -58,9 +58,9 @@ export class FrameInference {
       this.#input = data
       this.#feeds = { [model.inputName]: new Tensor('float32', data, [1, 3, inputHeight, inputWidth]) }
     }
-    const names = outputNamesOf(model)
-    for (const name of names) requireTensor(outputs, name, 'float32')
-    this.#fetches = Object.fromEntries(names.map((name) => [name, null]))
+    const expected = outputsOf(model)
+    for (const [name, type] of expected) requireTensor(outputs, name, type)
+    this.#fetches = Object.fromEntries(expected.map(([name]) => [name, null]))
   }
 
   /** One run on a grey picture. The first run shows the output shapes, also where the file leaves them open. */
@@ -96,12 +96,12 @@ export class FrameInference {
     const fetches: Record<string, Tensor> = {}
     for (const name of Object.keys(this.#fetches)) {
       const first = results[name]?.data
-      if (!(first instanceof Float32Array)) {
+      if (!(first instanceof Float32Array || first instanceof Uint8Array)) {
         throw new AgentError('inference.output_invalid', `the model did not compute its output ${name}`)
       }
-      const data = new Float32Array(first)
+      const data = first.slice()
       this.#outputs.set(name, data)
-      fetches[name] = new Tensor('float32', data, results[name]!.dims)
+      fetches[name] = new Tensor(results[name]!.type, data, results[name]!.dims)
     }
     this.#fetches = fetches
   }
@@ -111,7 +111,7 @@ export class FrameInference {
     const stride = this.#frameCount === 0 ? 1 : CHECK_STRIDE
     const first = this.#frameCount++ % stride
     for (const [name, values] of this.#outputs) {
-      if (!isFiniteEvery(values, first, stride)) {
+      if (values instanceof Float32Array && !isFiniteEvery(values, first, stride)) {
         throw new AgentError(
           'inference.output_invalid',
           `output ${name} of the model has values that are not finite numbers`,
@@ -121,9 +121,12 @@ export class FrameInference {
   }
 }
 
-function outputNamesOf(model: ModelDescription): readonly string[] {
-  if (model.output.kind === 'decoded') return [model.output.name]
-  return model.output.levels.flatMap((level) => [level.box, level.cls])
+function outputsOf(model: ModelDescription): readonly (readonly [name: string, type: 'float32' | 'uint8'])[] {
+  if (model.output.kind === 'decoded') return [[model.output.name, 'float32']]
+  return model.output.levels.flatMap(({ box, cls, boxScale, clsScale }) => [
+    [box, boxScale === undefined ? 'float32' : 'uint8'] as const,
+    [cls, clsScale === undefined ? 'float32' : 'uint8'] as const,
+  ])
 }
 
 function requireTensor(infos: readonly TensorInfo[], name: string, type: TensorInfo['type']): void {

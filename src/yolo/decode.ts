@@ -6,6 +6,7 @@
 
 import { AgentError } from '../base/errors.js'
 import { toSourceBox } from './boxes.js'
+import { type ByteScale, logitOf } from './byte-scale.js'
 import { CandidateList } from './candidates.js'
 import type { Detection, DetectionOptions } from './detection.js'
 import type { Letterbox } from './letterbox.js'
@@ -28,8 +29,13 @@ interface LevelOutput {
   readonly stride: number
   readonly columns: number
   readonly plane: ScorePlane
-  readonly box: Float32Array
+  readonly box: Float32Array | Uint8Array
+  /** Where `box` is bytes. */
+  readonly boxScale: ByteScale | undefined
 }
+
+/** Outputs by name: row-major, batch 1; bytes where the model's description has a scale for them. */
+export type ModelOutputs = ReadonlyMap<string, Float32Array | Uint8Array>
 
 /** What decoding keeps per model, so that it does not allocate for every picture. */
 interface Scratch {
@@ -43,11 +49,11 @@ const scratches = new WeakMap<ModelDescription, Scratch>()
 
 /**
  * Decodes the outputs of one picture (borrowed) and removes overlapping boxes. Best score first.
- * `outputs` holds the outputs that `model` names: row-major, batch 1.
- * Throws `inference.output_invalid` when one is missing or has another size than `model` says.
+ * `outputs` holds the outputs that `model` names.
+ * Throws `inference.output_invalid` when one is missing or has another type or size than `model` says.
  */
 export function decodeDetections(
-  outputs: ReadonlyMap<string, Float32Array>,
+  outputs: ModelOutputs,
   model: ModelDescription,
   letterbox: Letterbox,
   options: DetectionOptions,
@@ -60,14 +66,14 @@ export function decodeDetections(
 }
 
 function keepDecoded(
-  outputs: ReadonlyMap<string, Float32Array>,
+  outputs: ModelOutputs,
   model: ModelDescription,
   name: string,
   options: DetectionOptions,
 ): ReturnType<typeof nonMaxSuppression> {
   const classes = model.classNames.length
   const rows = 4 + classes
-  const values = outputOf(outputs, name)
+  const values = floatsOf(outputs, name)
   const anchors = values.length / rows
   if (!Number.isInteger(anchors) || anchors === 0) {
     throw sizeMismatch(name, values.length, `a multiple of ${rows}`)
@@ -91,7 +97,7 @@ function keepDecoded(
 }
 
 function keepFromHeads(
-  outputs: ReadonlyMap<string, Float32Array>,
+  outputs: ModelOutputs,
   model: ModelDescription,
   heads: readonly HeadLevel[],
   options: DetectionOptions,
@@ -107,30 +113,35 @@ function keepFromHeads(
 
   function boxOf(anchor: number, into: BoxBuffer): void {
     const level = levels.find(({ plane }) => anchor < plane.firstAnchor + plane.anchors)!
-    const { stride, columns, plane, box } = level
+    const { stride, columns, plane } = level
     const cell = anchor - plane.firstAnchor
     const centreX = (cell % columns) + 0.5
     const centreY = Math.floor(cell / columns) + 0.5
-    into[0] = (centreX - sideDistance(box, plane.anchors, cell)) * stride
-    into[1] = (centreY - sideDistance(box, plane.anchors, cell + distanceBins * plane.anchors)) * stride
-    into[2] = (centreX + sideDistance(box, plane.anchors, cell + 2 * distanceBins * plane.anchors)) * stride
-    into[3] = (centreY + sideDistance(box, plane.anchors, cell + 3 * distanceBins * plane.anchors)) * stride
+    into[0] = (centreX - sideDistance(level, cell, 0)) * stride
+    into[1] = (centreY - sideDistance(level, cell, 1)) * stride
+    into[2] = (centreX + sideDistance(level, cell, 2)) * stride
+    into[3] = (centreY + sideDistance(level, cell, 3)) * stride
   }
 }
 
-/**
- * The mean of a softmax over 16 bins, in cells: the distance of one box side from the anchor.
- * Bin k lies at `logits[first + k * step]`.
- */
-function sideDistance(logits: Float32Array, step: number, first: number): number {
+/** Logits of one side. */
+const sideLogits = new Float32Array(distanceBins)
+
+/** The mean of a softmax over 16 bins, in cells: the distance of side 0..3 (left, top, right, bottom) from the anchor. */
+function sideDistance({ box, boxScale, plane }: LevelOutput, cell: number, side: number): number {
+  const isBytes = boxScale !== undefined
+  const step = isBytes ? 1 : plane.anchors
+  const first = isBytes ? (4 * cell + side) * distanceBins : cell + side * distanceBins * plane.anchors
   let largest = -Infinity
   for (let bin = 0, at = first; bin < distanceBins; bin++, at += step) {
-    if (logits[at]! > largest) largest = logits[at]!
+    const logit = isBytes ? logitOf(box[at]!, boxScale) : box[at]!
+    sideLogits[bin] = logit
+    if (logit > largest) largest = logit
   }
   let sum = 0
   let weighted = 0
-  for (let bin = 0, at = first; bin < distanceBins; bin++, at += step) {
-    const weight = Math.exp(logits[at]! - largest)
+  for (let bin = 0; bin < distanceBins; bin++) {
+    const weight = Math.exp(sideLogits[bin]! - largest)
     sum += weight
     weighted += weight * bin
   }
@@ -178,24 +189,23 @@ function collectBestClass(planes: readonly ScorePlane[], scale: ScoreScale, scra
 }
 
 function levelOutputs(
-  outputs: ReadonlyMap<string, Float32Array>,
+  outputs: ModelOutputs,
   model: ModelDescription,
   heads: readonly HeadLevel[],
 ): LevelOutput[] {
   const classes = model.classNames.length
   let firstAnchor = 0
-  return heads.map(({ stride, box, cls }) => {
+  return heads.map(({ stride, box, cls, boxScale, clsScale }) => {
     const columns = Math.ceil(model.inputWidth / stride)
     const anchors = columns * Math.ceil(model.inputHeight / stride)
-    const plane = {
-      values: sizedOutput(outputs, cls, classes * anchors),
-      offset: 0,
-      anchors,
-      firstAnchor,
-      classes,
-    }
+    const size = classes * anchors
+    const plane: ScorePlane =
+      clsScale === undefined
+        ? { values: sized(floatsOf(outputs, cls), cls, size), offset: 0, anchors, firstAnchor, classes }
+        : { bytes: sized(bytesOf(outputs, cls), cls, size), ...clsScale, anchors, firstAnchor, classes }
     firstAnchor += anchors
-    return { stride, columns, plane, box: sizedOutput(outputs, box, 4 * distanceBins * anchors) }
+    const boxValues = boxScale === undefined ? floatsOf(outputs, box) : bytesOf(outputs, box)
+    return { stride, columns, plane, box: sized(boxValues, box, 4 * distanceBins * anchors), boxScale }
   })
 }
 
@@ -211,7 +221,7 @@ function scratchOf(model: ModelDescription, anchors: number): Scratch {
   return scratch
 }
 
-function outputOf(outputs: ReadonlyMap<string, Float32Array>, name: string): Float32Array {
+function outputOf(outputs: ModelOutputs, name: string): Float32Array | Uint8Array {
   const values = outputs.get(name)
   if (values !== undefined) return values
   const given = [...outputs.keys()].join(', ')
@@ -221,8 +231,26 @@ function outputOf(outputs: ReadonlyMap<string, Float32Array>, name: string): Flo
   )
 }
 
-function sizedOutput(outputs: ReadonlyMap<string, Float32Array>, name: string, size: number): Float32Array {
+function floatsOf(outputs: ModelOutputs, name: string): Float32Array {
   const values = outputOf(outputs, name)
+  if (values instanceof Float32Array) return values
+  throw typeMismatch(name, 'bytes', 'floats')
+}
+
+function bytesOf(outputs: ModelOutputs, name: string): Uint8Array {
+  const values = outputOf(outputs, name)
+  if (values instanceof Uint8Array) return values
+  throw typeMismatch(name, 'floats', 'bytes')
+}
+
+function typeMismatch(name: string, type: string, expected: string): AgentError {
+  return new AgentError(
+    'inference.output_invalid',
+    `decoding detections: output ${name} has ${type}, expected ${expected}`,
+  )
+}
+
+function sized<T extends Float32Array | Uint8Array>(values: T, name: string, size: number): T {
   if (values.length !== size) throw sizeMismatch(name, values.length, String(size))
   return values
 }

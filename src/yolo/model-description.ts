@@ -5,16 +5,19 @@
 
 import { AgentError } from '../base/errors.js'
 import type { Dim, Graph, ValueInfo } from '../onnx/graph.js'
+import { type ByteScale, byteScaleOf } from './byte-scale.js'
 import { numberedClassNames, parseClassNames } from './class-names.js'
 
-/** One level of a head without its tail. */
+/** One level of a head without its tail. Outputs are float32 `[1, C, h, w]`, or with a scale uint8 `[1, h, w, C]`. */
 export interface HeadLevel {
   /** Input pixels per cell: 8, 16, 32. */
   readonly stride: number
-  /** Output `[1, 64, h, w]`: logits of the four box sides (left, top, right, bottom), 16 bins each. */
+  /** Output of 64 channels: logits of the four box sides (left, top, right, bottom), 16 bins each. */
   readonly box: string
-  /** Output `[1, classes, h, w]`: class logits. */
+  /** Output of a channel a class: class logits. */
   readonly cls: string
+  readonly boxScale?: ByteScale
+  readonly clsScale?: ByteScale
 }
 
 export interface ModelDescription {
@@ -60,9 +63,7 @@ export function describeModel(graph: Graph, inputSize?: Size): ModelDescription 
   const names = graph.metadata.get('names')
   const classNames = names === undefined ? undefined : parseClassNames(names)
   const { input, layout, size } = describeInput(graph, inputSize)
-  for (const output of graph.outputs) {
-    if (output.type !== 'float32') throw refused(`output ${output.name} is ${output.type}, expected float32`)
-  }
+  const outputs = graph.outputs.map((output) => asPlanes(output, graph.metadata))
   const common = {
     inputName: input.name,
     inputLayout: layout,
@@ -70,16 +71,30 @@ export function describeModel(graph: Graph, inputSize?: Size): ModelDescription 
     inputHeight: size.height,
   }
   const shapes = graph.outputs.map(shapeText).join(', ')
-  if (graph.outputs.every((output) => output.shape.length === 4) && graph.outputs.length >= 2) {
-    return { ...common, ...describeHeads(graph.outputs, size, classNames) }
+  if (outputs.every((output) => output.shape.length === 4) && outputs.length >= 2) {
+    return { ...common, ...describeHeads(outputs, size, classNames) }
   }
-  const [output, ...extra] = graph.outputs
+  const [output, ...extra] = outputs
   if (output === undefined || extra.length > 0) {
     throw refused(
       `it has the outputs ${shapes}; expected one output [1,4+classes,anchors] or pairs [1,64,h,w], [1,classes,h,w]`,
     )
   }
   return { ...common, ...describeDecoded(output, size, classNames) }
+}
+
+/** An output, with the shape that it has or would have in channels-first layout. */
+interface PlaneOutput extends ValueInfo {
+  readonly scale?: ByteScale
+}
+
+function asPlanes(output: ValueInfo, metadata: ReadonlyMap<string, string>): PlaneOutput {
+  if (output.type === 'float32') return output
+  const scale = output.type === 'uint8' ? byteScaleOf(metadata, output.name) : undefined
+  const [batch, height, width, channels] = output.shape
+  if (scale === undefined || output.shape.length !== 4)
+    throw refused(`output ${output.name} is ${output.type}, expected float32`)
+  return { ...output, shape: [batch, channels, height, width], scale }
 }
 
 function describeInput(
@@ -172,11 +187,11 @@ function anchorCounts(size: Size): number[] {
 }
 
 function describeHeads(
-  outputs: readonly ValueInfo[],
+  outputs: readonly PlaneOutput[],
   size: Size,
   names: readonly string[] | undefined,
 ): Pick<ModelDescription, 'classNames' | 'output'> {
-  const byStride = new Map<number, ValueInfo[]>()
+  const byStride = new Map<number, PlaneOutput[]>()
   for (const output of outputs) {
     const stride = strideOf(output, size)
     byStride.set(stride, [...(byStride.get(stride) ?? []), output])
@@ -189,13 +204,19 @@ function describeHeads(
     if (typeof classes !== 'number')
       throw refused(`output ${shapeText(cls)} does not tell the number of classes`)
     classNames = checkedNames(classNames ?? names, classes, cls)
-    return { stride, box: box.name, cls: cls.name }
+    return {
+      stride,
+      box: box.name,
+      cls: cls.name,
+      ...(box.scale !== undefined && { boxScale: box.scale }),
+      ...(cls.scale !== undefined && { clsScale: cls.scale }),
+    }
   })
   return { classNames: classNames!, output: { kind: 'heads', levels } }
 }
 
 /** Which of two outputs of one level is the box: by name where both could be, else by its 64 channels. */
-function headPair(pair: readonly ValueInfo[], stride: number): { box: ValueInfo; cls: ValueInfo } {
+function headPair(pair: readonly PlaneOutput[], stride: number): { box: PlaneOutput; cls: PlaneOutput } {
   const boxes = pair.filter((output) => output.shape[1] === boxChannels)
   const box = boxes.length === 2 ? boxes.find((output) => output.name.endsWith('box')) : boxes[0]
   const cls = pair.find((output) => output !== box)

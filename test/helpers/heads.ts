@@ -4,6 +4,7 @@
  */
 
 import type { Random } from '../../src/base/random.js'
+import { planesOfBytes } from '../../src/yolo/byte-scale.js'
 import type { HeadLevel, ModelDescription } from '../../src/yolo/model-description.js'
 
 const levels: readonly HeadLevel[] = [8, 16, 32].map((stride, index) => ({
@@ -84,4 +85,36 @@ export function exportTail(
     first += cells
   }
   return new Map([['output0', output]])
+}
+
+/** `heads` rounded to bytes as a model outputs them, the description of such a model, and what the bytes stand for. */
+export function byteHeads(
+  heads: ReadonlyMap<string, Float32Array>,
+  model: ModelDescription,
+): {
+  readonly bytes: Map<string, Uint8Array>
+  readonly rounded: Map<string, Float32Array>
+  readonly described: ModelDescription
+} {
+  const [boxScale, clsScale] = [0.06, 0.05].map((scale) => ({ scale: Math.fround(scale), zeroPoint: 140 }))
+  const bytes = new Map<string, Uint8Array>()
+  const rounded = new Map<string, Float32Array>()
+  for (const { box, cls } of levels) {
+    for (const [name, scale] of [
+      [box, boxScale!],
+      [cls, clsScale!],
+    ] as const) {
+      const planes = heads.get(name)!
+      const channels = name === box ? 64 : model.classNames.length
+      const places = planes.length / channels
+      const values = Uint8Array.from({ length: planes.length }, (_, at) => {
+        const logit = planes[(at % channels) * places + Math.floor(at / channels)]!
+        return Math.min(255, Math.max(0, Math.round(logit / scale.scale) + scale.zeroPoint))
+      })
+      bytes.set(name, values)
+      rounded.set(name, planesOfBytes(values, channels, scale))
+    }
+  }
+  const scaled = levels.map((level) => ({ ...level, boxScale: boxScale!, clsScale: clsScale! }))
+  return { bytes, rounded, described: { ...model, output: { kind: 'heads', levels: scaled } } }
 }

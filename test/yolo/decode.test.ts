@@ -4,7 +4,7 @@ import { boxIou } from '../../src/yolo/boxes.js'
 import { decodeDetections } from '../../src/yolo/decode.js'
 import { predictionOptions, validationOptions, type DetectionOptions } from '../../src/yolo/detection.js'
 import { letterbox } from '../../src/yolo/letterbox.js'
-import { decodedModel, exportTail, headsModel, randomHeads } from '../helpers/heads.js'
+import { byteHeads, decodedModel, exportTail, headsModel, randomHeads } from '../helpers/heads.js'
 
 const side = 64
 const classCount = 5
@@ -30,6 +30,24 @@ t.test('raw heads and the output of the export give the same detections', (t) =>
       t.ok(largest < 1e-3, `corners differ by ${largest}`)
     }
   }
+  t.end()
+})
+
+t.test('heads in bytes give exactly the detections of the numbers that they stand for', (t) => {
+  const { bytes, rounded, described } = byteHeads(heads, edge)
+  for (const options of [predictionOptions, validationOptions, { ...validationOptions, multiLabel: false }]) {
+    const found = decodeDetections(bytes, described, picture, options)
+    t.ok(found.length > 5)
+    t.same(found, decodeDetections(rounded, edge, picture, options))
+  }
+  t.throws(() => decodeDetections(rounded, described, picture, predictionOptions), {
+    code: 'inference.output_invalid',
+    message: /p3_cls has floats, expected bytes/,
+  })
+  t.throws(() => decodeDetections(bytes, edge, picture, predictionOptions), {
+    code: 'inference.output_invalid',
+    message: /p3_cls has bytes, expected floats/,
+  })
   t.end()
 })
 

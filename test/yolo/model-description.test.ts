@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Dim, Graph, ValueInfo } from '../../src/onnx/graph.js'
 import type { ElementType } from '../../src/onnx/tensor.js'
+import { byteOutputsEntry } from '../../src/yolo/byte-scale.js'
 import { describeModel } from '../../src/yolo/model-description.js'
 import { importModel } from '../../src/onnx/import-model.js'
 import { exportNames, readExport } from '../helpers/exports.js'
@@ -98,6 +99,22 @@ t.test('a dynamic input takes the given size, else the size of the export', (t) 
     imgsz: '320',
   })
   t.match(describeModel(unknown), { inputWidth: 320, inputHeight: 320, classNames: ['cat', 'dog'] })
+  t.end()
+})
+
+t.test('heads may leave as bytes where the file says what they stand for', (t) => {
+  const scale = { scale: 0.5, zeroPoint: 3 }
+  const heads = [8, 16, 32].flatMap((stride, index) => {
+    const [h, w] = [64 / stride, 96 / stride]
+    return [value(`p${index + 3}_box`, [1, 64, h, w]), value(`p${index + 3}_cls`, [1, h, w, 2], 'uint8')]
+  })
+  const entry = byteOutputsEntry(new Map(['p3_cls', 'p4_cls', 'p5_cls'].map((name) => [name, scale])))
+  const { output } = describeModel(graph([byteInput], heads, { ...names, [entry[0]]: entry[1] }))
+  t.match(output, { levels: [{ stride: 8, box: 'p3_box', cls: 'p3_cls', clsScale: scale }, {}, {}] })
+  t.notOk(output.kind === 'heads' && output.levels.some((level) => 'boxScale' in level))
+  t.throws(() => describeModel(graph([byteInput], heads, names)), {
+    message: /p3_cls is uint8, expected float32/,
+  })
   t.end()
 })
 

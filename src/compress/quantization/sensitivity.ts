@@ -8,6 +8,7 @@
 import { present } from '../../base/assert.js'
 import { type Graph, indexOf, type Node, type ValueName } from '../../onnx/graph.js'
 import type { Tensor } from '../../onnx/tensor.js'
+import { byteScaleOf, planesOfBytes } from '../../yolo/byte-scale.js'
 import { findHead } from '../../yolo/find-head.js'
 import { samplesOf } from '../calibration-samples.js'
 import type { CalibrationImages, Feeds, GraphRunner, ReportProgress } from '../ports.js'
@@ -61,11 +62,24 @@ async function outputsOf(graph: Graph, feeds: readonly Feeds[], runner: GraphRun
   const open = await runner.open(graph)
   try {
     const outputs: Feeds[] = []
-    for (const feed of feeds) outputs.push(await open.run(feed))
+    for (const feed of feeds) outputs.push(inFloats(graph, await open.run(feed)))
     return outputs
   } finally {
     await open.close()
   }
+}
+
+/** `outputs` of `graph` with those that are bytes as planes of floats. */
+function inFloats(graph: Graph, outputs: Feeds): Feeds {
+  return new Map(
+    [...outputs].map(([name, tensor]) => {
+      const scale = tensor.type === 'uint8' ? byteScaleOf(graph.metadata, name) : undefined
+      if (tensor.type !== 'uint8' || scale === undefined) return [name, tensor]
+      const [batch = 1, height = 0, width = 0, channels = 1] = tensor.dims
+      const planes = planesOfBytes(tensor.data, channels, scale)
+      return [name, { type: 'float32', dims: [batch, channels, height, width], data: planes }]
+    }),
+  )
 }
 
 function headError(graph: Graph, expected: readonly Feeds[], actual: readonly Feeds[]): number {

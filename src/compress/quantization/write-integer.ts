@@ -3,15 +3,17 @@
  * Why not QDQ: ORT then has nothing to match and nothing to miss. The picture's bytes are the first convolution's
  * input, maps stay `[1, h, w, C]` from there to the heads, and no transpose or float border is left between.
  * Invariant: a value exists as integers `[1, h, w, C]`, as floats `[1, C, h, w]`, or both; conversions are made once,
- * where somebody needs the other form. Outputs of the graph are float and keep name and shape.
+ * where somebody needs the other form. Outputs of the graph keep their names; those that a convolution on integers makes
+ * leave as its integers, and the metadata say what they stand for.
  */
 
 import { present } from '../../base/assert.js'
 import { intAttribute, intOf, intsAttribute, intsOf, stringOf } from '../../onnx/attributes.js'
-import type { Graph, Node, ValueName } from '../../onnx/graph.js'
+import { type Graph, indexOf, type Node, type ValueInfo, type ValueName } from '../../onnx/graph.js'
 import { microsoftDomain } from '../../onnx/opset.js'
 import { applyPatch } from '../../onnx/patch.js'
 import { shapesOf } from '../../onnx/shapes/infer-shapes.js'
+import { byteOutputsEntry } from '../../yolo/byte-scale.js'
 import type { AffineParams } from './affine.js'
 import { foldBias, foldWeight, isFoldable } from './fold-image.js'
 import { GraphBuilder } from './graph-builder.js'
@@ -61,26 +63,46 @@ export function writeInteger(plan: QuantizationPlan, options: WriteOptions): Gra
     if (plan.quantized.has(node.name)) lowerings.get(node.opType)!(writer, node)
     else if (!preparation.has(node)) writer.keepFloat(node)
   }
-  for (const output of plan.graph.outputs) writer.float(output.name)
+  const outputs = plan.graph.outputs.map((output) => writer.output(output))
   const { nodes, initializers } = writer.builder
+  const { metadata, opsets } = plan.graph
+  const scales = new Map([...writer.byteOutputs].map((name) => [name, writer.scaleOf(name)]))
   return applyPatch(plan.graph, {
     remove: plan.graph.nodes,
     add: nodes,
     initializers,
-    opsets: new Map([...plan.graph.opsets, [microsoftDomain, 1]]),
+    outputs,
+    metadata: scales.size === 0 ? metadata : new Map([...metadata, byteOutputsEntry(scales)]),
+    opsets: new Map([...opsets, [microsoftDomain, 1]]),
   })
+}
+
+/** The outputs of `plan` that a quantised convolution makes as unsigned bytes and nothing in the graph reads. */
+function byteOutputsOf(plan: QuantizationPlan, options: WriteOptions): ReadonlySet<ValueName> {
+  const { producerOf, usersOf } = indexOf(plan.graph)
+  const names = plan.graph.outputs.map(({ name }) => name)
+  return new Set(
+    names.filter((name) => {
+      const producer = producerOf(name)
+      if (producer?.opType !== 'Conv' || !plan.quantized.has(producer.name)) return false
+      return usersOf(name).length === 0 && options.scales.get(name)?.low === 0
+    }),
+  )
 }
 
 class IntegerWriter {
   readonly builder = new GraphBuilder()
   readonly plan: QuantizationPlan
   readonly options: WriteOptions
+  /** Outputs of the graph that leave as bytes. */
+  readonly byteOutputs: ReadonlySet<ValueName>
   readonly #integers = new Map<ValueName, ValueName>()
   readonly #floats = new Set<ValueName>()
 
   constructor(plan: QuantizationPlan, options: WriteOptions) {
     this.plan = plan
     this.options = options
+    this.byteOutputs = byteOutputsOf(plan, options)
     if (plan.image !== undefined) this.#integers.set(plan.image.value, plan.image.input)
     for (const input of plan.graph.inputs) this.#floats.add(input.name)
   }
@@ -107,7 +129,7 @@ class IntegerWriter {
 
   /** Names the integers of `value`, which a node about to be appended makes. */
   made(value: ValueName): ValueName {
-    const name = `${value}/int8`
+    const name = this.byteOutputs.has(value) ? value : `${value}/int8`
     this.#integers.set(value, name)
     return name
   }
@@ -129,6 +151,16 @@ class IntegerWriter {
     this.builder.op('DequantizeLinear', [planes, scale, zero], [value])
     this.#floats.add(value)
     return value
+  }
+
+  /** Makes an output of the graph, and says what it is now. */
+  output(output: ValueInfo): ValueInfo {
+    if (!this.byteOutputs.has(output.name)) {
+      this.float(output.name)
+      return output
+    }
+    const [batch, channels, height, width] = output.shape
+    return { name: output.name, type: 'uint8', shape: [batch, height, width, channels] }
   }
 
   keepFloat(node: Node): void {
@@ -209,8 +241,23 @@ function padsOf(node: Node): readonly number[] {
 
 function lowerConcat(writer: IntegerWriter, node: Node): void {
   const [output = ''] = node.outputs
-  const inputs = node.inputs.map((input) => writer.integers(input))
+  const inputs = joinedSplits(node, writer.plan).map((input) => writer.integers(input))
   writer.builder.op('Concat', inputs, [writer.made(output)], { attributes: { axis: intAttribute(3) } })
+}
+
+/** The inputs of a Concat, with the input of a Split in place of all its outputs in a row: they are one there still. */
+function joinedSplits(node: Node, { graph, quantized }: QuantizationPlan): readonly ValueName[] {
+  const { producerOf } = indexOf(graph)
+  const joined: ValueName[] = []
+  for (let at = 0; at < node.inputs.length;) {
+    const input = node.inputs[at]!
+    const split = producerOf(input)
+    const parts = split?.opType === 'Split' && quantized.has(split.name) ? split.outputs : [input]
+    const isWhole = parts.every((part, index) => node.inputs[at + index] === part)
+    joined.push(isWhole && parts.length > 1 ? split!.inputs[0]! : input)
+    at += isWhole ? parts.length : 1
+  }
+  return joined
 }
 
 function lowerSplit(writer: IntegerWriter, node: Node): void {
