@@ -19,14 +19,14 @@ import { describeModel } from '../../yolo/model-description.js'
 /** Fewer pictures leave many channels without a detection that needs them; more change the order little. */
 const picturesMax = 32
 
-/** Reads at most 32 of `images`. `gradients` throws `model.op_unsupported` for a graph that is no detector in edge form. */
+/** Reads at most 32 of `images`. It throws `model.op_unsupported` for a graph that is no detector in edge form. */
 export function gradientSource(
   runner: GraphRunner,
   images: CalibrationImages,
   onProgress: (done: number, total: number) => void,
 ): GradientSource {
   return {
-    async gradients(graph, weights) {
+    async visitGradients(graph, weights, visit) {
       const model = describeModel(graph)
       const { inputWidth, inputHeight, output, classNames } = model
       const levels = output.kind === 'heads' ? output.levels : []
@@ -34,9 +34,7 @@ export function gradientSource(
       const size = { width: inputWidth, height: inputHeight }
       const learned = learnedArrays(graph, weights)
       const session = await NetworkSession.open(floatNetwork(graph, shape), learned, runner)
-      const sums = new Map(
-        [...learned.gradients].map(([name, { data }]) => [name, new Float32Array(data.length)]),
-      )
+      const gradients = new Map([...learned.gradients].map(([name, { data }]) => [name, data]))
       try {
         const count = Math.min(picturesMax, images.count)
         for (let picture = 0; picture < count; picture++) {
@@ -46,13 +44,12 @@ export function gradientSource(
           const targets = decodeDetections(heads, model, letterbox(size, size), predictionOptions)
           const { gradients: seeds } = detectionLoss(shape, heads, [targets])
           await session.backward(seeds)
-          for (const [name, sum] of sums) addTo(sum, learned.gradients.get(name)!.data)
+          visit(gradients)
           onProgress(picture + 1, count)
         }
       } finally {
         await session.close()
       }
-      return sums
     },
   }
 }
@@ -65,9 +62,4 @@ function planesOf(pixels: Uint8Array): Float32Array {
     for (let colour = 0; colour < 3; colour++)
       planes[colour * places + place] = pixels[place * 3 + colour]! / 255
   return planes
-}
-
-/** Magnitudes add up: of opposite gradients of two pictures both count. */
-function addTo(sum: Float32Array, gradient: Float32Array): void {
-  for (let at = 0; at < sum.length; at++) sum[at]! += Math.abs(gradient[at]!)
 }

@@ -28,8 +28,8 @@ import {
 } from './channel-groups.js'
 import { type Cost, CostModel, type OutputPlaces } from './cost.js'
 import { activationScore } from './criteria/activation.js'
-import type { Criterion } from './criteria/criterion.js'
-import { gradientTaylor } from './criteria/gradient.js'
+import type { Criterion, PlaceScores } from './criteria/criterion.js'
+import { FilterEffects, gradientTaylor } from './criteria/gradient.js'
 import { randomScore } from './criteria/random.js'
 import { reconstructionError } from './criteria/reconstruction.js'
 import { l1Norm, l2Norm } from './criteria/weight-norm.js'
@@ -40,9 +40,17 @@ import { parsePrunePlan, type PrunePlan, type PrunePlanInput } from './prune-pla
 import { removeChannels } from './remove-channels.js'
 import { damageAt, measureSensitivity, type Sensitivity } from './sensitivity.js'
 
-/** Gives gradients of a loss for the weights of a graph, their magnitudes summed over samples. */
+/** Gradients of a loss for each of some weights of a graph, by name. */
+export type Gradients = ReadonlyMap<ValueName, Float32Array>
+
+/** Computes gradients sample by sample. */
 export interface GradientSource {
-  gradients(graph: Graph, weights: readonly ValueName[]): Promise<ReadonlyMap<ValueName, Float32Array>>
+  /** Calls `visit` with the gradients of each sample; the arrays are lent until it returns. */
+  visitGradients(
+    graph: Graph,
+    weights: readonly ValueName[],
+    visit: (gradients: Gradients) => void,
+  ): Promise<void>
 }
 
 /** What a plan may need from outside; a plan that needs more than is given is refused. */
@@ -243,20 +251,26 @@ async function scoresOf(work: Work): Promise<Float64Array> {
   const known = measured.scores.get(key)
   if (known !== undefined) return known
   ports.onProgress?.(`scoring by ${plan.criterion}`, 0, 1)
-  const weights = groups.axes.filter(isFilterAxis).map((axis) => axis.initializer)
   const places = criterionOf(plan)({
     graph,
     groups,
     seed: plan.seed,
     ...(plan.criterion === 'activation' ? { activations: await activationsOf(work) } : {}),
     ...(plan.criterion === 'reconstruction' ? { moments: await momentsOf(work) } : {}),
-    ...(plan.criterion === 'gradient'
-      ? { gradients: await needed(ports.gradients, 'a source of gradients', plan).gradients(graph, weights) }
-      : {}),
+    ...(plan.criterion === 'gradient' ? { filterEffects: await filterEffectsOf(work) } : {}),
   })
   const scores = groupScores(places, groups, plan.aggregation, plan.normalisation)
   measured.scores.set(key, scores)
   return scores
+}
+
+async function filterEffectsOf({ graph, groups, plan, ports }: Work): Promise<PlaceScores> {
+  const effects = new FilterEffects(graph, groups)
+  const source = needed(ports.gradients, 'a source of gradients', plan)
+  await source.visitGradients(graph, effects.weights, (gradients) => {
+    effects.add(gradients)
+  })
+  return effects.sums
 }
 
 function scoreKey({ criterion, weights, pooling, aggregation, normalisation, seed }: PrunePlan): string {

@@ -169,14 +169,19 @@ async function elementScores(
       'the gradient criterion needs the gradients of the weights, and none were given',
     )
   }
-  const gradients = await ports.gradients.gradients(
+  const scores = layers.map(({ weight }) => new Float32Array(weight.data.length))
+  await ports.gradients.visitGradients(
     graph,
     layers.map(({ node }) => node.inputs[1]!),
+    (gradients) => {
+      // Magnitudes add up: of opposite gradients of two samples both count.
+      layers.forEach(({ node, weight }, index) => {
+        const gradient = present(gradients.get(node.inputs[1]!), `the gradient of ${node.inputs[1]!}`)
+        weight.data.forEach((value, at) => (scores[index]![at]! += Math.abs(value * gradient[at]!)))
+      })
+    },
   )
-  return layers.map(({ node, weight }) => {
-    const gradient = present(gradients.get(node.inputs[1]!), `the gradient of ${node.inputs[1]!}`)
-    return weight.data.map((value, at) => Math.abs(value * gradient[at]!))
-  })
+  return scores
 }
 
 async function compensatedLayers(

@@ -2,6 +2,7 @@ import t from 'tap'
 import { gradientSource } from '../../../src/cli/compress/gradient-source.js'
 import { graphRunner } from '../../../src/cli/compress/graph-runner.js'
 import { pruneStep } from '../../../src/cli/compress/prune-step.js'
+import type { Gradients } from '../../../src/compress/pruning/prune.js'
 import { parsePrunePlan } from '../../../src/compress/pruning/prune-plan.js'
 import { toEdgeForm } from '../../../src/compress/edge-form.js'
 import { buildNetwork } from '../../../src/yolo/build-network.js'
@@ -22,16 +23,30 @@ const weights = graph.nodes.filter((node) => node.opType === 'Conv').map((node) 
 
 t.test('gradients need no labels and have the size of the weights', async (t) => {
   const told: number[] = []
-  const source = gradientSource(graphRunner(), noiseImages(3), (done) => told.push(done))
-  const gradients = await source.gradients(graph, weights)
+  const seen = await gradientsOf((done) => told.push(done))
   t.same(told, [1, 2, 3])
-  for (const name of weights)
-    t.equal(gradients.get(name)!.length, graph.initializers.get(name)!.data.length, name)
-  t.ok([...gradients.values()].every((values) => values.every((value) => value >= 0)))
-  t.ok([...gradients.values()].some((values) => values.some((value) => value > 0)))
-  const again = await gradientSource(graphRunner(), noiseImages(3), () => undefined).gradients(graph, weights)
-  t.same(again.get(weights[5]!), gradients.get(weights[5]!))
+  t.equal(seen.length, 3)
+  for (const gradients of seen) {
+    for (const name of weights)
+      t.equal(gradients.get(name)!.length, graph.initializers.get(name)!.data.length, name)
+    t.ok([...gradients.values()].some((values) => values.some((value) => value !== 0)))
+  }
+  t.notSame(seen[0]!.get(weights[5]!), seen[1]!.get(weights[5]!))
+  t.same((await gradientsOf(() => undefined))[2]!.get(weights[5]!), seen[2]!.get(weights[5]!))
 })
+
+/** Of each of three pictures. */
+async function gradientsOf(onProgress: (done: number) => void): Promise<readonly Gradients[]> {
+  const seen: Gradients[] = []
+  await gradientSource(graphRunner(), noiseImages(3), onProgress).visitGradients(
+    graph,
+    weights,
+    (gradients) => {
+      seen.push(new Map([...gradients].map(([name, values]) => [name, values.slice()])))
+    },
+  )
+  return seen
+}
 
 t.test('the step --prune takes them for the criterion gradient', async (t) => {
   const plan = parsePrunePlan({

@@ -20,7 +20,7 @@ async function lossOf(graph: Graph, feeds: Feeds): Promise<number> {
 /** Gradients by central differences: two runs for each weight. */
 function finiteDifferences(feeds: Feeds, step: number): GradientSource {
   return {
-    async gradients(graph, weights) {
+    async visitGradients(graph, weights, visit) {
       const gradients = new Map<string, Float32Array>()
       for (const name of weights) {
         const tensor = graph.initializers.get(name)!
@@ -36,7 +36,7 @@ function finiteDifferences(feeds: Feeds, step: number): GradientSource {
         }
         gradients.set(name, gradient)
       }
-      return gradients
+      visit(gradients)
     },
   }
 }
@@ -85,8 +85,10 @@ t.test('gradients of another size are refused', async (t) => {
   const build = new GraphBuilder(seededRandom(7))
   const graph = build.finish([build.conv(build.block('images', 3, 4), 4, 2)], 3, 4)
   const gradients: GradientSource = {
-    gradients: (_graph, weights) =>
-      Promise.resolve(new Map(weights.map((name) => [name, new Float32Array(2)]))),
+    visitGradients: (_graph, weights, visit) => {
+      visit(new Map(weights.map((name) => [name, new Float32Array(2)])))
+      return Promise.resolve()
+    },
   }
   await t.rejects(
     prune(graph, { macs: 0.9, criterion: 'gradient', schedule: 'uniform', restore: 'none' }, { gradients }),
@@ -95,4 +97,38 @@ t.test('gradients of another size are refused', async (t) => {
       message: 'the gradient criterion has 2 gradients for w0, expected 12',
     },
   )
+})
+
+t.test('weights of a filter cancel each other inside a sample, not between samples', async (t) => {
+  const build = new GraphBuilder(seededRandom(8))
+  const graph = build.finish([build.conv(build.block('images', 3, 4), 4, 2)], 3, 4)
+  const weight = graph.initializers.get('w0')!
+  weight.data.fill(1 as never)
+  // By filter: opposite in a sample; opposite between samples; small; large.
+  const samples = [
+    [3, -3, 0, 3, 0, 0, 0.1, 0, 0, 4, 0, 0],
+    [-3, 3, 0, -3, 0, 0, 0.1, 0, 0, 4, 0, 0],
+  ]
+  const gradients: GradientSource = {
+    visitGradients: (_graph, names, visit) => {
+      for (const sample of samples)
+        visit(
+          new Map(
+            names.map((name) => {
+              const { length } = graph.initializers.get(name)!.data
+              return [name, name === 'w0' ? Float32Array.from(sample) : new Float32Array(length)]
+            }),
+          ),
+        )
+      return Promise.resolve()
+    },
+  }
+  const plan = { schedule: 'uniform', restore: 'none', round_to: 1, minimum_channels: 1 } as const
+  const kept = async (macs: number): Promise<readonly number[]> => {
+    const { graph: pruned } = await prune(graph, { ...plan, macs, criterion: 'gradient' }, { gradients })
+    const biases = [...(graph.initializers.get('w0_bias')!.data as Float32Array)]
+    return [...(pruned.initializers.get('w0_bias')!.data as Float32Array)].map((bias) => biases.indexOf(bias))
+  }
+  t.same(await kept(0.75), [1, 2, 3])
+  t.same(await kept(0.5), [1, 3])
 })

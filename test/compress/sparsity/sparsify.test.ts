@@ -127,15 +127,17 @@ t.test('gradients decide where they are given', async (t) => {
   const graph = smallDetector(seededRandom(7))
   const gradients: GradientSource = {
     // Only odd places matter.
-    gradients: (of, weights) =>
-      Promise.resolve(
+    visitGradients: (of, weights, visit) => {
+      visit(
         new Map(
           weights.map((name) => [
             name,
             Float32Array.from({ length: of.initializers.get(name)!.data.length }, (_, at) => at % 2),
           ]),
         ),
-      ),
+      )
+      return Promise.resolve()
+    },
   }
   const { graph: sparse } = await sparsify(graph, { sparsity: 0.5, criterion: 'gradient' }, { gradients })
   for (const [name, tensor] of weightsOf(sparse)) {

@@ -3,7 +3,7 @@
  * Invariant: scores are finite and not negative.
  */
 
-import type { Graph, ValueName } from '../../../onnx/graph.js'
+import type { Graph } from '../../../onnx/graph.js'
 import type { ChannelGroups, GroupedAxis } from '../channel-groups.js'
 import type { InputMoments } from '../../restoration/input-moments.js'
 import type { ActivationStatistics } from '../activation-statistics.js'
@@ -19,8 +19,8 @@ export interface CriterionInput {
   readonly activations?: ActivationStatistics
   /** Second moments of what the convolutions of the unpruned graph read. */
   readonly moments?: InputMoments
-  /** Gradient of the loss for each weight, summed over samples, by initializer. */
-  readonly gradients?: ReadonlyMap<ValueName, Float32Array>
+  /** How much the loss of the samples depends on each filter. */
+  readonly filterEffects?: PlaceScores
   readonly seed: number
 }
 
