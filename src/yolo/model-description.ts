@@ -92,8 +92,10 @@ function asPlanes(output: ValueInfo, metadata: ReadonlyMap<string, string>): Pla
   if (output.type === 'float32') return output
   const scale = output.type === 'uint8' ? byteScaleOf(metadata, output.name) : undefined
   const [batch, height, width, channels] = output.shape
-  if (scale === undefined || output.shape.length !== 4)
-    throw refused(`output ${output.name} is ${output.type}, expected float32`)
+  if (scale === undefined || output.shape.length !== 4) {
+    const found = output.type === 'uint8' && scale === undefined ? 'uint8 without a scale' : output.type
+    throw refused(`output ${output.name} is ${found}, expected float32`)
+  }
   return { ...output, shape: [batch, channels, height, width], scale }
 }
 

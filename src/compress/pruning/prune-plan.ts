@@ -15,7 +15,7 @@ const planSchema = v.strictObject({
   schedule: v.optional(v.picklist(['global', 'uniform', 'sensitivity']), 'sensitivity'),
   /** Of the norms: the weights that read a channel, or the filters that make it. */
   weights: v.optional(v.picklist(['readers', 'filters']), 'readers'),
-  /** How an activation map becomes one number. The others are better only where nothing is restored. */
+  /** How an activation map becomes one number. What a channel always says, re-fitted readers say without it. */
   pooling: v.optional(v.picklist(['absolute', 'max', 'average', 'deviation']), 'deviation'),
   aggregation: v.optional(v.picklist(['mean', 'sum', 'max', 'product']), 'product'),
   normalisation: v.optional(v.picklist(['none', 'mean', 'max', 'norm']), 'mean'),
