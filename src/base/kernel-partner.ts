@@ -43,6 +43,8 @@ export class KernelPartner {
   readonly #names: readonly string[]
   readonly #worker: Worker
   #given = 0
+  /** Between `begin` and `end`, also when the order is carried out already. */
+  #isOrdered = false
   #isClosed = false
 
   /** Starts the thread, which is ready a little later. `kernels` are the functions of `module`, of which it makes its own. */
@@ -63,20 +65,24 @@ export class KernelPartner {
 
   /** Whether an order may be given. */
   get isReady(): boolean {
-    return !this.#isClosed && Atomics.load(this.#orders.cells, orderCell.done) === this.#given
+    if (this.#isClosed || this.#isOrdered) return false
+    return Atomics.load(this.#orders.cells, orderCell.done) === this.#given
   }
 
   /** Gives an order: a kernel by its name, and its arguments. The partner has to be ready, and `end` has to follow. */
   begin(kernel: string, values: readonly number[]): void {
-    invariant(this.isReady, 'the partner has carried out its orders')
+    invariant(this.isReady, 'the partner has started, and its last order was ended')
+    this.#isOrdered = true
     this.#orders.values.set(values)
     this.#give(this.#names.indexOf(kernel), values.length)
   }
 
   /** Blocks until the order is carried out, and gives its result, 0 for a kernel that writes. */
   end(): number {
+    invariant(this.#isOrdered, 'the partner has an order')
     const waited = Atomics.wait(this.#orders.cells, orderCell.done, this.#given - 1, limitMs)
     invariant(waited !== 'timed-out', 'the partner carries out its order')
+    this.#isOrdered = false
     return this.#orders.values[0]!
   }
 

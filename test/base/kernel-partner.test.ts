@@ -26,15 +26,20 @@ t.test('orders are carried out one after the other, in the memory of both', asyn
   )
   await ready(partner)
   values.set([1, 2, 3, 4, 10, 20, 30, 40])
-  partner.begin('sumOfSquares', [0, 4])
-  t.throws(
-    () => {
-      partner.begin('sumOfSquares', [0, 4])
-    },
-    { code: 'internal.invariant_broken' },
-    'one at a time',
-  )
-  t.equal(partner.end(), 30)
+  for (const pauseMs of [0, 50]) {
+    partner.begin('sumOfSquares', [0, 4])
+    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    t.notOk(partner.isReady)
+    t.throws(
+      () => {
+        partner.begin('sumOfSquares', [0, 4])
+      },
+      { code: 'internal.invariant_broken' },
+      `one at a time, ${pauseMs} ms after the first`,
+    )
+    t.equal(partner.end(), 30)
+  }
+  t.throws(() => partner.end(), { code: 'internal.invariant_broken' }, 'an end without an order')
   for (const rounds of [1, 2, 3, 4]) {
     partner.begin('blend', [0, 16, 4, 0.5])
     kernels.blend(32, 16, 4, 1)
