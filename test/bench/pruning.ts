@@ -119,7 +119,7 @@ async function addRow({ macs, criterion, seed, restore }: Cell): Promise<void> {
   const seconds = Math.round((performance.now() - start) / 1000)
   keepSensitivity(sensitivityFile, measured)
   const bytes = exportModel(pruned)
-  const [known] = same
+  const known = same.find(({ parameters }) => parameters === report.after.parameters)
   const speed = known?.speed ?? (await speedOf(pruned))
   reference ??= await validation.accuracyOf(original)
   unpruned = reference.map
@@ -213,8 +213,8 @@ function markdown(list: readonly Row[]): string {
       `Written by \`npm run bench:pruning -- --out FOLDER\`: YOLOv8n at 640 (edge form, ${float}), mAP50-95 on ${values.pictures} ` +
         `pictures with the 95 % interval of the difference to the unpruned model in brackets, ${values.images} calibration pictures.`,
       `A row is what \`compress --prune macs=M --criterion C --schedule ${values.schedule}\` does: the criterion says which channels of a ` +
-        `layer go first, and cutting each layer in that order says how many. The control, random, is drawn with seeds ${values.seeds}: of several draws its mAP is the mean, with their range in brackets; the rest of its row is of the first. ` +
-        'Milliseconds are those of one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
+        `layer go first, and cutting each layer in that order says how many. With least squares, channels go in rounds of a quarter of the MACs at most. The control, random, is drawn with seeds ${values.seeds}: of several draws its mAP is the mean, with their range in brackets; the rest of its row is of the first. ` +
+        'Parameters, bytes and milliseconds are those of the model with least squares; milliseconds on one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
       [
         '| MACs | criterion | parameters | bytes | float ms | int8 ms | int8 bytes, packed | mAP | bias correction | least squares | and int8 |',
         `|${' --- |'.repeat(11)}`,
@@ -226,7 +226,8 @@ function markdown(list: readonly Row[]): string {
 }
 
 function lineOf(group: readonly Row[]): string {
-  const row = group[0]!
+  // With least squares channels may go in several rounds: that is what the model is in the end.
+  const row = group.find(({ restore }) => restore === 'lsq') ?? group[0]!
   const int8 = group.find((entry) => entry.int8 !== undefined)?.int8
   const map = (restore: string): string => {
     const draws = group.filter((entry) => entry.restore === restore)

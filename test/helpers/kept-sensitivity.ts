@@ -1,7 +1,7 @@
 /** Measurements of sensitivity in a file, so that a benchmark that is made in parts probes each layer once. */
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { type Measurements, noMeasurements } from '../../src/compress/pruning/prune.js'
+import { type Measurements, noMeasurements } from '../../src/compress/pruning/measurements.js'
 import type { Probe } from '../../src/compress/pruning/sensitivity.js'
 
 type Kept = readonly [

@@ -6,7 +6,7 @@
  */
 
 import type { CalibrationImages } from '../../compress/ports.js'
-import type { GradientSource } from '../../compress/pruning/prune.js'
+import type { GradientSource } from '../../compress/pruning/measurements.js'
 import { floatNetwork } from '../../training/float-network.js'
 import { detectionLoss } from '../../training/loss/detection-loss.js'
 import { learnedArrays, NetworkSession } from '../../training/network-session.js'

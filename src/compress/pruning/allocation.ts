@@ -25,6 +25,8 @@ export interface AllocationRules {
   /** No layer keeps a smaller part. */
   readonly minimumKeep: number
   readonly limits: readonly LayerLimit[]
+  /** Of how many channels a layer keeps a part, by its name, where it has lost some already. */
+  readonly fullSizes?: ReadonlyMap<string, number>
 }
 
 /** What keeping `kept` channels of a layer costs in quality; rises as `kept` falls, 0 for all. */
@@ -34,7 +36,8 @@ export type Damage = (layer: ChannelLayer, kept: number) => number
 export function allowedCounts(layer: ChannelLayer, rules: AllocationRules): readonly number[] {
   const size = layer.groups.length
   const limit = rules.limits.findLast((entry) => layer.name.startsWith(entry.layer))?.keep ?? 0
-  const floor = Math.max(rules.minimumChannels, Math.ceil(size * Math.max(rules.minimumKeep, limit)), 1)
+  const full = rules.fullSizes?.get(layer.name) ?? size
+  const floor = Math.max(rules.minimumChannels, Math.ceil(full * Math.max(rules.minimumKeep, limit)), 1)
   const counts: number[] = []
   for (let count = Math.ceil(floor / rules.roundTo) * rules.roundTo; count < size; count += rules.roundTo) {
     counts.push(count)
@@ -55,7 +58,7 @@ export function allocateGlobally(
 ): readonly number[] {
   const allowed = groups.layers.map((layer) => allowedCounts(layer, rules))
   const kept = groups.layers.map((layer) => layer.groups.length)
-  const budget = budgetOf(groups, cost, rules, allowed)
+  const budget = reachableBudget(groups, cost, rules)
   const tables = groups.layers.map(
     (layer, at) => new Map(allowed[at]!.map((count) => [count, damage(layer, count)])),
   )
@@ -77,7 +80,7 @@ export function allocateUniformly(
   rules: AllocationRules,
 ): readonly number[] {
   const allowed = groups.layers.map((layer) => allowedCounts(layer, rules))
-  const budget = budgetOf(groups, cost, rules, allowed)
+  const budget = reachableBudget(groups, cost, rules)
   for (let part = 1; part > 0; part -= 1 / 256) {
     const kept = groups.layers.map((layer, at) => nearest(allowed[at]!, part * layer.groups.length))
     if (cost.cost(kept).macs <= budget) return kept
@@ -89,18 +92,15 @@ function nearest(counts: readonly number[], wanted: number): number {
   return counts.reduce((best, count) => (Math.abs(count - wanted) < Math.abs(best - wanted) ? count : best))
 }
 
-function budgetOf(
-  groups: ChannelGroups,
-  cost: CostModel,
-  rules: AllocationRules,
-  allowed: readonly (readonly number[])[],
-): number {
+/** The multiply-accumulates that may stay. Throws `compress.budget_unreachable` where the limits keep more. */
+export function reachableBudget(groups: ChannelGroups, cost: CostModel, rules: AllocationRules): number {
   if (!(rules.macs > 0 && rules.macs <= 1)) {
     throw new AgentError(
       'compress.plan_invalid',
       `the budget of MACs is ${rules.macs}, expected a part in (0, 1]`,
     )
   }
+  const allowed = groups.layers.map((layer) => allowedCounts(layer, rules))
   const all = cost.cost(groups.layers.map((layer) => layer.groups.length)).macs
   const least = cost.cost(allowed.map((counts) => counts[0]!)).macs
   if (least <= rules.macs * all) return rules.macs * all

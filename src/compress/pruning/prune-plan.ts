@@ -28,6 +28,8 @@ const planSchema = v.strictObject({
   remove_blocks: v.optional(v.array(v.string()), []),
   restore: v.optional(v.picklist(['none', 'mean', 'bias', 'lsq']), 'lsq'),
   ridge: v.optional(v.pipe(v.number(), v.gtValue(0)), 1e-3),
+  /** In how many rounds channels go. Unless given: with least squares, as many as take a quarter of the MACs at most; else one. */
+  rounds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(16))),
   /** Steps of conjugate gradients at the most. */
   steps: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)), 40),
   seed: v.optional(v.pipe(v.number(), v.integer()), 1),
@@ -37,6 +39,16 @@ const planSchema = v.strictObject({
 export type PrunePlan = v.InferOutput<typeof planSchema>
 /** A plan as written: only `macs` is required. */
 export type PrunePlanInput = v.InferInput<typeof planSchema>
+
+/** Part of the multiply-accumulates that goes in a round at the most, unless the plan says otherwise. */
+const takenInARound = 0.25
+
+/** In how many rounds the channels of a plan go. */
+export function roundsOf({ macs, restore, rounds }: PrunePlan): number {
+  if (rounds !== undefined) return rounds
+  // Without a fit, a further round would judge channels in a network that is out of order.
+  return restore === 'lsq' ? Math.max(1, Math.ceil((1 - macs) / takenInARound - 1e-9)) : 1
+}
 
 /** Checks a plan and fills in the defaults. Throws `compress.plan_invalid` naming the first field that is wrong. */
 export function parsePrunePlan(plan: unknown): PrunePlan {

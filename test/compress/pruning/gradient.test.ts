@@ -2,7 +2,8 @@ import t from 'tap'
 
 import { seededRandom } from '../../../src/base/random.js'
 import type { Feeds } from '../../../src/compress/ports.js'
-import { prune, type GradientSource } from '../../../src/compress/pruning/prune.js'
+import type { GradientSource } from '../../../src/compress/pruning/measurements.js'
+import { prune } from '../../../src/compress/pruning/prune.js'
 import type { Graph } from '../../../src/onnx/graph.js'
 import { applyPatch } from '../../../src/onnx/patch.js'
 import { floatTensor } from '../../../src/onnx/tensor.js'
@@ -90,13 +91,18 @@ t.test('gradients of another size are refused', async (t) => {
       return Promise.resolve()
     },
   }
-  await t.rejects(
-    prune(graph, { macs: 0.9, criterion: 'gradient', schedule: 'uniform', restore: 'none' }, { gradients }),
-    {
-      code: 'compress.plan_invalid',
-      message: 'the gradient criterion has 2 gradients for w0, expected 12',
-    },
-  )
+  const plan = {
+    macs: 0.9,
+    criterion: 'gradient',
+    schedule: 'uniform',
+    round_to: 1,
+    minimum_channels: 1,
+    restore: 'none',
+  } as const
+  await t.rejects(prune(graph, plan, { gradients }), {
+    code: 'compress.plan_invalid',
+    message: 'the gradient criterion has 2 gradients for w0, expected 12',
+  })
 })
 
 t.test('weights of a filter cancel each other inside a sample, not between samples', async (t) => {

@@ -2,7 +2,8 @@ import t from 'tap'
 
 import { seededRandom } from '../../../src/base/random.js'
 import { findChannelGroups } from '../../../src/compress/pruning/channel-groups.js'
-import { noMeasurements, prune, type PrunePorts } from '../../../src/compress/pruning/prune.js'
+import { noMeasurements, type PrunePorts } from '../../../src/compress/pruning/measurements.js'
+import { prune } from '../../../src/compress/pruning/prune.js'
 import type { CalibrationImages } from '../../../src/compress/ports.js'
 import type { PrunePlanInput } from '../../../src/compress/pruning/prune-plan.js'
 import { samplesOf } from '../../../src/compress/calibration-samples.js'
@@ -179,6 +180,40 @@ t.test('a channel that nobody misses goes first, whoever looks', async (t) => {
   }
 })
 
+t.test(
+  'in rounds, each takes its part of the channels and is fitted to the answers of the start',
+  async (t) => {
+    const graph = smallDetector(seededRandom(55))
+    const plan = { ...small, macs: 0.4, criterion: 'l1', schedule: 'sensitivity' } as const
+    const sizes = new Map(findChannelGroups(graph).layers.map((layer) => [layer.name, layer.groups.length]))
+    const told: string[] = []
+    const onProgress = (stage: string): void => {
+      if (told.at(-1) !== stage) told.push(stage)
+    }
+    const by = (rounds: number): ReturnType<typeof prune> =>
+      prune(graph, { ...plan, rounds }, { ...ports, onProgress })
+    const [once, thrice] = [await by(1), await by(3)]
+    t.notOk(told.includes('round 1 of 1: restore'), 'one round is not counted')
+    for (const round of [1, 2, 3])
+      for (const stage of ['scoring by l1', 'sensitivity', 'restore'])
+        t.ok(told.includes(`round ${round} of 3: ${stage}`), `${stage}, round ${round}`)
+    for (const { graph: pruned, report } of [once, thrice]) {
+      t.same(checkGraph(pruned), [])
+      t.ok(report.after.macs <= 0.4 * report.before.macs)
+      t.equal(report.after.macs, convolutionMacs(pruned))
+      t.equal(report.before.macs, convolutionMacs(graph))
+      for (const { name, channels, kept } of report.layers) {
+        t.ok(kept >= 0.2 * channels, `${name} keeps ${kept} of ${channels}`)
+        t.equal(channels, sizes.get(name), 'channels are those of the start')
+      }
+      t.equal(new Set(report.restored.map(({ name }) => name)).size, report.restored.length)
+    }
+    const bare = await prune(graph, { ...plan, rounds: 3, restore: 'none' }, ports)
+    const [fitted, unfitted] = [await errorOf(graph, thrice.graph), await errorOf(graph, bare.graph)]
+    t.ok(fitted < 0.5 * unfitted, `${fitted}, unfitted ${unfitted}`)
+  },
+)
+
 t.test('a residual block can be taken out whole, and the rest is fitted to it', async (t) => {
   const build = new GraphBuilder(seededRandom(61))
   const stem = build.block('images', 3, 8, { kernel: 3 })
@@ -209,13 +244,10 @@ t.test('a plan that asks for what was not given is refused in one sentence', asy
     [{ macs: 0.8, criterion: 'activation', schedule: 'global' }, /criterion activation.*needs a runtime/],
     [{ macs: 0.8, criterion: 'gradient', schedule: 'global' }, /needs a source of gradients/],
     [{ macs: 0.8, criterion: 'l1', schedule: 'sensitivity' }, /schedule sensitivity.*needs a runtime/],
-    [
-      { macs: 0.8, criterion: 'l1', schedule: 'global', restore: 'lsq', ...small },
-      /restore lsq needs a runtime/,
-    ],
+    [{ macs: 0.8, criterion: 'l1', schedule: 'global', restore: 'lsq' }, /restore lsq needs a runtime/],
   ]
   for (const [plan, message] of refusals)
-    await t.rejects(prune(graph, plan, {}), { code: 'compress.plan_invalid', message })
+    await t.rejects(prune(graph, { ...small, ...plan }, {}), { code: 'compress.plan_invalid', message })
   await t.rejects(
     prune(
       graph,

@@ -1,7 +1,7 @@
 import t from 'tap'
 
 import { seededRandom } from '../../../src/base/random.js'
-import type { GradientSource } from '../../../src/compress/pruning/prune.js'
+import type { GradientSource } from '../../../src/compress/pruning/measurements.js'
 import { sparsify, type SparsityPorts } from '../../../src/compress/sparsity/sparsify.js'
 import type { SparsityPlanInput } from '../../../src/compress/sparsity/sparsity-plan.js'
 import type { Graph } from '../../../src/onnx/graph.js'
