@@ -65,7 +65,11 @@ export function noMeasurements(): Measurements {
 
 /** What still holds of `measured` when its graph has been cut: what the original answers, and where it finds something. */
 export function measurementsAfter({ interest, targets }: Measurements): Measurements {
-  return { ...noMeasurements(), ...(interest && { interest }), ...(targets && { targets }) }
+  return {
+    ...noMeasurements(),
+    ...(interest === undefined ? {} : { interest }),
+    ...(targets === undefined ? {} : { targets }),
+  }
 }
 
 /** One round of pruning under way. */

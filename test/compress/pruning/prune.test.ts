@@ -5,7 +5,7 @@ import { findChannelGroups } from '../../../src/compress/pruning/channel-groups.
 import { noMeasurements, type PrunePorts } from '../../../src/compress/pruning/measurements.js'
 import { prune } from '../../../src/compress/pruning/prune.js'
 import type { CalibrationImages } from '../../../src/compress/ports.js'
-import type { PrunePlanInput } from '../../../src/compress/pruning/prune-plan.js'
+import { parsePrunePlan, type PrunePlanInput, roundsOf } from '../../../src/compress/pruning/prune-plan.js'
 import { samplesOf } from '../../../src/compress/calibration-samples.js'
 import { checkGraph } from '../../../src/onnx/check-graph.js'
 import { costOf } from '../../../src/onnx/cost.js'
@@ -263,9 +263,22 @@ t.test('a plan that asks for what was not given is refused in one sentence', asy
     [{ macs: 0.5, criterion: 'luck' }, /criterion "luck"/],
     [{}, /macs undefined/],
     [{ macs: 0.5, speed: 2 }, /speed/],
+    [{ macs: 0.5, rounds: 0 }, /rounds 0, expected >=1/],
   ]
   for (const [plan, message] of wrong)
     await t.rejects(prune(graph, plan as PrunePlanInput, ports), { code: 'compress.plan_invalid', message })
+})
+
+t.test('with least squares, no round takes more than a quarter', (t) => {
+  const roundsFor = (macs: number, more: Partial<PrunePlanInput> = {}): number =>
+    roundsOf(parsePrunePlan({ macs, ...more }))
+  t.same(
+    [1, 0.9, 0.75, 0.74, 0.5, 0.49, 0.1].map((macs) => roundsFor(macs)),
+    [1, 1, 1, 2, 2, 3, 4],
+  )
+  t.equal(roundsFor(0.5, { restore: 'bias' }), 1, 'nothing new would be seen')
+  t.equal(roundsFor(0.9, { rounds: 5 }), 5)
+  t.end()
 })
 
 t.test('a graph whose channels all reach an output has nothing to give', async (t) => {
