@@ -1,7 +1,7 @@
 /**
  * What each pruning criterion costs and gives, on the reference model: a row for each criterion, part of the MACs and
- * restoration; with the milliseconds of the float model, taken in turns with those of the unpruned one.
- * Run: node dist/test/bench/pruning.js --out FOLDER [--criteria l1,random] [--macs 0.9,0.8] [--restore none,bias,lsq]
+ * restoration (`rounds` is least squares in as many rounds as a plan has by default, `lsq` in one); with the milliseconds of the float model, taken in turns with those of the unpruned one.
+ * Run: node dist/test/bench/pruning.js --out FOLDER [--criteria l1,random] [--macs 0.9,0.8] [--restore none,bias,lsq,rounds]
  *      [--seeds 1,2,3] [--images 64] [--pictures 250] [--int8] [--page FILE]
  * The control is drawn once for each of --seeds: one draw may be lucky.
  * All models are in edge form. With --int8 a row with least squares is quantised too, after pruning.
@@ -21,7 +21,7 @@ import { toEdgeForm } from '../../src/compress/edge-form.js'
 import { calibrate, quantize } from '../../src/compress/quantization/quantize.js'
 import { int8Target } from '../../src/compress/quantization/targets.js'
 import { prune } from '../../src/compress/pruning/prune.js'
-import type { PrunePlanInput } from '../../src/compress/pruning/prune-plan.js'
+import { parsePrunePlan, type PrunePlanInput, roundsOf } from '../../src/compress/pruning/prune-plan.js'
 import { exportModel } from '../../src/onnx/export-model.js'
 import type { Graph } from '../../src/onnx/graph.js'
 import { importModel } from '../../src/onnx/import-model.js'
@@ -64,7 +64,7 @@ const { values } = parseArgs({
     out: { type: 'string' },
     criteria: { type: 'string', default: criterionNames.join() },
     macs: { type: 'string', default: '0.8,0.9,0.7,0.5' },
-    restore: { type: 'string', default: 'none,bias,lsq' },
+    restore: { type: 'string', default: 'none,bias,lsq,rounds' },
     schedule: { type: 'string', default: 'sensitivity' },
     seeds: { type: 'string', default: '1,2,3' },
     images: { type: 'string', default: '64' },
@@ -114,12 +114,15 @@ async function addRow({ macs, criterion, seed, restore }: Cell): Promise<void> {
   if (same.some((row) => row.seed === seed && row.restore === restore)) return
   const start = performance.now()
   const choice = { criterion, seed: seed ?? firstSeed }
-  const plan = { macs, ...choice, restore, schedule: values.schedule } as PrunePlanInput
+  const method = restore === 'rounds' ? { restore: 'lsq' } : { restore, rounds: 1 }
+  const plan = { macs, ...choice, ...method, schedule: values.schedule } as PrunePlanInput
+  // One round is what the row of least squares is about.
+  if (restore === 'rounds' && roundsOf(parsePrunePlan(plan)) === 1) return
   const { graph: pruned, report } = await prune(graph, plan, { ...ports, measured })
   const seconds = Math.round((performance.now() - start) / 1000)
   keepSensitivity(sensitivityFile, measured)
   const bytes = exportModel(pruned)
-  const known = same.find(({ parameters }) => parameters === report.after.parameters)
+  const [known] = same
   const speed = known?.speed ?? (await speedOf(pruned))
   reference ??= await validation.accuracyOf(original)
   unpruned = reference.map
@@ -213,11 +216,11 @@ function markdown(list: readonly Row[]): string {
       `Written by \`npm run bench:pruning -- --out FOLDER\`: YOLOv8n at 640 (edge form, ${float}), mAP50-95 on ${values.pictures} ` +
         `pictures with the 95 % interval of the difference to the unpruned model in brackets, ${values.images} calibration pictures.`,
       `A row is what \`compress --prune macs=M --criterion C --schedule ${values.schedule}\` does: the criterion says which channels of a ` +
-        `layer go first, and cutting each layer in that order says how many. With least squares, channels go in rounds of a quarter of the MACs at most. The control, random, is drawn with seeds ${values.seeds}: of several draws its mAP is the mean, with their range in brackets; the rest of its row is of the first. ` +
-        'Parameters, bytes and milliseconds are those of the model with least squares; milliseconds on one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
+        `layer go first, and cutting each layer in that order says how many. In the last column they go in rounds of a quarter of the MACs at most, as they do by default; in the others at once. The control, random, is drawn with seeds ${values.seeds}: of several draws its mAP is the mean, with their range in brackets; the rest of its row is of the first. ` +
+        'Milliseconds are those of one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
       [
-        '| MACs | criterion | parameters | bytes | float ms | int8 ms | int8 bytes, packed | mAP | bias correction | least squares | and int8 |',
-        `|${' --- |'.repeat(11)}`,
+        '| MACs | criterion | parameters | bytes | float ms | int8 ms | int8 bytes, packed | mAP | bias correction | least squares | and int8 | in rounds |',
+        `|${' --- |'.repeat(12)}`,
         ...lines,
       ].join('\n'),
       `Integers are those of target ${target.name}, rounded to the nearest. Machine: ${cpus()[0]!.model}, ${cpus().length} threads, Node ${process.version}.`,
@@ -226,8 +229,7 @@ function markdown(list: readonly Row[]): string {
 }
 
 function lineOf(group: readonly Row[]): string {
-  // With least squares channels may go in several rounds: that is what the model is in the end.
-  const row = group.find(({ restore }) => restore === 'lsq') ?? group[0]!
+  const row = group[0]!
   const int8 = group.find((entry) => entry.int8 !== undefined)?.int8
   const map = (restore: string): string => {
     const draws = group.filter((entry) => entry.restore === restore)
@@ -250,6 +252,7 @@ function lineOf(group: readonly Row[]): string {
     map('bias'),
     map('lsq'),
     int8?.map.toFixed(4) ?? '',
+    map('rounds'),
   ]
   return `| ${cells.join(' | ')} |`
 }
