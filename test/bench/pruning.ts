@@ -216,7 +216,7 @@ function markdown(list: readonly Row[]): string {
       `Written by \`npm run bench:pruning -- --out FOLDER\`: YOLOv8n at 640 (edge form, ${float}), mAP50-95 on ${values.pictures} ` +
         `pictures with the 95 % interval of the difference to the unpruned model in brackets, ${values.images} calibration pictures.`,
       `A row is what \`compress --prune macs=M --criterion C --schedule ${values.schedule}\` does: the criterion says which channels of a ` +
-        `layer go first, and cutting each layer in that order says how many. In the last column they go in rounds of a quarter of the MACs at most, as they do by default; in the others at once. The control, random, is drawn with seeds ${values.seeds}: of several draws its mAP is the mean, with their range in brackets; the rest of its row is of the first. ` +
+        `layer go first, and cutting each layer in that order says how many. In the last column they go in rounds of three tenths of the MACs at most, as they do by default; in the others at once. The control, random, is drawn with seeds ${values.seeds}: of several draws its mAP is the mean, with their range in brackets; the rest of its row is of the first. ` +
         'Milliseconds are those of one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
       [
         '| MACs | criterion | parameters | bytes | float ms | int8 ms | int8 bytes, packed | mAP | bias correction | least squares | and int8 | in rounds |',

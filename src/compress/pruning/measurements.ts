@@ -19,7 +19,7 @@ import { FilterEffects, gradientTaylor } from './criteria/gradient.js'
 import { randomScore } from './criteria/random.js'
 import { reconstructionError } from './criteria/reconstruction.js'
 import { l1Norm, l2Norm } from './criteria/weight-norm.js'
-import { type PrunePlan, roundsOf } from './prune-plan.js'
+import type { PrunePlan } from './prune-plan.js'
 import { measureSensitivity, type Sensitivity } from './sensitivity.js'
 
 /** Gradients of a loss for each of some weights of a graph, by name. */
@@ -83,8 +83,6 @@ export interface PruneWork {
 
 const calibration = { factor: 6, seed: 1 }
 const probedParts = [0.75, 0.5, 0.25]
-/** In several rounds nothing is cut as deep in one. */
-const probedPartsInRounds = [0.75, 0.5]
 
 export async function activationsOf(work: PruneWork): Promise<ActivationStatistics> {
   const values = [...new Set(readingAxes(work.groups).map((axis) => axis.node.inputs[0]!))]
@@ -146,8 +144,7 @@ function criterionOf({ criterion, weights, pooling }: PrunePlan): Criterion {
 
 export async function sensitivityOf(work: PruneWork, scores: Float64Array): Promise<Sensitivity> {
   const { graph, groups, plan, measured } = work
-  const parts = roundsOf(plan) > 1 ? probedPartsInRounds : probedParts
-  const key = `${scoreKey(plan)} ${parts.join()}`
+  const key = scoreKey(plan)
   const known = measured.sensitivity.get(key)
   if (known !== undefined) return known
   const moments = await momentsOf(work)
@@ -155,7 +152,7 @@ export async function sensitivityOf(work: PruneWork, scores: Float64Array): Prom
   const sensitivity = await measureSensitivity(
     { graph, groups, scores, moments, ridge: plan.ridge },
     probeRun(work),
-    parts,
+    probedParts,
     (done, total) => work.ports.onProgress?.('sensitivity', done, total),
   )
   measured.sensitivity.set(key, sensitivity)

@@ -28,7 +28,7 @@ const planSchema = v.strictObject({
   remove_blocks: v.optional(v.array(v.string()), []),
   restore: v.optional(v.picklist(['none', 'mean', 'bias', 'lsq']), 'lsq'),
   ridge: v.optional(v.pipe(v.number(), v.gtValue(0)), 1e-3),
-  /** In how many rounds channels go. Unless given: with least squares, as many as take a quarter of the MACs at most; else one. */
+  /** In how many rounds channels go. Unless given: with least squares, as many as take three tenths of the MACs at most; else one. */
   rounds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(16))),
   /** Steps of conjugate gradients at the most. */
   steps: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)), 40),
@@ -41,7 +41,7 @@ export type PrunePlan = v.InferOutput<typeof planSchema>
 export type PrunePlanInput = v.InferInput<typeof planSchema>
 
 /** Part of the multiply-accumulates that goes in a round at the most, unless the plan says otherwise. */
-const takenInARound = 0.25
+const takenInARound = 0.3
 
 /** In how many rounds the channels of a plan go. */
 export function roundsOf({ macs, restore, rounds }: PrunePlan): number {
