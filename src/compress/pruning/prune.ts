@@ -93,7 +93,7 @@ export async function prune(
   const after = findChannelGroups(state.graph)
   const kept = channelsOf(after)
   const report: PruneReport = {
-    plan: checked,
+    plan: { ...checked, rounds },
     before,
     after: fullCost(state.graph, after),
     layers: [...start.channels].flatMap(([name, channels]) =>
