@@ -184,32 +184,28 @@ t.test(
   'in rounds, each takes its part of the channels and is fitted to the answers of the start',
   async (t) => {
     const graph = smallDetector(seededRandom(55))
-    const plan = { ...small, macs: 0.4, criterion: 'l1', schedule: 'sensitivity' } as const
+    const plan = { ...small, macs: 0.4, criterion: 'l1', schedule: 'sensitivity', rounds: 2 } as const
     const sizes = new Map(findChannelGroups(graph).layers.map((layer) => [layer.name, layer.groups.length]))
     const told: string[] = []
     const onProgress = (stage: string): void => {
       if (told.at(-1) !== stage) told.push(stage)
     }
-    const by = (rounds: number): ReturnType<typeof prune> =>
-      prune(graph, { ...plan, rounds }, { ...ports, onProgress })
-    const [once, thrice] = [await by(1), await by(3)]
-    t.notOk(told.includes('round 1 of 1: restore'), 'one round is not counted')
-    for (const round of [1, 2, 3])
+    const { graph: pruned, report } = await prune(graph, plan, { ...ports, onProgress })
+    for (const round of [1, 2])
       for (const stage of ['scoring by l1', 'sensitivity', 'restore'])
-        t.ok(told.includes(`round ${round} of 3: ${stage}`), `${stage}, round ${round}`)
-    for (const { graph: pruned, report } of [once, thrice]) {
-      t.same(checkGraph(pruned), [])
-      t.ok(report.after.macs <= 0.4 * report.before.macs)
-      t.equal(report.after.macs, convolutionMacs(pruned))
-      t.equal(report.before.macs, convolutionMacs(graph))
-      for (const { name, channels, kept } of report.layers) {
-        t.ok(kept >= 0.2 * channels, `${name} keeps ${kept} of ${channels}`)
-        t.equal(channels, sizes.get(name), 'channels are those of the start')
-      }
-      t.equal(new Set(report.restored.map(({ name }) => name)).size, report.restored.length)
+        t.ok(told.includes(`round ${round} of 2: ${stage}`), `${stage}, round ${round}`)
+    t.equal(report.plan.rounds, 2)
+    t.same(checkGraph(pruned), [])
+    t.ok(report.after.macs <= 0.4 * report.before.macs)
+    t.equal(report.after.macs, convolutionMacs(pruned))
+    t.equal(report.before.macs, convolutionMacs(graph))
+    for (const { name, channels, kept } of report.layers) {
+      t.ok(kept >= 0.2 * channels, `${name} keeps ${kept} of ${channels}`)
+      t.equal(channels, sizes.get(name), 'channels are those of the start')
     }
-    const bare = await prune(graph, { ...plan, rounds: 3, restore: 'none' }, ports)
-    const [fitted, unfitted] = [await errorOf(graph, thrice.graph), await errorOf(graph, bare.graph)]
+    t.equal(new Set(report.restored.map(({ name }) => name)).size, report.restored.length)
+    const bare = await prune(graph, { ...plan, restore: 'none' }, ports)
+    const [fitted, unfitted] = [await errorOf(graph, pruned), await errorOf(graph, bare.graph)]
     t.ok(fitted < 0.5 * unfitted, `${fitted}, unfitted ${unfitted}`)
   },
 )
