@@ -91,6 +91,14 @@ const referenceFile = join(folder, 'reference.json')
 let reference: Accuracy | undefined
 let unpruned = readJson(referenceFile) as number | undefined
 let unprunedInt8: Graph | undefined
+const defaultCriterion = parsePrunePlan({ macs: 1 }).criterion
+
+const restorations = new Map([
+  ['none', 'none'],
+  ['bias', 'bias correction'],
+  ['lsq', 'least squares'],
+  ['rounds', 'least squares, in rounds'],
+])
 
 const [firstSeed, ...furtherSeeds] = values.seeds.split(',').map(Number)
 for (const macs of values.macs.split(',').map(Number)) {
@@ -223,6 +231,12 @@ function markdown(list: readonly Row[]): string {
         `|${' --- |'.repeat(12)}`,
         ...lines,
       ].join('\n'),
+      'Against the control: mAP by what the channels were chosen by. Random is the mean of its draws, and the number of criteria above it is told.',
+      [
+        '| MACs | restoration | random | mean of the criteria | default criterion | above random |',
+        `|${' --- |'.repeat(6)}`,
+        ...againstControl(list),
+      ].join('\n'),
       `Integers are those of target ${target.name}, rounded to the nearest. Machine: ${cpus()[0]!.model}, ${cpus().length} threads, Node ${process.version}.`,
     ].join('\n\n') + '\n'
   )
@@ -235,10 +249,9 @@ function lineOf(group: readonly Row[]): string {
     const draws = group.filter((entry) => entry.restore === restore)
     if (draws[0] === undefined) return ''
     const maps = draws.map((draw) => draw.map)
-    const mean = maps.reduce((sum, draw) => sum + draw, 0) / maps.length
     const { low, high } = draws[0].difference
     const [from, to] = draws.length > 1 ? [Math.min(...maps), Math.max(...maps)] : [low, high]
-    return `${mean.toFixed(4)} (${from.toFixed(3)} .. ${to.toFixed(3)})`
+    return `${meanMap(draws).toFixed(4)} (${from.toFixed(3)} .. ${to.toFixed(3)})`
   }
   const cells = [
     row.macsKept.toFixed(3),
@@ -255,4 +268,26 @@ function lineOf(group: readonly Row[]): string {
     map('rounds'),
   ]
   return `| ${cells.join(' | ')} |`
+}
+
+/** Lines that compare the criteria with the control, where both were measured. */
+function againstControl(list: readonly Row[]): readonly string[] {
+  const budgets = [...new Set(list.map(({ macs }) => macs))].sort((a, b) => b - a)
+  return budgets.flatMap((macs) =>
+    [...restorations].flatMap(([restore, text]) => {
+      const same = list.filter((row) => row.macs === macs && row.restore === restore)
+      const random = same.filter(({ criterion }) => criterion === 'random')
+      const others = same.filter(({ criterion }) => criterion !== 'random')
+      if (random.length === 0 || others.length === 0) return []
+      const control = meanMap(random)
+      const standard = others.find(({ criterion }) => criterion === defaultCriterion)
+      const above = others.filter(({ map }) => map > control).length
+      const cells = [control.toFixed(4), meanMap(others).toFixed(4), standard?.map.toFixed(4) ?? '']
+      return [`| ${[macs, text, ...cells, `${above} of ${others.length}`].join(' | ')} |`]
+    }),
+  )
+}
+
+function meanMap(list: readonly Row[]): number {
+  return list.reduce((sum, { map }) => sum + map, 0) / list.length
 }
