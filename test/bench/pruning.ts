@@ -1,7 +1,9 @@
 /**
- * What each pruning criterion costs and gives, on the reference model: a row for each criterion, part of the MACs and
- * restoration (`rounds` is least squares in as many rounds as a plan has by default, `lsq` in one); with the milliseconds of the float model, taken in turns with those of the unpruned one.
- * Run: node dist/test/bench/pruning.js --out FOLDER [--criteria l1,random] [--macs 0.9,0.8] [--restore none,bias,lsq,rounds]
+ * What each pruning criterion costs and gives, on the reference model: a row for each criterion, part of the MACs and way of
+ * restoring; with the milliseconds of the float model, taken in turns with those of the unpruned one. `none`, `bias` and `lsq` (least
+ * squares) cut the same channels at once; `rounds` is least squares in as many rounds as a plan has by default; `full` is all that a
+ * plan does by default: rounds, and in each a search for the best allocation.
+ * Run: node dist/test/bench/pruning.js --out FOLDER [--criteria l1,random] [--macs 0.9,0.8] [--restore none,bias,lsq,rounds,full]
  *      [--seeds 1,2,3] [--images 64] [--pictures 250] [--int8] [--page FILE]
  * The control is drawn once for each of --seeds: one draw may be lucky.
  * All models are in edge form. With --int8 a row with least squares is quantised too, after pruning.
@@ -64,7 +66,7 @@ const { values } = parseArgs({
     out: { type: 'string' },
     criteria: { type: 'string', default: criterionNames.join() },
     macs: { type: 'string', default: '0.8,0.9,0.7,0.5' },
-    restore: { type: 'string', default: 'none,bias,lsq,rounds' },
+    restore: { type: 'string', default: 'none,bias,lsq,rounds,full' },
     schedule: { type: 'string', default: 'sensitivity' },
     seeds: { type: 'string', default: '1,2,3' },
     images: { type: 'string', default: '64' },
@@ -98,6 +100,7 @@ const restorations = new Map([
   ['bias', 'bias correction'],
   ['lsq', 'least squares'],
   ['rounds', 'least squares, in rounds'],
+  ['full', 'all defaults'],
 ])
 
 const [firstSeed, ...furtherSeeds] = values.seeds.split(',').map(Number)
@@ -122,7 +125,11 @@ async function addRow({ macs, criterion, seed, restore }: Cell): Promise<void> {
   if (same.some((row) => row.seed === seed && row.restore === restore)) return
   const start = performance.now()
   const choice = { criterion, seed: seed ?? firstSeed }
-  const method = restore === 'rounds' ? { restore: 'lsq' } : { restore, rounds: 1 }
+  const method = {
+    restore: restore === 'rounds' || restore === 'full' ? 'lsq' : restore,
+    ...(restore === 'full' ? {} : { trials: 0 }),
+    ...(restore === 'full' || restore === 'rounds' ? {} : { rounds: 1 }),
+  }
   const plan = { macs, ...choice, ...method, schedule: values.schedule } as PrunePlanInput
   // One round is what the row of least squares is about.
   if (restore === 'rounds' && roundsOf(parsePrunePlan(plan)) === 1) return
@@ -224,11 +231,11 @@ function markdown(list: readonly Row[]): string {
       `Written by \`npm run bench:pruning -- --out FOLDER\`: YOLOv8n at 640 (edge form, ${float}), mAP50-95 on ${values.pictures} ` +
         `pictures with the 95 % interval of the difference to the unpruned model in brackets, ${values.images} calibration pictures.`,
       `A row is what \`compress --prune macs=M --criterion C --schedule ${values.schedule}\` does: the criterion says which channels of a ` +
-        `layer go first, and cutting each layer in that order says how many. In the last column they go in rounds of three tenths of the MACs at most, as they do by default; in the others at once. The control, random, is drawn with seeds ${values.seeds}: of several draws its mAP is the mean, with their range in brackets; the rest of its row is of the first. ` +
+        `layer go first, and cutting each layer in that order says how many. Under *in rounds* they go in rounds of three tenths of the MACs at most, before that at once. Under *all defaults* they also go in such rounds, and each searches for the allocation that does least as a whole: what the command does when it is told nothing else. The control, random, is drawn with seeds ${values.seeds}: of several draws its mAP is the mean, with their range in brackets; the rest of its row is of the first. ` +
         'Milliseconds are those of one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
       [
-        '| MACs | criterion | parameters | bytes | float ms | int8 ms | int8 bytes, packed | mAP | bias correction | least squares | and int8 | in rounds |',
-        `|${' --- |'.repeat(12)}`,
+        '| MACs | criterion | parameters | bytes | float ms | int8 ms | int8 bytes, packed | mAP | bias correction | least squares | and int8 | in rounds | all defaults |',
+        `|${' --- |'.repeat(13)}`,
         ...lines,
       ].join('\n'),
       'Against the control: mAP by what the channels were chosen by. Random is the mean of its draws, and the number of criteria above it is told.',
@@ -266,6 +273,7 @@ function lineOf(group: readonly Row[]): string {
     map('lsq'),
     int8?.map.toFixed(4) ?? '',
     map('rounds'),
+    map('full'),
   ]
   return `| ${cells.join(' | ')} |`
 }

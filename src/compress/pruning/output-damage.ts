@@ -8,7 +8,8 @@
 
 import { present } from '../../base/assert.js'
 import { isAgentError } from '../../base/errors.js'
-import type { Graph } from '../../onnx/graph.js'
+import type { Graph, ValueName } from '../../onnx/graph.js'
+import type { Tensor } from '../../onnx/tensor.js'
 import { type Box, boxIou } from '../../yolo/boxes.js'
 import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
 import type { Feeds } from '../ports.js'
@@ -47,19 +48,22 @@ export function outputComparisonOf(graph: Graph): OutputComparison {
       return (candidate) => detectionDifference(wanted, anchorsOf(output, candidate))
     }
   } catch (thrown) {
-    if (isAgentError(thrown, 'model.not_yolov8')) return valueDifference
+    if (isAgentError(thrown, 'model.not_yolov8'))
+      return valueDifference(graph.outputs.map(({ name }) => name))
     throw thrown
   }
 }
 
-function valueDifference(reference: Feeds): (candidate: Feeds) => OutputDifference {
-  return (candidate) => {
+function valueDifference(outputs: readonly ValueName[]): OutputComparison {
+  const values = (feeds: Feeds, name: ValueName): Tensor['data'] =>
+    present(feeds.get(name), 'both graphs have the same outputs').data
+  return (reference) => (candidate) => {
     let [error, energy] = [0, 0]
-    for (const [name, tensor] of reference) {
-      const other = present(candidate.get(name), 'both graphs have the same outputs').data
-      for (let at = 0; at < tensor.data.length; at++) {
-        error += (Number(tensor.data[at]) - Number(other[at])) ** 2
-        energy += Number(tensor.data[at]) ** 2
+    for (const name of outputs) {
+      const [wanted, got] = [values(reference, name), values(candidate, name)]
+      for (let at = 0; at < wanted.length; at++) {
+        error += (Number(wanted[at]) - Number(got[at])) ** 2
+        energy += Number(wanted[at]) ** 2
       }
     }
     return [{ weight: 1, error, size: energy }]

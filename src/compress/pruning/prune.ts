@@ -21,11 +21,13 @@ import { type AllocationRules, allocateGlobally, allocateUniformly, reachableBud
 import { calibrationRun } from './calibration-runs.js'
 import { type Barrier, type ChannelGroups, findChannelGroups, isFilterAxis } from './channel-groups.js'
 import { type Cost, CostModel, type OutputPlaces } from './cost.js'
-import { keptPlaces, removedGroups, type RemovedGroups, removedPlaces } from './index-mapping.js'
+import { chooseGroups } from './choose-groups.js'
+import { keptPlaces, type RemovedGroups, removedPlaces } from './index-mapping.js'
 import { removeResidualBlocks } from './layer-removal.js'
 import { replaceByMeans } from './mean-replacement.js'
 import {
   activationsOf,
+  jointDamageOf,
   type Measurements,
   measurementsAfter,
   noMeasurements,
@@ -37,6 +39,7 @@ import {
 } from './measurements.js'
 import { parsePrunePlan, type PrunePlan, type PrunePlanInput, roundsOf } from './prune-plan.js'
 import { removeChannels } from './remove-channels.js'
+import { searchAllocation } from './search-allocation.js'
 import { damageAt } from './sensitivity.js'
 
 export interface PrunedLayer {
@@ -135,7 +138,7 @@ async function pruneRound(
   const cost = costModel(graph, groups)
   const scores = await scoresOf(work)
   const kept = await allocate(work, cost, scores, allocationRules(plan, start, macs, fullMacs(cost, groups)))
-  const removed = chooseGroups(groups, scores, kept)
+  const removed = chooseGroups(groups, scores, (layer) => kept[layer.index]!)
   const rows = rowsAfter(groups, removed, keptRows)
   const cut = await cutChannels(work, removed)
   const restoration = await restoreCut({ ...work, graph: cut }, start.graph, {
@@ -212,7 +215,7 @@ async function allocate(
   scores: Float64Array,
   rules: AllocationRules,
 ): Promise<readonly number[]> {
-  const { groups, plan } = work
+  const { groups, plan, ports } = work
   if (plan.schedule === 'uniform') return allocateUniformly(groups, cost, rules)
   if (plan.schedule === 'global') {
     const sorted = groups.layers.map((layer) =>
@@ -223,16 +226,26 @@ async function allocate(
     )
   }
   const sensitivity = await sensitivityOf(work, scores)
-  return allocateGlobally(groups, cost, rules, (layer, kept) => damageAt(sensitivity, layer, kept))
-}
-
-function chooseGroups(groups: ChannelGroups, scores: Float64Array, kept: readonly number[]): RemovedGroups {
-  const going = groups.layers.flatMap((layer) =>
-    [...layer.groups]
-      .sort((a, b) => scores[a]! - scores[b]!)
-      .slice(0, layer.groups.length - kept[layer.index]!),
-  )
-  return removedGroups(groups.count, going)
+  const byDamage = (factors?: readonly number[]): readonly number[] =>
+    allocateGlobally(
+      groups,
+      cost,
+      rules,
+      (layer, kept) => damageAt(sensitivity, layer, kept) * (factors?.[layer.index] ?? 1),
+    )
+  if (plan.trials === 0 || rules.macs === 1) return byDamage()
+  const joint = await jointDamageOf(work, scores)
+  try {
+    return await searchAllocation(groups.layers.length, {
+      allocate: byDamage,
+      damageOf: (kept) => joint.of(kept),
+      trials: plan.trials,
+      seed: plan.seed,
+      onProgress: (done, total) => ports.onProgress?.('allocations', done, total),
+    })
+  } finally {
+    await joint.close()
+  }
 }
 
 async function cutChannels(work: PruneWork, removed: RemovedGroups): Promise<Graph> {

@@ -4,21 +4,18 @@
  * its values are kept (81 MB a sample of YOLOv8n at 640), so samples are gone through a few at a time.
  */
 
-import { present } from '../../base/assert.js'
-import type { Graph, ValueName } from '../../onnx/graph.js'
+import type { ValueName } from '../../onnx/graph.js'
 import { applyPatch } from '../../onnx/patch.js'
 import type { Tensor } from '../../onnx/tensor.js'
-import { compensate } from '../restoration/compensate.js'
-import { ConstantProduct } from '../restoration/constant-product.js'
-import type { InputMoments } from '../restoration/input-moments.js'
-import type { Matrix } from '../restoration/matrix-products.js'
-import { packRows, unpackRows } from '../restoration/packed-weights.js'
 import type { CalibrationSamples } from '../calibration-samples.js'
 import type { Feeds, GraphRunner } from '../ports.js'
 import { observe } from '../restoration/observe.js'
-import { type Downstream, downstreamOf, subgraph } from '../restoration/subgraph.js'
-import type { ChannelGroups, ChannelLayer, GroupedAxis } from './channel-groups.js'
+import { type Downstream, downstreamOf } from '../restoration/subgraph.js'
+import type { ChannelLayer } from './channel-groups.js'
+import { chooseGroups } from './choose-groups.js'
+import { CompensatedReaders, type ReadersInput } from './compensated-readers.js'
 import { damageOf, outputComparisonOf, type OutputDifference } from './output-damage.js'
+import { runDownstream } from './run-downstream.js'
 
 /** One probe: how many channels were kept, and what it did to the outputs. */
 export interface Probe {
@@ -29,13 +26,9 @@ export interface Probe {
 /** Probes by layer name, from many to few kept channels. */
 export type Sensitivity = ReadonlyMap<string, readonly Probe[]>
 
-export interface SensitivityInput {
-  readonly graph: Graph
-  readonly groups: ChannelGroups
+export interface SensitivityInput extends ReadersInput {
   /** The order in which channels leave: by rising score. */
   readonly scores: Float64Array
-  readonly moments: InputMoments
-  readonly ridge: number
 }
 
 /**
@@ -98,18 +91,18 @@ async function prepareProbes(
   parts: readonly number[],
   runner: GraphRunner,
 ): Promise<ProbedLayer> {
-  const readers = await openReaders(input, layer, runner)
+  const { graph, groups, scores } = input
+  const readers = new CompensatedReaders(input, runner, layer.groups)
   const probes: PreparedProbe[] = []
   try {
-    for (const kept of probeCounts(layer, parts))
-      probes.push({ kept, weights: await compensatedWeights(input, layer, kept, readers), differences: [] })
+    for (const kept of probeCounts(layer, parts)) {
+      const removed = chooseGroups(groups, scores, (other) => (other === layer ? kept : other.groups.length))
+      probes.push({ kept, weights: await readers.weightsWithout(removed), differences: [] })
+    }
   } finally {
-    for (const { product } of readers) await product.close()
+    await readers.close()
   }
-  const part = downstreamOf(
-    input.graph,
-    readers.map(({ axis }) => axis.node),
-  )
+  const part = downstreamOf(graph, readers.nodes)
   return { layer, part, probes }
 }
 
@@ -151,85 +144,4 @@ function probeCounts(layer: ChannelLayer, parts: readonly number[]): readonly nu
     .map((part) => Math.max(1, Math.round((part * size) / 8) * 8))
     .filter((count) => count < size)
   return [...new Set(counts)].sort((a, b) => b - a)
-}
-
-/** A convolution that reads channels of a layer, with what compensation needs of it. */
-interface Reader {
-  readonly axis: GroupedAxis
-  readonly weights: Matrix
-  readonly product: ConstantProduct
-  readonly diagonal: Float64Array
-}
-
-function readersOf({ groups, moments }: SensitivityInput, layer: ChannelLayer): readonly GroupedAxis[] {
-  const members = new Set(layer.groups)
-  return groups.axes.filter(
-    ({ role, node, groups: places }) =>
-      role === 'consumes' && moments.has(node.name) && places.some((group) => members.has(group)),
-  )
-}
-
-async function openReaders(
-  input: SensitivityInput,
-  layer: ChannelLayer,
-  runner: GraphRunner,
-): Promise<readonly Reader[]> {
-  const readers: Reader[] = []
-  for (const axis of readersOf(input, layer)) {
-    const own = present(input.moments.get(axis.node.name), 'readers have moments')
-    const diagonal = Float64Array.from({ length: own.rows }, (_, at) => own.data[at * (own.rows + 1)]!)
-    const product = await ConstantProduct.open(runner, own)
-    readers.push({ axis, weights: packRows(axis.node, input.graph.initializers), product, diagonal })
-  }
-  return readers
-}
-
-/** Weights of the readers when all but the best `kept` channels of the layer are cut off from them, re-fitted. */
-async function compensatedWeights(
-  { graph, scores, ridge }: SensitivityInput,
-  layer: ChannelLayer,
-  kept: number,
-  readers: readonly Reader[],
-): Promise<ReadonlyMap<ValueName, Tensor>> {
-  const order = [...layer.groups].sort((a, b) => scores[a]! - scores[b]!)
-  const gone = new Set(order.slice(0, order.length - kept))
-  const initializers = new Map<ValueName, Tensor>()
-  for (const { axis, weights, product, diagonal } of readers) {
-    const kernel = (weights.columns - 1) / axis.groups.length
-    const flags = new Uint8Array(weights.columns).fill(1)
-    axis.groups.forEach((group, place) => {
-      if (gone.has(group)) flags.fill(0, place * kernel, (place + 1) * kernel)
-    })
-    const fitted = await compensate(weights, product, { diagonal, kept: flags, ridge })
-    for (const [name, tensor] of unpackRows(axis.node, graph.initializers, fitted))
-      initializers.set(name, tensor)
-  }
-  return initializers
-}
-
-/**
- * Computes of `graph` what `part` says from the other values of each sample; `use` works on all outputs of one sample while the next is
- * computed. Without outputs that change, it is not called.
- */
-async function runDownstream(
-  graph: Graph,
-  part: Downstream,
-  runner: GraphRunner,
-  samples: readonly Feeds[],
-  use: (outputs: Feeds, sample: number) => void,
-): Promise<void> {
-  if (part.outputs.length === 0) return
-  const feeds = samples.map((values) => new Map(part.inputs.map((name) => [name, values.get(name)!])))
-  const open = await runner.open(subgraph(graph, new Set(part.inputs), part.outputs, feeds[0]!))
-  try {
-    let next = open.run(feeds[0]!)
-    for (const [sample, values] of samples.entries()) {
-      const changed = await next
-      const following = feeds[sample + 1]
-      if (following !== undefined) next = open.run(following)
-      use(new Map([...values, ...changed]), sample)
-    }
-  } finally {
-    await open.close()
-  }
 }

@@ -15,7 +15,7 @@ import { GraphBuilder, noiseImages, smallDetector } from './small-graphs.js'
 
 const runner = graphRunner({ intraOpThreads: 1 })
 const ports: PrunePorts = { runner, images: noiseImages(12) }
-const small = { round_to: 2, minimum_channels: 2 } as const
+const small = { round_to: 2, minimum_channels: 2, trials: 0 } as const
 
 /** Relative squared error of the outputs on pictures that no fit has seen. */
 async function errorOf(graph: Graph, pruned: Graph): Promise<number> {
@@ -210,6 +210,30 @@ t.test(
   },
 )
 
+t.test('what all cuts do together decides in the end how many channels go', async (t) => {
+  const graph = smallDetector(seededRandom(57))
+  const plan = {
+    ...small,
+    macs: 0.5,
+    criterion: 'l1',
+    schedule: 'sensitivity',
+    rounds: 1,
+    round_to: 4,
+  } as const
+  const told = new Set<string>()
+  const onProgress = (stage: string): void => void told.add(stage)
+  const measured = noMeasurements()
+  const plain = await prune(graph, plan, { ...ports, measured, onProgress })
+  t.notOk(told.has('allocations'))
+  const searched = await prune(graph, { ...plan, trials: 20 }, { ...ports, measured, onProgress })
+  t.ok(told.has('allocations'))
+  t.notSame(searched.report.layers, plain.report.layers)
+  for (const { report } of [plain, searched]) t.ok(report.after.macs <= 0.5 * report.before.macs)
+  t.same(checkGraph(searched.graph), [])
+  const [better, worse] = [await errorOf(graph, searched.graph), await errorOf(graph, plain.graph)]
+  t.ok(better < worse, `${better}, unsearched ${worse}`)
+})
+
 t.test('a residual block can be taken out whole, and the rest is fitted to it', async (t) => {
   const build = new GraphBuilder(seededRandom(61))
   const stem = build.block('images', 3, 8, { kernel: 3 })
@@ -260,6 +284,7 @@ t.test('a plan that asks for what was not given is refused in one sentence', asy
     [{}, /macs undefined/],
     [{ macs: 0.5, speed: 2 }, /speed/],
     [{ macs: 0.5, rounds: 0 }, /rounds 0, expected >=1/],
+    [{ macs: 0.5, trials: -1 }, /trials -1, expected >=0/],
   ]
   for (const [plan, message] of wrong)
     await t.rejects(prune(graph, plan as PrunePlanInput, ports), { code: 'compress.plan_invalid', message })
