@@ -7,7 +7,8 @@
  *      [--seeds 1,2,3] [--images 64] [--pictures 250] [--int8] [--page FILE]
  * The control is drawn once for each of --seeds: one draw may be lucky.
  * All models are in edge form. With --int8 a row with least squares is quantised too, after pruning.
- * Rows that FOLDER/rows.json holds already are not measured again, so the table may be made in parts.
+ * Rows are kept in FOLDER/rows.json, or beside the page as .json; those that it holds already are not measured again, so the table may
+ * be made in parts.
  */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -78,7 +79,7 @@ const { values } = parseArgs({
 if (values.out === undefined) throw new TypeError('give the folder of the report: --out FOLDER')
 const folder = values.out
 mkdirSync(folder, { recursive: true })
-const rowsFile = join(folder, 'rows.json')
+const rowsFile = values.page?.replace(/\.md$/, '.json') ?? join(folder, 'rows.json')
 const sensitivityFile = join(folder, 'sensitivity.json')
 const rows = (readJson(rowsFile) ?? []) as Row[]
 const graph = toEdgeForm(importModel(readFileSync(shared('models', 'yolov8n.onnx'))))
@@ -160,7 +161,7 @@ async function addRow({ macs, criterion, seed, restore }: Cell): Promise<void> {
     ...(values.int8 && restore === 'lsq' && seed === undefined ? { int8: await int8Of(pruned) } : {}),
   }
   rows.push(row)
-  writeFileSync(rowsFile, JSON.stringify(rows, undefined, 1))
+  writeFileSync(rowsFile, `${JSON.stringify(rows, undefined, 2)}\n`)
   await writePages()
   console.log(JSON.stringify(row))
 }
@@ -231,7 +232,7 @@ function markdown(list: readonly Row[]): string {
       `Written by \`npm run bench:pruning -- --out FOLDER\`: YOLOv8n at 640 (edge form, ${float}), mAP50-95 on ${values.pictures} ` +
         `pictures with the 95 % interval of the difference to the unpruned model in brackets, ${values.images} calibration pictures.`,
       `A row is what \`compress --prune macs=M --criterion C --schedule ${values.schedule}\` does: the criterion says which channels of a ` +
-        `layer go first, and cutting each layer in that order says how many. Under *in rounds* they go in rounds of three tenths of the MACs at most, before that at once. Under *all defaults* they also go in such rounds, and each searches for the allocation that does least as a whole: what the command does when it is told nothing else. The control, random, is drawn with seeds ${values.seeds}: of several draws its mAP is the mean, with their range in brackets; the rest of its row is of the first. ` +
+        `layer go first, and cutting each layer in that order says how many. Under *in rounds* they go in rounds of three tenths of the MACs at most, before that at once. Under *all defaults* they also go in such rounds, and each searches for the allocation that does least as a whole: what the command does when it is told nothing else. The control, random, is drawn with seeds ${values.seeds}, or the first of them, as the last table says: of several draws its mAP is the mean, with their range in brackets; the rest of its row is of the first. ` +
         'Milliseconds are those of one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
       [
         '| MACs | criterion | parameters | bytes | float ms | int8 ms | int8 bytes, packed | mAP | bias correction | least squares | and int8 | in rounds | all defaults |',
@@ -240,7 +241,7 @@ function markdown(list: readonly Row[]): string {
       ].join('\n'),
       'Against the control: mAP by what the channels were chosen by. Random is the mean of its draws, and the number of criteria above it is told.',
       [
-        '| MACs | restoration | random | mean of the criteria | default criterion | above random |',
+        '| MACs | restoration | random, draws | mean of the criteria | default criterion | above random |',
         `|${' --- |'.repeat(6)}`,
         ...againstControl(list),
       ].join('\n'),
@@ -290,7 +291,11 @@ function againstControl(list: readonly Row[]): readonly string[] {
       const control = meanMap(random)
       const standard = others.find(({ criterion }) => criterion === defaultCriterion)
       const above = others.filter(({ map }) => map > control).length
-      const cells = [control.toFixed(4), meanMap(others).toFixed(4), standard?.map.toFixed(4) ?? '']
+      const cells = [
+        `${control.toFixed(4)}, ${random.length}`,
+        meanMap(others).toFixed(4),
+        standard?.map.toFixed(4) ?? '',
+      ]
       return [`| ${[macs, text, ...cells, `${above} of ${others.length}`].join(' | ')} |`]
     }),
   )
