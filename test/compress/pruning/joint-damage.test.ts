@@ -25,7 +25,7 @@ async function prepared(seed: number): Promise<SensitivityInput> {
 t.test('one layer alone does what its probe says, several together do more than nothing', async (t) => {
   const input = await prepared(91)
   const { graph, groups } = input
-  const run = { runner, samples: samplesOf(graph, noiseImages(3)) }
+  const run = { runner, samples: samplesOf(graph, noiseImages(2)) }
   const sensitivity = await measureSensitivity(input, run, [0.5])
   const full = groups.layers.map((layer) => layer.groups.length)
   const joint = await JointDamage.open(input, run)
@@ -33,7 +33,7 @@ t.test('one layer alone does what its probe says, several together do more than 
     t.equal(await joint.of(full), 0, 'nothing is gone')
     const halves = [...full]
     let compared = 0
-    for (const { name, index } of groups.layers) {
+    for (const { name, index } of groups.layers.filter(({ index }) => index % 3 === 0)) {
       const [probe] = sensitivity.get(name) ?? []
       if (probe === undefined) continue
       halves[index] = probe.kept
