@@ -45,7 +45,8 @@ interface Row {
   readonly macsKept: number
   readonly parameters: number
   readonly bytes: number
-  readonly speed: SpeedComparison
+  /** Of what is cut at once: the same for each way of restoring it. */
+  readonly speed?: SpeedComparison
   readonly map: number
   readonly map50: number
   /** Difference of mAP to the unpruned model with its 95 % interval. */
@@ -138,8 +139,9 @@ async function addRow({ macs, criterion, seed, restore }: Cell): Promise<void> {
   const seconds = Math.round((performance.now() - start) / 1000)
   keepSensitivity(sensitivityFile, measured)
   const bytes = exportModel(pruned)
-  const [known] = same
-  const speed = known?.speed ?? (await speedOf(pruned))
+  const atOnce = restore !== 'rounds' && restore !== 'full'
+  const known = same.find((row) => row.speed !== undefined)?.speed
+  const speed = atOnce ? (known ?? (await speedOf(pruned))) : undefined
   reference ??= await validation.accuracyOf(original)
   unpruned = reference.map
   writeFileSync(referenceFile, JSON.stringify(unpruned))
@@ -153,7 +155,7 @@ async function addRow({ macs, criterion, seed, restore }: Cell): Promise<void> {
     macsKept: report.after.macs / report.before.macs,
     parameters: report.after.parameters,
     bytes: bytes.length,
-    speed,
+    ...(speed === undefined ? {} : { speed }),
     map: accuracy.map,
     map50: accuracy.map50,
     difference: { low, high },
@@ -266,7 +268,7 @@ function lineOf(group: readonly Row[]): string {
     row.criterion,
     row.parameters,
     row.bytes,
-    speedText(row.speed),
+    row.speed === undefined ? '' : speedText(row.speed),
     int8 === undefined ? '' : speedText(int8.speed),
     int8 === undefined ? '' : `${int8.bytes}, ${int8.brotliBytes}`,
     map('none'),

@@ -30,7 +30,6 @@ interface Reader {
   readonly axis: GroupedAxis
   readonly weights: Matrix
   readonly diagonal: Float64Array
-  product: ConstantProduct | undefined
   /** The last few fits, by the places that had gone. */
   readonly fits: Map<string, FittedWeights>
 }
@@ -44,8 +43,8 @@ export class CompensatedReaders {
   readonly #input: ReadersInput
   readonly #runner: GraphRunner
   readonly #readers: readonly Reader[]
-  /** Readers whose product is open, the oldest first. */
-  readonly #open: Reader[] = []
+  /** Those that are open, the oldest first. */
+  readonly #products = new Map<Reader, ConstantProduct>()
 
   /** @param channels whose readers are meant; all where absent */
   constructor(input: ReadersInput, runner: GraphRunner, channels?: Iterable<number>) {
@@ -78,22 +77,25 @@ export class CompensatedReaders {
 
   /** Frees what the fits needed. */
   async close(): Promise<void> {
-    while (this.#open.length > 0) await this.#closeOldest()
+    while (this.#products.size > 0) await this.#closeOldest()
   }
 
   async #productOf(reader: Reader): Promise<ConstantProduct> {
-    if (reader.product !== undefined) return reader.product
-    if (this.#open.length >= openProducts) await this.#closeOldest()
+    const known = this.#products.get(reader)
+    if (known !== undefined) return known
+    if (this.#products.size >= openProducts) await this.#closeOldest()
     const moments = present(this.#input.moments.get(reader.axis.node.name), 'readers have moments')
-    reader.product = await ConstantProduct.open(this.#runner, moments)
-    this.#open.push(reader)
-    return reader.product
+    const product = await ConstantProduct.open(this.#runner, moments)
+    this.#products.set(reader, product)
+    return product
   }
 
   async #closeOldest(): Promise<void> {
-    const oldest = this.#open.shift()
-    await oldest?.product?.close()
-    if (oldest !== undefined) oldest.product = undefined
+    const [oldest] = this.#products
+    if (oldest === undefined) return
+    const [reader, product] = oldest
+    this.#products.delete(reader)
+    await product.close()
   }
 
   async #fitWithout(reader: Reader, gone: readonly number[]): Promise<FittedWeights> {
@@ -119,5 +121,5 @@ function readerOf({ graph, moments }: ReadersInput, axis: GroupedAxis): Reader {
   const { rows, data } = present(moments.get(axis.node.name), 'readers have moments')
   const diagonal = Float64Array.from({ length: rows }, (_, at) => data[at * (rows + 1)]!)
   const weights = packRows(axis.node, graph.initializers)
-  return { axis, weights, diagonal, product: undefined, fits: new Map() }
+  return { axis, weights, diagonal, fits: new Map() }
 }
