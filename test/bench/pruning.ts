@@ -105,6 +105,9 @@ const restorations = new Map([
   ['full', 'all defaults'],
 ])
 
+/** Ways whose channels are not those of the others. */
+const beyondOneCut = ['rounds', 'full']
+
 const [firstSeed, ...furtherSeeds] = values.seeds.split(',').map(Number)
 for (const macs of values.macs.split(',').map(Number)) {
   for (const criterion of values.criteria.split(',')) {
@@ -126,20 +129,14 @@ async function addRow({ macs, criterion, seed, restore }: Cell): Promise<void> {
   const same = rows.filter((row) => row.macs === macs && row.criterion === criterion)
   if (same.some((row) => row.seed === seed && row.restore === restore)) return
   const start = performance.now()
-  const choice = { criterion, seed: seed ?? firstSeed }
-  const method = {
-    restore: restore === 'rounds' || restore === 'full' ? 'lsq' : restore,
-    ...(restore === 'full' ? {} : { trials: 0 }),
-    ...(restore === 'full' || restore === 'rounds' ? {} : { rounds: 1 }),
-  }
-  const plan = { macs, ...choice, ...method, schedule: values.schedule } as PrunePlanInput
+  const plan = planOf({ macs, criterion, seed, restore })
   // One round is what the row of least squares is about.
   if (restore === 'rounds' && roundsOf(parsePrunePlan(plan)) === 1) return
   const { graph: pruned, report } = await prune(graph, plan, { ...ports, measured })
   const seconds = Math.round((performance.now() - start) / 1000)
   keepSensitivity(sensitivityFile, measured)
   const bytes = exportModel(pruned)
-  const atOnce = restore !== 'rounds' && restore !== 'full'
+  const atOnce = !beyondOneCut.includes(restore)
   const known = same.find((row) => row.speed !== undefined)?.speed
   const speed = atOnce ? (known ?? (await speedOf(pruned))) : undefined
   reference ??= await validation.accuracyOf(original)
@@ -166,6 +163,16 @@ async function addRow({ macs, criterion, seed, restore }: Cell): Promise<void> {
   writeFileSync(rowsFile, `${JSON.stringify(rows, undefined, 2)}\n`)
   await writePages()
   console.log(JSON.stringify(row))
+}
+
+function planOf({ macs, criterion, seed, restore }: Cell): PrunePlanInput {
+  const method = {
+    restore: beyondOneCut.includes(restore) ? 'lsq' : restore,
+    ...(restore === 'full' ? {} : { trials: 0 }),
+    ...(beyondOneCut.includes(restore) ? {} : { rounds: 1 }),
+  }
+  const choice = { criterion, seed: seed ?? firstSeed }
+  return { macs, ...choice, ...method, schedule: values.schedule } as PrunePlanInput
 }
 
 async function int8Of(pruned: Graph): Promise<Int8Row> {
