@@ -94,7 +94,7 @@ async function pruned(macs: number, restore: 'none' | 'lsq'): Promise<Step> {
   if (known !== undefined) return { path, minutes: known }
   const start = performance.now()
   // In one round the same channels go whatever restores.
-  const { graph } = await prune(edge, { macs, restore, rounds: 1, trials: 0 }, ports)
+  const { graph } = await prune(edge, { macs, restore, rounds: 1 }, ports)
   keepSensitivity(sensitivityFile, ports.measured)
   writeFileSync(path, exportModel(graph))
   return { path, minutes: keepMinutes(path, start) }

@@ -105,13 +105,13 @@ export const methodGroups: readonly MethodGroup[] = [
     measuredWith: '--criterion l1 --restore none',
     methods: [
       {
-        name: 'sensitivity: each layer is cut alone and compensated, and the outputs are compared',
-        command: '--prune macs=0.9,trials=0 --schedule sensitivity',
+        name: 'sensitivity (default): each layer is cut alone and compensated, and the outputs are compared',
+        command: '--prune macs=0.9 --schedule sensitivity',
         tests: prune,
       },
       {
-        name: 'the same, then allocations near by as a whole (default)',
-        command: '--prune macs=0.9 --schedule sensitivity',
+        name: 'the same, then allocations near by as a whole',
+        command: '--prune macs=0.9,trials=80 --schedule sensitivity',
         tests: [
           ...prune,
           'compress/pruning/search-allocation.test.ts',

@@ -15,7 +15,7 @@ import { GraphBuilder, noiseImages, smallDetector } from './small-graphs.js'
 
 const runner = graphRunner({ intraOpThreads: 1 })
 const ports: PrunePorts = { runner, images: noiseImages(12) }
-const small = { round_to: 2, minimum_channels: 2, trials: 0 } as const
+const small = { round_to: 2, minimum_channels: 2 } as const
 
 /** Relative squared error of the outputs on pictures that no fit has seen. */
 async function errorOf(graph: Graph, pruned: Graph): Promise<number> {
