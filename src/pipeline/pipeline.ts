@@ -3,7 +3,7 @@
  *
  *      supply --lease--> detector --result--> [queue] sink
  *         ^                 |                 [queue] sink
- *         '---- release ----'  as soon as the detector has copied the frame
+ *         '---- release ----'
  *
  * Invariant: one frame is under way at a time; every lease is released exactly once; an error in a frame, in a sink or in
  * opening the camera never ends the loop.
@@ -169,9 +169,6 @@ export class Pipeline {
   async #process(frame: FrameLease): Promise<void> {
     const { slot, detection, clock } = this.#options
     const model = slot.lease()
-    const release = once(() => {
-      frame.release()
-    })
     try {
       // The model may have been swapped for one of another size while the frame was waited for.
       if (!isSameSize(sizeOf(model), inputSizeOf(frame))) {
@@ -180,7 +177,7 @@ export class Pipeline {
       }
       this.#options.tap?.look(frame)
       const waitMs = clock.wallMs() - frame.capturedAtMs
-      const answer = await model.detector.detect(frame, detection, release)
+      const answer = await model.detector.detect(frame, detection)
       this.#failures = undefined
       this.#deliver(this.#resultOf(frame, model, answer, waitMs))
     } catch (thrown) {
@@ -189,7 +186,7 @@ export class Pipeline {
         model.detector,
       )
     } finally {
-      release()
+      frame.release()
       model.release()
     }
   }
@@ -259,13 +256,4 @@ function inputSizeOf(frame: FrameLease): Size {
 
 function isSameSize(a: Size, b: Size): boolean {
   return a.width === b.width && a.height === b.height
-}
-
-function once(action: () => void): () => void {
-  let isDone = false
-  return () => {
-    if (isDone) return
-    isDone = true
-    action()
-  }
 }

@@ -64,8 +64,8 @@ export interface Detector {
     readonly inputHeight: number
     readonly classNames: readonly string[]
   }
-  /** Calls `onSlotCopied` at most once: from then on the pixels of `frame` may change. */
-  detect(frame: DetectorFrame, options: DetectionOptions, onSlotCopied: () => void): Promise<DetectorAnswer>
+  /** The pixels of `frame` do not change until the answer is there. */
+  detect(frame: DetectorFrame, options: DetectionOptions): Promise<DetectorAnswer>
   close(): Promise<void>
 }
 

@@ -1,6 +1,6 @@
 /**
  * A YOLOv8 model that takes frames and gives detections, in a worker thread of its own.
- * Invariant: the event loop of the caller does no per-pixel work; a slot may be reused once it is reported as copied.
+ * Invariant: the event loop of the caller does no per-pixel work; it only lends the pixels of a frame.
  */
 
 import { invariant } from '../base/assert.js'
@@ -24,11 +24,10 @@ export interface Detector {
   readonly provider: string
   readonly info: SessionInfo
   /**
-   * Finds objects in `frame`. Calls are served in order, one at a time. `onSlotCopied` is called at most once, before
-   * inference starts: from then on the pixels may change.
+   * Finds objects in `frame`, whose pixels do not change until this settles. Calls are served in order, one at a time.
    * Throws `inference.run_failed`, `inference.output_invalid` or `inference.worker_died`.
    */
-  detect(frame: DetectorFrame, options: DetectionOptions, onSlotCopied?: () => void): Promise<DetectResult>
+  detect(frame: DetectorFrame, options: DetectionOptions): Promise<DetectResult>
   /** Ends the thread after the calls under way; its memory goes with it. Idempotent. */
   close(): Promise<void>
   /** Calls under way fail with `inference.worker_died` at once; the thread ends when its computation returns. Idempotent. */
@@ -52,16 +51,13 @@ export async function openDetector(
     description,
     provider: info.provider,
     info,
-    detect(frame, detection, onSlotCopied) {
+    detect(frame, detection) {
       const { pixels, byteOffset, letterbox } = frame
       invariant(
         byteOffset >= 0 && byteOffset + slotBytes <= pixels.byteLength,
         `a frame of ${slotBytes} bytes lies inside its shared memory of ${pixels.byteLength} at ${byteOffset}`,
       )
-      return handle.detect(
-        { kind: 'detect', pixels, byteOffset, letterbox, options: detection },
-        onSlotCopied,
-      )
+      return handle.detect({ kind: 'detect', pixels, byteOffset, letterbox, options: detection })
     },
     close: () => handle.close(),
     terminate: () => handle.terminate(),

@@ -1,7 +1,7 @@
 /**
  * Everything that the two sides of a session say to each other: a closed union each way.
  * Invariant: `open` comes first and once; each later request with an `id` gets exactly one `failed` or its own answer,
- * in the order of the requests; `slot-copied` may come before the answer to `detect`.
+ * in the order of the requests.
  */
 
 import type { ErrorCode } from '../base/errors.js'
@@ -91,6 +91,5 @@ export type Reply =
   | { readonly kind: 'opened'; readonly info: SessionInfo }
   | { readonly kind: 'open-failed'; readonly error: PackedError }
   | ({ readonly kind: 'ran'; readonly id: number } & RunResult)
-  | { readonly kind: 'slot-copied'; readonly id: number }
   | { readonly kind: 'detected'; readonly id: number; readonly result: DetectResult }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PackedError }

@@ -31,6 +31,7 @@ export async function openOrtSession(source: ModelSource, options: SessionOption
   return {
     inputs: tensorInfosOf(session.inputMetadata),
     outputs: tensorInfosOf(session.outputMetadata),
+    takesSharedMemory: false,
     run: (feeds, fetches) => session.run(feeds, fetches),
     release: () => session.release(),
   }

@@ -22,7 +22,6 @@ import type { PackedTensor } from './tensor.js'
 interface PendingCall {
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: AgentError) => void
-  readonly onSlotCopied: (() => void) | undefined
 }
 
 const workerFile = new URL('./session-worker.js', import.meta.url)
@@ -60,7 +59,7 @@ export class SessionHandle {
   async open(request: OpenRequest): Promise<SessionInfo> {
     const { source, transfer } = transferable(request.source)
     const reply = await new Promise<Reply>((resolve, reject) => {
-      this.#opening = { resolve, reject, onSlotCopied: undefined }
+      this.#opening = { resolve, reject }
       this.#worker.postMessage({ ...request, source } satisfies Request, transfer)
     })
     if (reply.kind === 'opened') return reply.info
@@ -72,16 +71,16 @@ export class SessionHandle {
   /** Runs on `feeds`, whose buffers are taken and come back with the result. */
   async run(feeds: readonly PackedTensor[], fetches: readonly string[] | undefined): Promise<RunResult> {
     const request: Omit<RunRequest, 'id'> = { kind: 'run', feeds, fetches }
-    const reply = await this.#call(request, { transfer: feeds.map((feed) => feed.buffer) })
+    const reply = await this.#call(
+      request,
+      feeds.map((feed) => feed.buffer),
+    )
     if (reply.kind !== 'ran') throw unexpected(reply)
     return reply
   }
 
-  async detect(
-    request: Omit<DetectRequest, 'id'>,
-    onSlotCopied: (() => void) | undefined,
-  ): Promise<DetectResult> {
-    const reply = await this.#call(request, { onSlotCopied })
+  async detect(request: Omit<DetectRequest, 'id'>): Promise<DetectResult> {
+    const reply = await this.#call(request)
     if (reply.kind !== 'detected') throw unexpected(reply)
     return reply.result
   }
@@ -110,13 +109,13 @@ export class SessionHandle {
 
   #call(
     request: Omit<RunRequest, 'id'> | Omit<DetectRequest, 'id'>,
-    options: { readonly transfer?: ArrayBuffer[]; readonly onSlotCopied?: (() => void) | undefined },
+    transfer?: ArrayBuffer[],
   ): Promise<Reply> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended)
     const id = this.#nextId++
     return new Promise<Reply>((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, onSlotCopied: options.onSlotCopied })
-      this.#worker.postMessage({ ...request, id } satisfies Request, options.transfer)
+      this.#pending.set(id, { resolve, reject })
+      this.#worker.postMessage({ ...request, id } satisfies Request, transfer)
     })
   }
 
@@ -126,9 +125,6 @@ export class SessionHandle {
       case 'open-failed':
         this.#opening?.resolve(reply)
         this.#opening = undefined
-        return
-      case 'slot-copied':
-        this.#pending.get(reply.id)?.onSlotCopied?.()
         return
       case 'ran':
       case 'detected':

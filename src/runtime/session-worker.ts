@@ -9,7 +9,7 @@ import { Tensor } from 'onnxruntime-node'
 import { present } from '../base/assert.js'
 import { systemClock } from '../base/clock.js'
 import { AgentError, wrapError } from '../base/errors.js'
-import type { BackendSession } from './backend.js'
+import type { BackendSession, NamedTensors } from './backend.js'
 import { FrameInference } from './frame-inference.js'
 import type {
   DetectRequest,
@@ -90,15 +90,18 @@ async function openSession(request: OpenRequest): Promise<void> {
   const startMs = systemClock.monotonicMs()
   const session = await openBackend(source, options)
   const loadMs = systemClock.monotonicMs() - startMs
-  const { inputs, outputs } = session
+  const { inputs, outputs, takesSharedMemory } = session
   const frames =
     description === undefined
       ? undefined
       : new FrameInference(
           description,
-          inputs,
-          outputs,
-          (feeds, fetches) => runSession(session, feeds, fetches),
+          {
+            inputs,
+            outputs,
+            takesSharedMemory,
+            run: (feeds, fetches) => runSession(session, feeds, fetches),
+          },
           systemClock,
         )
   open = { session, frames, shared: await shareTensors(bound) }
@@ -166,17 +169,14 @@ function fetchedNames(session: BackendSession, { fetches }: RunRequest): readonl
 
 async function detect(request: DetectRequest): Promise<void> {
   const frames = present(open?.frames, 'detect comes after open with a description')
-  const result = await frames.detect(request, () => {
-    reply({ kind: 'slot-copied', id: request.id })
-  })
-  reply({ kind: 'detected', id: request.id, result })
+  reply({ kind: 'detected', id: request.id, result: await frames.detect(request) })
 }
 
 async function runSession(
   session: BackendSession,
-  feeds: Readonly<Record<string, Tensor>>,
+  feeds: NamedTensors,
   fetches: Readonly<Record<string, Tensor | null>>,
-): Promise<Readonly<Record<string, Tensor>>> {
+): Promise<NamedTensors> {
   try {
     return await session.run(feeds, fetches)
   } catch (thrown) {

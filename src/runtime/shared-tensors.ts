@@ -6,6 +6,7 @@
  */
 
 import { Tensor } from 'onnxruntime-node'
+import type { NamedTensors } from './backend.js'
 import { addressOf, memoryAt } from './native/ort-api.js'
 import { type SessionTensor, typedArray } from './tensor.js'
 
@@ -18,7 +19,7 @@ export interface BoundTensors {
 
 export class SharedTensors {
   /** The bound inputs, for every run. */
-  readonly feeds: Readonly<Record<string, Tensor>>
+  readonly feeds: NamedTensors
   readonly #outputs: ReadonlyMap<string, Tensor>
   /** Shared memory and its other name. */
   readonly #names = new Map<ArrayBufferLike, ArrayBuffer>()

@@ -1,9 +1,11 @@
 /**
  * The class scores of one picture as a model outputs them, and the search for those above a threshold.
- * Invariant: of some 700,000 scores a handful pass, so the loop over all of them does nothing but compare.
+ * Invariant: of some 700,000 scores a handful pass, so they are compared by blocks, and only a block in which one may pass
+ * is looked at more closely.
  */
 
 import { type ByteScale, logitOf } from './byte-scale.js'
+import { blockBytes, searchedArray } from './output-memory.js'
 
 /** The value of class c and anchor `firstAnchor + a` lies at `values[offset + c * anchors + a]`. */
 export interface FloatScores {
@@ -16,7 +18,6 @@ export interface FloatScores {
 
 /** The value of class c and anchor `firstAnchor + a` is `logitOf(bytes[a * classes + c], ...)`. */
 export interface ByteScores extends ByteScale {
-  /** Its buffer is read in words: it begins at a multiple of 4. */
   readonly bytes: Uint8Array
   readonly anchors: number
   readonly firstAnchor: number
@@ -36,36 +37,27 @@ export function scanScores(plane: ScorePlane, threshold: number, visit: Visit): 
 
 function scanFloats(plane: FloatScores, threshold: number, visit: Visit): void {
   const { values, offset, anchors, firstAnchor, classes } = plane
-  const end = offset + classes * anchors
-  let at = offset
-  // Eight at a time: about half the time of one at a time.
-  for (; at + 8 <= end; at += 8) {
-    if (
-      values[at]! > threshold ||
-      values[at + 1]! > threshold ||
-      values[at + 2]! > threshold ||
-      values[at + 3]! > threshold ||
-      values[at + 4]! > threshold ||
-      values[at + 5]! > threshold ||
-      values[at + 6]! > threshold ||
-      values[at + 7]! > threshold
-    ) {
-      visitRange(at, at + 8)
-    }
-  }
-  visitRange(at, end)
-
-  function visitRange(from: number, to: number): void {
-    for (let index = from; index < to; index++) {
+  const { search, address } = searchedArray(values)
+  const first = address + 4 * offset
+  const end = first + 4 * classes * anchors
+  const blockLength = blockBytes / 4
+  // The search takes the float32 number nearest to the threshold, so it may find equals, never miss one above.
+  for (let at = nextFrom(first); at < end; at = nextFrom(at + blockBytes)) {
+    const start = (at - address) / 4
+    const stop = Math.min(start + blockLength, offset + classes * anchors)
+    for (let index = start; index < stop; index++) {
       const value = values[index]!
       if (!(value > threshold)) continue
       const classIndex = Math.floor((index - offset) / anchors)
       visit(firstAnchor + index - offset - classIndex * anchors, classIndex, value)
     }
   }
+
+  function nextFrom(at: number): number {
+    return search.floatsFrom(at, end, threshold)
+  }
 }
 
-/** Looks at four bytes at a time: sums of seven bits each carry into the eighth, never into the next byte. */
 function scanBytes(plane: ByteScores, threshold: number, visit: Visit): void {
   const { bytes, firstAnchor, classes } = plane
   let limit = 255
@@ -75,16 +67,16 @@ function scanBytes(plane: ByteScores, threshold: number, visit: Visit): void {
     visitRange(0, bytes.length)
     return
   }
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
-  const carry = Math.imul(127 - (limit & 127), 0x01010101)
-  const isHigh = limit > 127
-  for (let index = 0; index < words.length; index++) {
-    const word = words[index]!
-    const sum = (word & 0x7f7f7f7f) + carry
-    const above = isHigh ? sum & word : sum | word
-    if ((above & 0x80808080) !== 0) visitRange(4 * index, 4 * index + 4)
+  const { search, address } = searchedArray(bytes)
+  const end = address + bytes.length
+  for (let at = nextFrom(address); at < end; at = nextFrom(at + blockBytes)) {
+    const start = at - address
+    visitRange(start, Math.min(start + blockBytes, bytes.length))
   }
-  visitRange(4 * words.length, bytes.length)
+
+  function nextFrom(at: number): number {
+    return search.bytesAbove(at, end, limit)
+  }
 
   function visitRange(from: number, to: number): void {
     for (let index = from; index < to; index++) {

@@ -7,6 +7,7 @@ import { seededRandom } from '../../src/base/random.js'
 import { decodeDetections } from '../../src/yolo/decode.js'
 import { predictionOptions, validationOptions } from '../../src/yolo/detection.js'
 import { letterbox } from '../../src/yolo/letterbox.js'
+import { placeOutputs } from '../../src/yolo/output-memory.js'
 import { decodedModel, exportTail, headsModel, randomHeads } from '../helpers/heads.js'
 
 const side = 640
@@ -16,8 +17,8 @@ const geometry = letterbox({ width: 1920, height: 1080 }, { width: side, height:
 const heads = randomHeads(side, classCount, seededRandom(1), { mean: -14, spread: 2.9 })
 const decoded = exportTail(heads, side, classCount)
 const forms = [
-  { form: 'decoded', outputs: decoded, model: decodedModel(side, classCount) },
-  { form: 'heads', outputs: heads, model: headsModel(side, classCount) },
+  { form: 'decoded', outputs: placeOutputs(decoded), model: decodedModel(side, classCount) },
+  { form: 'heads', outputs: placeOutputs(heads), model: headsModel(side, classCount) },
 ]
 const settings = [
   { setting: 'conf 0.25, best class', options: predictionOptions },

@@ -94,7 +94,7 @@ t.test('a swap under load loses no frame and mixes no results', async (t) => {
     const before = sink.results.length
     await slot.swap(candidate)
     await t.rejects(
-      old.detector.detect(plainFrame(32, 0), predictionOptions, () => undefined),
+      old.detector.detect(plainFrame(32, 0), predictionOptions),
       { code: 'inference.worker_died' },
       'the old model is closed',
     )

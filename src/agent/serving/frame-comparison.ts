@@ -105,7 +105,7 @@ export class FrameComparison {
 
   async #compare(detector: Detector, frame: DetectorFrame, found: readonly Detection[]): Promise<void> {
     try {
-      const { detections } = await detector.detect(frame, this.#options.detection, () => undefined)
+      const { detections } = await detector.detect(frame, this.#options.detection)
       this.#before.push(detections)
       this.#now.push(found)
     } catch (thrown) {

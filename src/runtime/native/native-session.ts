@@ -7,7 +7,7 @@
 import { Tensor } from 'onnxruntime-node'
 import { invariant } from '../../base/assert.js'
 import { AgentError } from '../../base/errors.js'
-import type { BackendSession } from '../backend.js'
+import type { BackendSession, NamedTensors } from '../backend.js'
 import type { ModelSource } from '../messages.js'
 import { reasonOf } from '../open-ort-session.js'
 import { providersOf, type SessionOptions, toOrtOptions } from '../session-options.js'
@@ -120,6 +120,7 @@ function applyOptions(api: OrtApi, settings: Pointer, options: SessionOptions): 
 class NativeSession implements BackendSession {
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]
+  readonly takesSharedMemory = true
   readonly #api: OrtApi
   readonly #env: Pointer
   readonly #session: Pointer
@@ -140,10 +141,7 @@ class NativeSession implements BackendSession {
     this.outputs = this.#infos('Output')
   }
 
-  run(
-    feeds: Readonly<Record<string, Tensor>>,
-    fetches: Readonly<Record<string, Tensor | null>>,
-  ): Promise<Readonly<Record<string, Tensor>>> {
+  run(feeds: NamedTensors, fetches: Readonly<Record<string, Tensor | null>>): Promise<NamedTensors> {
     try {
       return Promise.resolve(this.#run(Object.entries(feeds), Object.entries(fetches)))
     } catch (thrown) {
@@ -156,7 +154,7 @@ class NativeSession implements BackendSession {
   #run(
     feeds: readonly (readonly [string, Tensor])[],
     fetches: readonly (readonly [string, Tensor | null])[],
-  ): Readonly<Record<string, Tensor>> {
+  ): NamedTensors {
     const api = this.#api
     const inputNames = new CStrings(feeds.map(([name]) => name))
     const outputNames = new CStrings(fetches.map(([name]) => name))

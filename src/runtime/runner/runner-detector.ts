@@ -95,7 +95,7 @@ class RunnerDetector implements Detector {
   readonly info: Detector['info']
   readonly #runner: RunnerProcess
   readonly #clock: Clock
-  /** Pipes take no shared memory: the slot is copied once, and is free from then on. */
+  /** Pipes take no shared memory: a copy of the slot. */
   readonly #pixels: Uint8Array
   #nextId = 1
   #turn: Promise<unknown> = Promise.resolve()
@@ -121,8 +121,8 @@ class RunnerDetector implements Detector {
     this.#pixels = new Uint8Array(description.inputWidth * description.inputHeight * 3)
   }
 
-  detect(frame: DetectorFrame, options: DetectionOptions, onSlotCopied?: () => void): Promise<DetectResult> {
-    const result = this.#turn.then(() => this.#detect(frame, options, onSlotCopied))
+  detect(frame: DetectorFrame, options: DetectionOptions): Promise<DetectResult> {
+    const result = this.#turn.then(() => this.#detect(frame, options))
     // The next frame does not fail because this one did.
     this.#turn = result.catch(() => undefined)
     return result
@@ -131,7 +131,6 @@ class RunnerDetector implements Detector {
   async #detect(
     { pixels, byteOffset, letterbox }: DetectorFrame,
     options: DetectionOptions,
-    onSlotCopied: (() => void) | undefined,
   ): Promise<DetectResult> {
     const bytes = this.#pixels.byteLength
     invariant(
@@ -140,7 +139,6 @@ class RunnerDetector implements Detector {
     )
     const startMs = this.#clock.monotonicMs()
     this.#pixels.set(new Uint8Array(pixels, byteOffset, bytes))
-    onSlotCopied?.()
     const copiedMs = this.#clock.monotonicMs()
     const id = this.#nextId++
     const request = { detect: id, bytes, conf: options.conf, iou: options.iou, max: options.maxDet }

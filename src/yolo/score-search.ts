@@ -1,0 +1,7 @@
+/** score-search.wat as a WebAssembly module, in base64. Written by deploy/assemble-kernels.mjs; not to be changed by hand. */
+
+export const scoreSearch =
+  'AGFzbQEAAAABDwJgA39/fwF/YAN/f30BfwITAQRob3N0Bm1lbW9yeQIBAYCABAMDAgABBxsCCmJ5dGVzQWJvdmUAAApmbG9hdHNG' +
+  'cm9tAAEKoQECSQEBeyAC/Q8hAwJAA0AgACABTw0BIAD9AAAAIAD9AAAQ/XkgAP0AACAgAP0AADD9ef15IAP9KP1TDQEgAEHAAGoh' +
+  'AAwACwsgAAtVAQF7IAL9EyEDAkADQCAAIAFPDQEgAP0AAAAgA/1GIAD9AAAQIAP9Rv1QIAD9AAAgIAP9RiAA/QAAMCAD/Ub9UP1Q' +
+  '/VMNASAAQcAAaiEADAALCyAACw=='
