@@ -1,11 +1,12 @@
 /**
  * What a graph costs: multiply-accumulates, parameters and bytes by node.
- * Invariant: only operators of the table count as arithmetic; the rest moves memory.
+ * Invariant: only operators of the table count as arithmetic; the rest moves memory. Work that depends on the data counts as
+ * much as it can be.
  */
 
 import { intOf } from './attributes.js'
 import type { Graph, Node } from './graph.js'
-import { shapesOf } from './shapes/infer-shapes.js'
+import { largestShapesOf, type Shapes } from './shapes/infer-shapes.js'
 import { elementCount } from './tensor.js'
 
 export interface NodeCost {
@@ -48,6 +49,7 @@ const weightInputs: Readonly<Record<string, readonly number[]>> = {
 
 /** Costs of `graph`. A weight behind a DequantizeLinear counts for the node that uses it; a shared one counts once. */
 export function costOf(graph: Graph): GraphCost {
+  const shapes = largestShapesOf(graph)
   const counted = new Set<string>()
   const dequantized = new Map(
     graph.nodes
@@ -66,9 +68,9 @@ export function costOf(graph: Graph): GraphCost {
       parameters += tensor.data.length
       parameterBytes += tensor.data.byteLength
     }
-    const output = shapesOf(graph).staticShapeOf(node.outputs[0] ?? '')
+    const output = shapes.staticShapeOf(node.outputs[0] ?? '')
     const outputElements = output === undefined ? undefined : elementCount(output)
-    return { node, macs: macsOf(graph, node, outputElements), parameters, parameterBytes, outputElements }
+    return { node, macs: macsOf(shapes, node, outputElements), parameters, parameterBytes, outputElements }
   })
   const census = new Map<string, number>()
   for (const { opType } of graph.nodes) census.set(opType, (census.get(opType) ?? 0) + 1)
@@ -88,8 +90,7 @@ export function costOf(graph: Graph): GraphCost {
 }
 
 /** Each output element of a convolution or product is one sum over the elements of one filter. */
-function macsOf(graph: Graph, node: Node, outputElements: number | undefined): number | undefined {
-  const shapes = shapesOf(graph)
+function macsOf(shapes: Shapes, node: Node, outputElements: number | undefined): number | undefined {
   const shapeOf = (index: number): readonly number[] | undefined =>
     shapes.staticShapeOf(node.inputs[index] ?? '')
   switch (node.opType) {

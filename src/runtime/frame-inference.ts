@@ -1,12 +1,13 @@
 /**
  * One frame through one model, inside the worker: bring the pixels in, run, check, decode.
- * Invariant: the output tensors are allocated once, when their shapes are known, and used for every frame.
+ * Invariant: outputs of a fixed shape are allocated once, when the shapes are known, and filled for every frame; only the boxes of
+ * tiles, of which each frame has others, are allocated anew.
  */
 
 import { Tensor } from 'onnxruntime-node'
 import { AgentError } from '../base/errors.js'
 import type { Clock } from '../base/clock.js'
-import { decodeDetections } from '../yolo/decode.js'
+import { decodeDetections, logitOfScore, type ModelOutputs } from '../yolo/decode.js'
 import type { ModelDescription } from '../yolo/model-description.js'
 import { placeOutputs } from '../yolo/output-memory.js'
 import type { BackendSession, NamedTensors } from './backend.js'
@@ -23,7 +24,11 @@ export class FrameInference {
   readonly #run: BackendSession['run']
   readonly #clock: Clock
   readonly #input: FrameInput
-  #outputs: ReadonlyMap<string, Float32Array | Uint8Array> = new Map()
+  /** In a model with lazy boxes: the class logit from which they are computed. */
+  readonly #threshold: Tensor | undefined
+  readonly #expected: readonly ExpectedOutput[]
+  /** Those of a fixed shape, in use from the second run on. */
+  #fixed: ReadonlyMap<string, Float32Array | Uint8Array> | undefined
   #fetches: Readonly<Record<string, Tensor | null>>
   #frameCount = 0
 
@@ -33,15 +38,23 @@ export class FrameInference {
     this.#run = session.run
     this.#clock = clock
     requireTensor(session.inputs, model.inputName, model.inputLayout === 'nhwc-uint8' ? 'uint8' : 'float32')
-    const expected = outputsOf(model)
-    for (const [name, type] of expected) requireTensor(session.outputs, name, type)
+    const thresholdName = thresholdNameOf(model)
+    if (thresholdName !== undefined) {
+      requireTensor(session.inputs, thresholdName, 'float32')
+      this.#threshold = new Tensor('float32', new Float32Array(1), [1])
+    }
+    this.#expected = outputsOf(model)
+    for (const { name, type } of this.#expected) requireTensor(session.outputs, name, type)
     this.#input = frameInput(model, session.takesSharedMemory)
-    this.#fetches = Object.fromEntries(expected.map(([name]) => [name, null]))
+    this.#fetches = Object.fromEntries(this.#expected.map(({ name }) => [name, null]))
   }
 
-  /** One run on a grey picture. The first run shows the output shapes, also where the file leaves them open. */
+  /**
+   * One run on a grey picture, with the boxes of all tiles: no frame will need more memory. The first run shows the output shapes, also
+   * where the file leaves them open.
+   */
   async warmUp(): Promise<void> {
-    await this.#infer(this.#input.greyFeeds())
+    await this.#infer(this.#input.greyFeeds(), -Infinity)
   }
 
   /** Detects on the slot of `request`. */
@@ -49,10 +62,10 @@ export class FrameInference {
     const startMs = this.#clock.monotonicMs()
     const feeds = this.#input.feedsOf(request)
     const fedMs = this.#clock.monotonicMs()
-    await this.#infer(feeds)
+    const outputs = await this.#infer(feeds, logitOfScore(request.options.conf))
     const inferredMs = this.#clock.monotonicMs()
-    this.#requireFinite()
-    const detections = decodeDetections(this.#outputs, this.#model, request.letterbox, request.options)
+    this.#requireFinite(outputs)
+    const detections = decodeDetections(outputs, this.#model, request.letterbox, request.options)
     return {
       detections,
       timings: {
@@ -63,31 +76,37 @@ export class FrameInference {
     }
   }
 
-  async #infer(feeds: NamedTensors): Promise<void> {
-    const results = await this.#run(feeds, this.#fetches)
-    if (this.#outputs.size > 0) return
-    const computed = new Map<string, Float32Array | Uint8Array>()
-    for (const name of Object.keys(this.#fetches)) {
-      const data = results[name]?.data
-      if (!(data instanceof Float32Array || data instanceof Uint8Array)) {
-        throw new AgentError('inference.output_invalid', `the model did not compute its output ${name}`)
-      }
-      computed.set(name, data)
+  /** Runs; `threshold`, a class logit, is rounded to float32, so boxes of logits that equal it may be computed too. */
+  async #infer(feeds: NamedTensors, threshold: number): Promise<ModelOutputs> {
+    const results = await this.#run(this.#withThreshold(feeds, threshold), this.#fetches)
+    const outputs = new Map(this.#expected.map(({ name, type }) => [name, elementsOf(results, name, type)]))
+    if (this.#fixed !== undefined) return new Map([...outputs, ...this.#fixed])
+    const fixed = new Map<string, Float32Array | Uint8Array>()
+    for (const { name, isFixed } of this.#expected) {
+      const values = outputs.get(name)
+      if (isFixed && values !== undefined && !(values instanceof Int32Array)) fixed.set(name, values)
     }
-    this.#outputs = placeOutputs(computed)
-    this.#fetches = Object.fromEntries(
-      [...this.#outputs].map(([name, data]) => {
-        const { type, dims } = results[name]!
-        return [name, new Tensor(type, data, dims)] as const
-      }),
-    )
+    this.#fixed = placeOutputs(fixed)
+    const tensors = [...this.#fixed].map(([name, data]) => {
+      const { type, dims } = results[name]!
+      return [name, new Tensor(type, data, dims)] as const
+    })
+    this.#fetches = { ...this.#fetches, ...Object.fromEntries(tensors) }
+    return outputs
   }
 
-  #requireFinite(): void {
+  #withThreshold(feeds: NamedTensors, threshold: number): NamedTensors {
+    const name = thresholdNameOf(this.#model)
+    if (name === undefined || this.#threshold === undefined) return feeds
+    ;(this.#threshold.data as Float32Array)[0] = threshold
+    return { ...feeds, [name]: this.#threshold }
+  }
+
+  #requireFinite(outputs: ModelOutputs): void {
     // The first frame is checked whole, so that a broken model is found at once.
     const stride = this.#frameCount === 0 ? 1 : CHECK_STRIDE
     const first = this.#frameCount++ % stride
-    for (const [name, values] of this.#outputs) {
+    for (const [name, values] of outputs) {
       if (values instanceof Float32Array && !isFiniteEvery(values, first, stride)) {
         throw new AgentError(
           'inference.output_invalid',
@@ -98,12 +117,37 @@ export class FrameInference {
   }
 }
 
-function outputsOf(model: ModelDescription): readonly (readonly [name: string, type: 'float32' | 'uint8'])[] {
-  if (model.output.kind === 'decoded') return [[model.output.name, 'float32']]
-  return model.output.levels.flatMap(({ box, cls, boxScale, clsScale }) => [
-    [box, boxScale === undefined ? 'float32' : 'uint8'] as const,
-    [cls, clsScale === undefined ? 'float32' : 'uint8'] as const,
-  ])
+interface ExpectedOutput {
+  readonly name: string
+  readonly type: 'float32' | 'uint8' | 'int32'
+  /** Whether every frame gives as many elements. */
+  readonly isFixed: boolean
+}
+
+function outputsOf(model: ModelDescription): readonly ExpectedOutput[] {
+  if (model.output.kind === 'decoded') return [{ name: model.output.name, type: 'float32', isFixed: true }]
+  return model.output.levels.flatMap(({ box, cls, boxScale, clsScale, tiles }): ExpectedOutput[] => {
+    const isFixed = tiles === undefined
+    return [
+      { name: box, type: boxScale === undefined ? 'float32' : 'uint8', isFixed },
+      { name: cls, type: clsScale === undefined ? 'float32' : 'uint8', isFixed: true },
+      ...(isFixed ? [] : [{ name: tiles.name, type: 'int32' as const, isFixed }]),
+    ]
+  })
+}
+
+function thresholdNameOf({ output }: ModelDescription): string | undefined {
+  return output.kind === 'heads' ? output.thresholdName : undefined
+}
+
+function elementsOf(
+  results: NamedTensors,
+  name: string,
+  type: ExpectedOutput['type'],
+): Float32Array | Uint8Array | Int32Array {
+  const data = results[name]?.type === type ? results[name].data : undefined
+  if (data instanceof Float32Array || data instanceof Uint8Array || data instanceof Int32Array) return data
+  throw new AgentError('inference.output_invalid', `the model did not compute its output ${name}`)
 }
 
 function requireTensor(infos: readonly TensorInfo[], name: string, type: TensorInfo['type']): void {

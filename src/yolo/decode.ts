@@ -10,6 +10,7 @@ import { type ByteScale, logitOf } from './byte-scale.js'
 import { CandidateList } from './candidates.js'
 import type { Detection, DetectionOptions } from './detection.js'
 import type { Letterbox } from './letterbox.js'
+import type { BoxTiles } from './lazy-boxes.js'
 import type { HeadLevel, ModelDescription } from './model-description.js'
 import { nonMaxSuppression, type BoxBuffer } from './non-max-suppression.js'
 import { scanScores, type ScorePlane } from './score-plane.js'
@@ -32,10 +33,12 @@ interface LevelOutput {
   readonly box: Float32Array | Uint8Array
   /** Where `box` is bytes. */
   readonly boxScale: ByteScale | undefined
+  /** The place in `box` of a cell of the map. */
+  readonly placeOf: (cell: number) => number
 }
 
-/** Outputs by name: row-major, batch 1; bytes where the model's description has a scale for them. */
-export type ModelOutputs = ReadonlyMap<string, Float32Array | Uint8Array>
+/** Outputs by name: row-major, batch 1; bytes where the model's description has a scale for them, int32 the numbers of tiles. */
+export type ModelOutputs = ReadonlyMap<string, Float32Array | Uint8Array | Int32Array>
 
 /** What decoding keeps per model, so that it does not allocate for every picture. */
 interface Scratch {
@@ -106,8 +109,7 @@ function keepFromHeads(
   const planes = levels.map((level) => level.plane)
   const last = planes.at(-1)!
   const scratch = scratchOf(model, last.firstAnchor + last.anchors)
-  // sigmoid(logit) > conf, without a sigmoid for the many that fail.
-  const scale = { threshold: Math.log(options.conf / (1 - options.conf)), scoreOf: sigmoid }
+  const scale = { threshold: logitOfScore(options.conf), scoreOf: sigmoid }
   collect(planes, scale, scratch, options.multiLabel)
   return nonMaxSuppression(scratch.candidates, boxOf, options)
 
@@ -117,21 +119,27 @@ function keepFromHeads(
     const cell = anchor - plane.firstAnchor
     const centreX = (cell % columns) + 0.5
     const centreY = Math.floor(cell / columns) + 0.5
-    into[0] = (centreX - sideDistance(level, cell, 0)) * stride
-    into[1] = (centreY - sideDistance(level, cell, 1)) * stride
-    into[2] = (centreX + sideDistance(level, cell, 2)) * stride
-    into[3] = (centreY + sideDistance(level, cell, 3)) * stride
+    const place = level.placeOf(cell)
+    into[0] = (centreX - sideDistance(level, place, 0)) * stride
+    into[1] = (centreY - sideDistance(level, place, 1)) * stride
+    into[2] = (centreX + sideDistance(level, place, 2)) * stride
+    into[3] = (centreY + sideDistance(level, place, 3)) * stride
   }
+}
+
+/** The class logit whose sigmoid is `score`: what is compared instead of a sigmoid for the many that fail. */
+export function logitOfScore(score: number): number {
+  return Math.log(score / (1 - score))
 }
 
 /** Logits of one side. */
 const sideLogits = new Float32Array(distanceBins)
 
 /** The mean of a softmax over 16 bins, in cells: the distance of side 0..3 (left, top, right, bottom) from the anchor. */
-function sideDistance({ box, boxScale, plane }: LevelOutput, cell: number, side: number): number {
+function sideDistance({ box, boxScale, plane }: LevelOutput, place: number, side: number): number {
   const isBytes = boxScale !== undefined
   const step = isBytes ? 1 : plane.anchors
-  const first = isBytes ? (4 * cell + side) * distanceBins : cell + side * distanceBins * plane.anchors
+  const first = isBytes ? (4 * place + side) * distanceBins : place + side * distanceBins * plane.anchors
   let largest = -Infinity
   for (let bin = 0, at = first; bin < distanceBins; bin++, at += step) {
     const logit = isBytes ? logitOf(box[at]!, boxScale) : box[at]!
@@ -195,9 +203,10 @@ function levelOutputs(
 ): LevelOutput[] {
   const classes = model.classNames.length
   let firstAnchor = 0
-  return heads.map(({ stride, box, cls, boxScale, clsScale }) => {
+  return heads.map(({ stride, box, cls, boxScale, clsScale, tiles }) => {
     const columns = Math.ceil(model.inputWidth / stride)
-    const anchors = columns * Math.ceil(model.inputHeight / stride)
+    const rows = Math.ceil(model.inputHeight / stride)
+    const anchors = columns * rows
     const size = classes * anchors
     const plane: ScorePlane =
       clsScale === undefined
@@ -205,8 +214,42 @@ function levelOutputs(
         : { bytes: sized(bytesOf(outputs, cls), cls, size), ...clsScale, anchors, firstAnchor, classes }
     firstAnchor += anchors
     const boxValues = boxScale === undefined ? floatsOf(outputs, box) : bytesOf(outputs, box)
-    return { stride, columns, plane, box: sized(boxValues, box, 4 * distanceBins * anchors), boxScale }
+    const numbers = tiles === undefined ? undefined : numbersOf(outputs, tiles.name)
+    const cells = tiles === undefined ? anchors : numbers!.length * tiles.height * tiles.width
+    return {
+      stride,
+      columns,
+      plane,
+      box: sized(boxValues, box, 4 * distanceBins * cells),
+      boxScale,
+      placeOf: tiles === undefined ? identity : placesIn(tiles, numbers!, { rows, columns }),
+    }
   })
+}
+
+/** Where each cell of a map lies in its computed tiles, the `numbers`. */
+function placesIn(
+  { name, height, width }: BoxTiles,
+  numbers: Int32Array,
+  { rows, columns }: { readonly rows: number; readonly columns: number },
+): (cell: number) => number {
+  const across = Math.ceil(columns / width)
+  const positions = new Int32Array(across * Math.ceil(rows / height)).fill(-1)
+  numbers.forEach((number, position) => {
+    positions[number] = position
+  })
+  return (cell) => {
+    const [row, column] = [Math.floor(cell / columns), cell % columns]
+    const tile = Math.floor(row / height) * across + Math.floor(column / width)
+    const position = positions[tile]!
+    if (position < 0) {
+      throw new AgentError(
+        'inference.output_invalid',
+        `decoding detections: output ${name} has no boxes for tile ${tile}, in which the scores see an object`,
+      )
+    }
+    return (position * height + (row % height)) * width + (column % width)
+  }
 }
 
 function scratchOf(model: ModelDescription, anchors: number): Scratch {
@@ -221,7 +264,7 @@ function scratchOf(model: ModelDescription, anchors: number): Scratch {
   return scratch
 }
 
-function outputOf(outputs: ModelOutputs, name: string): Float32Array | Uint8Array {
+function outputOf(outputs: ModelOutputs, name: string): Float32Array | Uint8Array | Int32Array {
   const values = outputs.get(name)
   if (values !== undefined) return values
   const given = [...outputs.keys()].join(', ')
@@ -234,13 +277,24 @@ function outputOf(outputs: ModelOutputs, name: string): Float32Array | Uint8Arra
 function floatsOf(outputs: ModelOutputs, name: string): Float32Array {
   const values = outputOf(outputs, name)
   if (values instanceof Float32Array) return values
-  throw typeMismatch(name, 'bytes', 'floats')
+  throw typeMismatch(name, typeNameOf(values), 'floats')
 }
 
 function bytesOf(outputs: ModelOutputs, name: string): Uint8Array {
   const values = outputOf(outputs, name)
   if (values instanceof Uint8Array) return values
-  throw typeMismatch(name, 'floats', 'bytes')
+  throw typeMismatch(name, typeNameOf(values), 'bytes')
+}
+
+function numbersOf(outputs: ModelOutputs, name: string): Int32Array {
+  const values = outputOf(outputs, name)
+  if (values instanceof Int32Array) return values
+  throw typeMismatch(name, typeNameOf(values), 'int32')
+}
+
+function typeNameOf(values: Float32Array | Uint8Array | Int32Array): string {
+  if (values instanceof Int32Array) return 'int32'
+  return values instanceof Uint8Array ? 'bytes' : 'floats'
 }
 
 function typeMismatch(name: string, type: string, expected: string): AgentError {

@@ -7,8 +7,12 @@ import { AgentError } from '../base/errors.js'
 import type { Dim, Graph, ValueInfo } from '../onnx/graph.js'
 import { type ByteScale, byteScaleOf } from './byte-scale.js'
 import { numberedClassNames, parseClassNames } from './class-names.js'
+import { type BoxTiles, type LazyBoxes, lazyBoxesOf } from './lazy-boxes.js'
 
-/** One level of a head without its tail. Outputs are float32 `[1, C, h, w]`, or with a scale uint8 `[1, h, w, C]`. */
+/**
+ * One level of a head without its tail. Outputs are float32 `[1, C, h, w]`, or with a scale uint8 `[1, h, w, C]`; boxes by tiles
+ * are `[T, tile height, tile width, C]`.
+ */
 export interface HeadLevel {
   /** Input pixels per cell: 8, 16, 32. */
   readonly stride: number
@@ -18,6 +22,8 @@ export interface HeadLevel {
   readonly cls: string
   readonly boxScale?: ByteScale
   readonly clsScale?: ByteScale
+  /** Where boxes are computed for some tiles of the map only. */
+  readonly tiles?: BoxTiles
 }
 
 export interface ModelDescription {
@@ -38,6 +44,8 @@ export interface ModelDescription {
         readonly kind: 'heads'
         /** By rising stride. */
         readonly levels: readonly HeadLevel[]
+        /** Of a model with lazy boxes: the input float32 `[1]` with the class logit from which they are computed. */
+        readonly thresholdName?: string
       }
 }
 
@@ -62,8 +70,9 @@ export function describeModel(graph: Graph, inputSize?: Size): ModelDescription 
   }
   const names = graph.metadata.get('names')
   const classNames = names === undefined ? undefined : parseClassNames(names)
-  const { input, layout, size } = describeInput(graph, inputSize)
-  const outputs = graph.outputs.map((output) => asPlanes(output, graph.metadata))
+  const lazy = lazyBoxesOf(graph.metadata)
+  const { input, layout, size } = describeInput(graph, inputSize, lazy)
+  const outputs = headOutputs(graph, lazy)
   const common = {
     inputName: input.name,
     inputLayout: layout,
@@ -72,7 +81,7 @@ export function describeModel(graph: Graph, inputSize?: Size): ModelDescription 
   }
   const shapes = graph.outputs.map(shapeText).join(', ')
   if (outputs.every((output) => output.shape.length === 4) && outputs.length >= 2) {
-    return { ...common, ...describeHeads(outputs, size, classNames) }
+    return { ...common, ...describeHeads(outputs, size, classNames, lazy) }
   }
   const [output, ...extra] = outputs
   if (output === undefined || extra.length > 0) {
@@ -86,6 +95,24 @@ export function describeModel(graph: Graph, inputSize?: Size): ModelDescription 
 /** An output, with the shape that it has or would have in channels-first layout. */
 interface PlaneOutput extends ValueInfo {
   readonly scale?: ByteScale
+  readonly tiles?: BoxTiles
+}
+
+/** The box and class logits of `graph`; boxes by tiles have the size of their whole map. */
+function headOutputs(graph: Graph, lazy: LazyBoxes | undefined): readonly PlaneOutput[] {
+  const byBox = new Map(lazy?.levels.map((level) => [level.box, level]))
+  const tileNames = new Set(lazy?.levels.map(({ tiles }) => tiles.name))
+  return graph.outputs
+    .filter(({ name }) => !tileNames.has(name))
+    .map((output) => {
+      const planes = asPlanes(output, graph.metadata)
+      const level = byBox.get(output.name)
+      const cls = graph.outputs.find(({ name }) => name === level?.cls)
+      if (level === undefined || cls === undefined) return planes
+      const [, channels] = planes.shape
+      const [batch, , height, width] = asPlanes(cls, graph.metadata).shape
+      return { ...planes, shape: [batch, channels, height, width], tiles: level.tiles }
+    })
 }
 
 function asPlanes(output: ValueInfo, metadata: ReadonlyMap<string, string>): PlaneOutput {
@@ -102,8 +129,9 @@ function asPlanes(output: ValueInfo, metadata: ReadonlyMap<string, string>): Pla
 function describeInput(
   graph: Graph,
   given: Size | undefined,
+  lazy: LazyBoxes | undefined,
 ): { input: ValueInfo; layout: ModelDescription['inputLayout']; size: Size } {
-  const [input, ...extra] = graph.inputs
+  const [input, ...extra] = graph.inputs.filter(({ name }) => name !== lazy?.threshold)
   if (input === undefined || extra.length > 0) {
     throw refused(
       `it has ${graph.inputs.length} inputs (${graph.inputs.map((each) => each.name).join(', ')}), expected one`,
@@ -192,6 +220,7 @@ function describeHeads(
   outputs: readonly PlaneOutput[],
   size: Size,
   names: readonly string[] | undefined,
+  lazy: LazyBoxes | undefined,
 ): Pick<ModelDescription, 'classNames' | 'output'> {
   const byStride = new Map<number, PlaneOutput[]>()
   for (const output of outputs) {
@@ -212,9 +241,11 @@ function describeHeads(
       cls: cls.name,
       ...(box.scale !== undefined && { boxScale: box.scale }),
       ...(cls.scale !== undefined && { clsScale: cls.scale }),
+      ...(box.tiles !== undefined && { tiles: box.tiles }),
     }
   })
-  return { classNames: classNames!, output: { kind: 'heads', levels } }
+  const threshold = lazy !== undefined && { thresholdName: lazy.threshold }
+  return { classNames: classNames!, output: { kind: 'heads', levels, ...threshold } }
 }
 
 /** Which of two outputs of one level is the box: by name where both could be, else by its 64 channels. */

@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { noiseFrame } from '../../src/cli/measure/noise-frame.js'
+import { noiseFrames } from '../../src/cli/measure/speed-frames.js'
 import { quantileOf } from '../../src/cli/measure/measure-speed.js'
 import { toEdgeForm } from '../../src/compress/edge-form.js'
 import { exportModel } from '../../src/onnx/export-model.js'
@@ -53,7 +53,7 @@ const lanes = await Promise.all(
       name,
       backend,
       detector: await openDetector(model, options),
-      frame: await noiseFrame(model),
+      frame: (await noiseFrames(model))[0]!,
       times: parts.map((): number[] => []),
     }))
   }),

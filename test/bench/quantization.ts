@@ -12,12 +12,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { cpus, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { listImages } from '../../src/camera/image-files.js'
 import { systemClock } from '../../src/base/clock.js'
-import { seededRandom } from '../../src/base/random.js'
 import { measureSpeed, quantileOf } from '../../src/cli/measure/measure-speed.js'
+import { pictureFrames } from '../../src/cli/measure/speed-frames.js'
 import { samplesOf } from '../../src/compress/calibration-samples.js'
 import { toEdgeForm } from '../../src/compress/edge-form.js'
 import { calibrationMethods } from '../../src/compress/quantization/calibration/range-methods.js'
+import { withLazyBoxes } from '../../src/compress/quantization/lazy-boxes.js'
 import { type Calibration, calibrate, quantize } from '../../src/compress/quantization/quantize.js'
 import { roundWeights, weightSchemes } from '../../src/compress/quantization/round-weights.js'
 import { int8Target } from '../../src/compress/quantization/targets.js'
@@ -25,7 +27,6 @@ import { collectInputMoments, type InputMoments } from '../../src/compress/resto
 import { exportModel } from '../../src/onnx/export-model.js'
 import type { Graph } from '../../src/onnx/graph.js'
 import { importModel } from '../../src/onnx/import-model.js'
-import { letterbox } from '../../src/yolo/letterbox.js'
 import { describeModel } from '../../src/yolo/model-description.js'
 import { writeOrAddSection } from '../helpers/generated-page.js'
 import { graphRunner } from '../../src/cli/compress/graph-runner.js'
@@ -128,7 +129,7 @@ async function measureMethods(): Promise<void> {
 function int8Of(calibration: Calibration, name: string): Graph {
   const method = calibrationMethods.find((known) => known === name)
   if (method === undefined) throw new TypeError(`${name} is no calibration method`)
-  return quantize(edge, calibration, { target, method, biasCorrection: true }).graph
+  return withLazyBoxes(quantize(edge, calibration, { target, method, biasCorrection: true }).graph)
 }
 
 async function measureBits(): Promise<void> {
@@ -157,7 +158,7 @@ async function measurePeers(): Promise<void> {
   }
 }
 
-/** Frame in, boxes out; every model in turns with the float export. */
+/** Frame in, boxes out, on pictures with objects; every model in turns with the float export. */
 async function measureSpeeds(): Promise<void> {
   const int8 = exportModel(int8Of(await setCalibration(), 'silu'))
   const named: (readonly [name: string, bytes: Uint8Array])[] = [
@@ -171,6 +172,7 @@ async function measureSpeeds(): Promise<void> {
     { name: '1 thread', intraOpThreads: 1, sessions: 1 },
     { name: 'two sessions of one thread', intraOpThreads: 1, sessions: 2 },
   ]
+  const pictures = await listImages(shared('coco', 'val', 'images'))
   for (const { name, intraOpThreads, sessions } of settings) {
     if (rows.speed[name] !== undefined) continue
     const models = named.map(([, bytes]) => ({ bytes, description: describeModel(importModel(bytes)) }))
@@ -179,13 +181,7 @@ async function measureSpeeds(): Promise<void> {
       sessions,
       framesPerTurn: 2,
       session: { intraOpThreads, allowSpinning: false },
-      frameOf: ({ description: { inputWidth: width, inputHeight: height } }) => {
-        const pixels = new SharedArrayBuffer(width * height * 3)
-        const random = seededRandom(1)
-        new Uint8Array(pixels).forEach((_, at, bytes) => (bytes[at] = random.integer(256)))
-        const size = { width, height }
-        return Promise.resolve({ pixels, byteOffset: 0, letterbox: letterbox(size, size) })
-      },
+      framesOf: (model) => pictureFrames(model, pictures),
       onProgress: () => undefined,
       clock: systemClock,
     })
@@ -262,7 +258,7 @@ function tables(): string {
     ...part(
       'Speed',
       [
-        'Milliseconds a frame (median), from a uint8 frame to boxes, and how many times as fast as the float export: ' +
+        'Milliseconds a frame (median), from a uint8 frame (pictures with objects, in turns) to boxes, and how many times as fast as the float export: ' +
           'the median of interleaved rounds, with the middle half of them.',
         ...speeds.flatMap(([name, list]) => [`\n#### ${name}\n`, speedTable(list)]),
       ],

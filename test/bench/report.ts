@@ -18,7 +18,7 @@ import { machineTarget } from '../../src/cli/compress/machine-target.js'
 import { writeConveyor } from '../../src/cli/training/write-conveyor.js'
 import { type AccuracyMeasurement, measureAccuracy } from '../../src/cli/measure/measure-accuracy.js'
 import { measureSpeed, quantileOf } from '../../src/cli/measure/measure-speed.js'
-import { noiseFrame } from '../../src/cli/measure/noise-frame.js'
+import { pictureFrames } from '../../src/cli/measure/speed-frames.js'
 import { type DetectorFile, readDetectorFile } from '../../src/cli/model-file.js'
 import { bootstrapDifference } from '../../src/evaluation/bootstrap.js'
 import { writeOrAddSection, writeSection } from '../helpers/generated-page.js'
@@ -96,7 +96,11 @@ async function tableOf(models: readonly Model[], data: string): Promise<string> 
     sessions: 1,
     framesPerTurn: 2,
     session: { intraOpThreads: threads, allowSpinning: false },
-    frameOf: noiseFrame,
+    framesOf: (model) =>
+      pictureFrames(
+        model,
+        dataset.images.map(({ path }) => path),
+      ),
     onProgress: () => undefined,
     clock: systemClock,
   })

@@ -87,6 +87,43 @@ export function exportTail(
   return new Map([['output0', output]])
 }
 
+/**
+ * The boxes of `bytes` as a model with lazy boxes outputs them, all levels in tiles of `height` x `width` cells, of which `isComputed` says
+ * by number which are there; and the description of such a model.
+ */
+export function tiledHeads(
+  bytes: ReadonlyMap<string, Uint8Array>,
+  described: ModelDescription,
+  { height, width }: { readonly height: number; readonly width: number },
+  isComputed: (tile: number, stride: number) => boolean,
+): { readonly outputs: Map<string, Uint8Array | Int32Array>; readonly tiled: ModelDescription } {
+  if (described.output.kind !== 'heads') throw new TypeError('the model has heads')
+  const outputs = new Map<string, Uint8Array | Int32Array>(bytes)
+  const tiledLevels = described.output.levels.map((level) => {
+    const [rows, columns] = [described.inputHeight / level.stride, described.inputWidth / level.stride]
+    const across = Math.ceil(columns / width)
+    const all = Array.from({ length: across * Math.ceil(rows / height) }, (_, tile) => tile)
+    const numbers = all.filter((tile) => isComputed(tile, level.stride))
+    const map = bytes.get(level.box)!
+    const box = new Uint8Array(64 * numbers.length * height * width)
+    for (const [position, tile] of numbers.entries()) {
+      for (let cell = 0; cell < height * width; cell++) {
+        const row = Math.floor(tile / across) * height + Math.floor(cell / width)
+        const column = (tile % across) * width + (cell % width)
+        if (row >= rows || column >= columns) continue
+        const from = 64 * (row * columns + column)
+        box.set(map.subarray(from, from + 64), 64 * (position * height * width + cell))
+      }
+    }
+    const name = `${level.box}_tiles`
+    outputs.set(level.box, box)
+    outputs.set(name, Int32Array.from(numbers))
+    return { ...level, tiles: { name, height, width } }
+  })
+  const output = { kind: 'heads', levels: tiledLevels, thresholdName: 'min_logit' } as const
+  return { outputs, tiled: { ...described, output } }
+}
+
 /** `heads` rounded to bytes as a model outputs them, the description of such a model, and what the bytes stand for. */
 export function byteHeads(
   heads: ReadonlyMap<string, Float32Array>,

@@ -4,7 +4,7 @@ import { boxIou } from '../../src/yolo/boxes.js'
 import { decodeDetections } from '../../src/yolo/decode.js'
 import { predictionOptions, validationOptions, type DetectionOptions } from '../../src/yolo/detection.js'
 import { letterbox } from '../../src/yolo/letterbox.js'
-import { byteHeads, decodedModel, exportTail, headsModel, randomHeads } from '../helpers/heads.js'
+import { byteHeads, decodedModel, exportTail, headsModel, randomHeads, tiledHeads } from '../helpers/heads.js'
 
 const side = 64
 const classCount = 5
@@ -47,6 +47,41 @@ t.test('heads in bytes give exactly the detections of the numbers that they stan
   t.throws(() => decodeDetections(bytes, edge, picture, predictionOptions), {
     code: 'inference.output_invalid',
     message: /p3_cls has bytes, expected floats/,
+  })
+  t.end()
+})
+
+t.test('boxes by tiles give exactly the detections of the whole maps', (t) => {
+  const { bytes, described } = byteHeads(heads, edge)
+  for (const tile of [
+    { height: 3, width: 2 },
+    { height: 8, width: 8 },
+  ]) {
+    const all = tiledHeads(bytes, described, tile, () => true)
+    for (const options of [predictionOptions, validationOptions])
+      t.same(
+        decodeDetections(all.outputs, all.tiled, picture, options),
+        decodeDetections(bytes, described, picture, options),
+      )
+  }
+  t.end()
+})
+
+t.test('a tile that is missing, and outputs that do not fit each other, are errors', (t) => {
+  const { bytes, described } = byteHeads(heads, edge)
+  const some = tiledHeads(bytes, described, { height: 3, width: 2 }, (tile) => tile !== 1)
+  t.throws(() => decodeDetections(some.outputs, some.tiled, picture, validationOptions), {
+    code: 'inference.output_invalid',
+    message: /output p\d_box_tiles has no boxes for tile 1, in which the scores see an object/,
+  })
+  const all = tiledHeads(bytes, described, { height: 3, width: 2 }, () => true)
+  all.outputs.set('p3_box_tiles', Int32Array.of(0))
+  t.throws(() => decodeDetections(all.outputs, all.tiled, picture, validationOptions), {
+    message: /p3_box has \d+ values, expected 384/,
+  })
+  all.outputs.set('p3_box_tiles', Uint8Array.of(0))
+  t.throws(() => decodeDetections(all.outputs, all.tiled, picture, validationOptions), {
+    message: /p3_box_tiles has bytes, expected int32/,
   })
   t.end()
 })

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Dim, Graph, ValueInfo } from '../../src/onnx/graph.js'
 import type { ElementType } from '../../src/onnx/tensor.js'
 import { byteOutputsEntry } from '../../src/yolo/byte-scale.js'
+import { lazyBoxesEntry } from '../../src/yolo/lazy-boxes.js'
 import { describeModel } from '../../src/yolo/model-description.js'
 import { importModel } from '../../src/onnx/import-model.js'
 import { exportNames, readExport } from '../helpers/exports.js'
@@ -115,6 +116,42 @@ t.test('heads may leave as bytes where the file says what they stand for', (t) =
   t.throws(() => describeModel(graph([byteInput], heads, names)), {
     message: /p3_cls is uint8 without a scale, expected float32/,
   })
+  t.end()
+})
+
+t.test('boxes may come by tiles where the file says how', (t) => {
+  const scale = { scale: 0.5, zeroPoint: 3 }
+  const outputs = [8, 16, 32].flatMap((stride, index) => {
+    const [h, w] = [64 / stride, 96 / stride]
+    const at = `p${index + 3}`
+    return [
+      value(`${at}_cls`, [1, h, w, 2], 'uint8'),
+      index === 2 ? value(`${at}_box`, [1, h, w, 64], 'uint8') : value(`${at}_box`, ['T', 8, 9, 64], 'uint8'),
+    ]
+  })
+  const tiles = (name: string) => ({ name: `${name}_tiles`, height: 8, width: 9 })
+  const lazy = ['p3', 'p4'].map((at) => ({ box: `${at}_box`, cls: `${at}_cls`, tiles: tiles(at) }))
+  const metadata = {
+    ...names,
+    ...Object.fromEntries([
+      byteOutputsEntry(new Map(outputs.map(({ name }) => [name, scale]))),
+      lazyBoxesEntry({ threshold: 'min_logit', levels: lazy }),
+    ]),
+  }
+  const inputs = [byteInput, value('min_logit', [1])]
+  const all = [...outputs, value('p3_tiles', ['T'], 'int32'), value('p4_tiles', ['T'], 'int32')]
+  const description = describeModel(graph(inputs, all, metadata))
+  t.equal(description.inputName, 'images')
+  t.match(description.output, {
+    thresholdName: 'min_logit',
+    levels: [
+      { stride: 8, box: 'p3_box', tiles: tiles('p3'), boxScale: scale },
+      { stride: 16, box: 'p4_box', tiles: tiles('p4') },
+      { stride: 32, box: 'p5_box' },
+    ],
+  })
+  t.notOk(description.output.kind === 'heads' && 'tiles' in description.output.levels[2]!)
+  t.throws(() => describeModel(graph(inputs, all, names)), { message: /2 inputs \(images, min_logit\)/ })
   t.end()
 })
 

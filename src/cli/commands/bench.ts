@@ -1,14 +1,13 @@
 /** `yolo-edge bench`: how fast models are on this machine, side by side. */
 
+import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { Command } from 'commander'
 import { systemClock } from '../../base/clock.js'
-import { seededRandom } from '../../base/random.js'
-import { readLetterboxedInto } from '../../camera/read-image.js'
-import { letterbox } from '../../yolo/letterbox.js'
-import type { MeasuredModel } from '../measure/measure-accuracy.js'
-import { measureSpeed, quantileOf, type SpeedFrame, type SpeedMeasurement } from '../measure/measure-speed.js'
+import { listImages } from '../../camera/image-files.js'
+import { measureSpeed, quantileOf, type SpeedMeasurement } from '../measure/measure-speed.js'
+import { pictureFrames } from '../measure/speed-frames.js'
 import { readDetectorFile } from '../model-file.js'
 import { integerOption, settingOption } from '../options.js'
 import { processOutput, table } from '../output.js'
@@ -50,7 +49,10 @@ export function benchCommand(): Command {
     )
     .option('--rounds <count>', 'turns of every model', integerOption('rounds', 3, 100_000), 40)
     .option('--frames <count>', 'frames of a session in one turn', integerOption('frames', 1, 10_000), 2)
-    .option('--picture <file>', 'a picture to look at (default: noise in which nothing is found)')
+    .option(
+      '--picture <path>',
+      'a picture to look at, or a folder of some to take turns (default: noise in which nothing is found)',
+    )
     .option('--provider <name...>', 'execution providers, best first (default: cpu)')
     .option('--spin', 'threads of a session spin while they wait: faster alone, slower beside others')
     .option('--all-variants', 'measure as the trial of a device does, each variant in a process, and choose')
@@ -72,6 +74,7 @@ async function bench(paths: string[], options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
   const files = await Promise.all(paths.map(readDetectorFile))
   const threads = options.threads ?? availableParallelism()
+  const pictures = options.picture === undefined ? [] : await picturesAt(options.picture)
   const progress = output.progress('measuring')
   const measured = await measureSpeed(files, {
     rounds: options.rounds,
@@ -82,7 +85,7 @@ async function bench(paths: string[], options: Options): Promise<void> {
       allowSpinning: options.spin ?? false,
       ...(options.provider !== undefined && { providers: options.provider }),
     },
-    frameOf: (model) => frameOf(model, options.picture),
+    framesOf: (model) => pictureFrames(model, pictures),
     onProgress: (done, total) => {
       progress.update(done / total)
     },
@@ -102,15 +105,9 @@ async function bench(paths: string[], options: Options): Promise<void> {
   )
 }
 
-async function frameOf({ description }: MeasuredModel, picture: string | undefined): Promise<SpeedFrame> {
-  const size = { width: description.inputWidth, height: description.inputHeight }
-  const pixels = new SharedArrayBuffer(size.width * size.height * 3)
-  const bytes = new Uint8Array(pixels)
-  if (picture !== undefined)
-    return { pixels, byteOffset: 0, letterbox: await readLetterboxedInto(picture, size, bytes) }
-  const random = seededRandom(1)
-  for (let at = 0; at < bytes.length; at++) bytes[at] = random.integer(256)
-  return { pixels, byteOffset: 0, letterbox: letterbox(size, size) }
+/** The picture at `path`, or those in the folder there. */
+async function picturesAt(path: string): Promise<readonly string[]> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true ? listImages(path) : [path]
 }
 
 function rowOf(path: string, { perFrameMs, latencyMs, ratios }: SpeedMeasurement): readonly string[] {

@@ -10,7 +10,7 @@ import type { ImageMatches } from '../../evaluation/match-image.js'
 import { openDataset } from '../dataset/open-dataset.js'
 import { type AccuracyMeasurement, measureAccuracy } from '../measure/measure-accuracy.js'
 import { measureSpeed, quantileOf } from '../measure/measure-speed.js'
-import { noiseFrame } from '../measure/noise-frame.js'
+import { pictureFrames } from '../measure/speed-frames.js'
 import { type DetectorFile, readDetectorFile } from '../model-file.js'
 import { integerOption } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
@@ -74,7 +74,11 @@ async function compare(a: string, b: string, options: Options): Promise<void> {
     sessions: 1,
     framesPerTurn: 1,
     session,
-    frameOf: noiseFrame,
+    framesOf: (model) =>
+      pictureFrames(
+        model,
+        dataset.images.map(({ path }) => path),
+      ),
     onProgress: () => undefined,
     clock: systemClock,
   })

@@ -24,8 +24,8 @@ export interface SpeedOptions {
   /** Frames of each session in one turn. */
   readonly framesPerTurn: number
   readonly session: SessionOptions
-  /** A frame of the model's input size. */
-  frameOf(model: MeasuredModel): Promise<SpeedFrame>
+  /** Frames of the model's input size that take turns; at least one. */
+  framesOf(model: MeasuredModel): Promise<readonly SpeedFrame[]>
   onProgress(done: number, total: number): void
   readonly clock: Clock
 }
@@ -42,7 +42,7 @@ export interface SpeedMeasurement {
 
 interface Lane {
   readonly detectors: readonly Detector[]
-  readonly frame: SpeedFrame
+  readonly frames: readonly SpeedFrame[]
   readonly perFrameMs: number[]
   readonly latencyMs: number[]
 }
@@ -55,10 +55,10 @@ export async function measureSpeed(
   const lanes: Lane[] = []
   try {
     for (const model of models) lanes.push(await openLane(model, options))
-    for (const lane of lanes) await runTurn(lane, options, { isWarmUp: true })
+    for (const lane of lanes) await runTurn(lane, options, 'warm-up')
     for (let round = 0; round < options.rounds; round++) {
       for (let turn = 0; turn < lanes.length; turn++) {
-        await runTurn(lanes[(round + turn) % lanes.length]!, options, { isWarmUp: false })
+        await runTurn(lanes[(round + turn) % lanes.length]!, options, round)
       }
       options.onProgress(round + 1, options.rounds)
     }
@@ -77,7 +77,7 @@ async function openLane(model: MeasuredModel, options: SpeedOptions): Promise<La
   const detectors: Detector[] = []
   for (let count = 0; count < options.sessions; count++)
     detectors.push(await openDetector(model, { niceness: 0, ...options.session }))
-  return { detectors, frame: await options.frameOf(model), perFrameMs: [], latencyMs: [] }
+  return { detectors, frames: await options.framesOf(model), perFrameMs: [], latencyMs: [] }
 }
 
 const detection: DetectionOptions = predictionOptions
@@ -85,21 +85,23 @@ const detection: DetectionOptions = predictionOptions
 async function runTurn(
   lane: Lane,
   { framesPerTurn, clock }: SpeedOptions,
-  { isWarmUp }: { readonly isWarmUp: boolean },
+  round: number | 'warm-up',
 ): Promise<void> {
   const latencies: number[] = []
+  // In one round all models see the same frames.
+  const first = round === 'warm-up' ? 0 : round * framesPerTurn
   const startMs = clock.monotonicMs()
   await Promise.all(
     lane.detectors.map(async (detector) => {
       for (let frame = 0; frame < framesPerTurn; frame++) {
         const beforeMs = clock.monotonicMs()
-        await detector.detect(lane.frame, detection)
+        await detector.detect(lane.frames[(first + frame) % lane.frames.length]!, detection)
         latencies.push(clock.monotonicMs() - beforeMs)
       }
     }),
   )
   const turnMs = clock.monotonicMs() - startMs
-  if (isWarmUp) return
+  if (round === 'warm-up') return
   lane.latencyMs.push(...latencies)
   lane.perFrameMs.push(turnMs / (framesPerTurn * lane.detectors.length))
 }

@@ -18,7 +18,7 @@ import { packOptions } from '../bundle/pack-options.js'
 import type { Dataset } from '../dataset/open-dataset.js'
 import { measureAccuracy, type MeasuredModel } from '../measure/measure-accuracy.js'
 import { measureSpeed, quantileOf, type SpeedMeasurement } from '../measure/measure-speed.js'
-import { noiseFrame } from '../measure/noise-frame.js'
+import { pictureFrames } from '../measure/speed-frames.js'
 import type { Tell } from './tell.js'
 
 /** Turns of a candidate beside the export: enough to tell what is worth going on with. */
@@ -69,7 +69,11 @@ export class CandidateMeter {
       sessions: 1,
       framesPerTurn: 1,
       session: this.#session,
-      frameOf: noiseFrame,
+      framesOf: (model) =>
+        pictureFrames(
+          model,
+          this.#dataset.images.map(({ path }) => path),
+        ),
       onProgress: (done, total) => {
         tell(done / total, 'speed')
       },

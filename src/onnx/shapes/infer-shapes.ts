@@ -24,12 +24,17 @@ const known = new WeakMap<Graph, Shapes>()
 export function shapesOf(graph: Graph): Shapes {
   const cached = known.get(graph)
   if (cached !== undefined) return cached
-  const shapes = infer(graph)
+  const shapes = infer(graph, false)
   known.set(graph, shapes)
   return shapes
 }
 
-function infer(graph: Graph): Shapes {
+/** As {@link shapesOf}, with sizes that depend on the data as large as they can be: what a graph needs at most. */
+export function largestShapesOf(graph: Graph): Shapes {
+  return infer(graph, true)
+}
+
+function infer(graph: Graph, takesLargest: boolean): Shapes {
   const types = new Map<ValueName, ValueType>()
   const withoutRule = new Set<string>()
   for (const { name, type, shape } of graph.inputs) types.set(name, { type, shape })
@@ -40,7 +45,7 @@ function infer(graph: Graph): Shapes {
       withoutRule.add(node.domain === '' ? node.opType : `${node.domain}:${node.opType}`)
       continue
     }
-    const results = rule(contextOf(graph, node, types))
+    const results = rule(contextOf(graph, node, types, takesLargest))
     node.outputs.forEach((output, index) => {
       const result = results[index]
       if (output !== '' && result !== undefined) types.set(output, result)
@@ -61,11 +66,17 @@ function typeOfTensor(tensor: Tensor): ValueType {
   return { type: tensor.type, shape: tensor.dims, ...(elements === undefined ? {} : { elements }) }
 }
 
-function contextOf(graph: Graph, node: Node, types: ReadonlyMap<ValueName, ValueType>): RuleContext {
+function contextOf(
+  graph: Graph,
+  node: Node,
+  types: ReadonlyMap<ValueName, ValueType>,
+  takesLargest: boolean,
+): RuleContext {
   const nameOf = (index: number): ValueName => node.inputs[index] ?? ''
   return {
     node,
     opset: opsetOf(graph, node.domain),
+    takesLargest,
     input: (index) => types.get(nameOf(index)),
     constant: (index) => graph.initializers.get(nameOf(index)),
   }

@@ -3,7 +3,7 @@
 import { intOf, intsOf, tensorOf } from '../attributes.js'
 import type { Dim } from '../graph.js'
 import type { ElementType } from '../tensor.js'
-import { elementsOf, elementsOfTensor, integersOf, normalAxis, type ShapeRule } from './shape-rule.js'
+import { elementsOf, elementsOfTensor, integersOf, normalAxis, type ShapeRule, sizeOf } from './shape-rule.js'
 
 /** ReduceMin, ReduceMax, ReduceSum, ReduceMean, ...: axes as attribute, or as input 1 in newer operator sets. */
 export const reduction: ShapeRule = (context) => {
@@ -73,8 +73,10 @@ export const range: ShapeRule = (context) => {
   return [type === undefined ? undefined : { type, shape: [count] }]
 }
 
-export const nonZero: ShapeRule = (context) => [
-  { type: 'int64', shape: [context.input(0)?.shape?.length, undefined] },
-]
+export const nonZero: ShapeRule = (context) => {
+  const shape = context.input(0)?.shape
+  const most = context.takesLargest && shape !== undefined ? sizeOf(shape) : undefined
+  return [{ type: 'int64', shape: [shape?.length, most] }]
+}
 
 export const nonMaxSuppression: ShapeRule = () => [{ type: 'int64', shape: [undefined, 3] }]

@@ -23,6 +23,8 @@ export interface RuleContext {
   readonly node: Node
   /** Version of the operator set of the node's domain. */
   readonly opset: number
+  /** Whether a size that depends on the data is taken as large as it can be, where that is known. */
+  readonly takesLargest: boolean
   /** Input `index`; undefined where it is absent or nothing is known about it. */
   input(index: number): ValueType | undefined
   /** The tensor behind input `index` where it is an initializer. */

@@ -35,7 +35,7 @@ t.test('models take turns, and a ratio is of one round', async (t) => {
     sessions: 2,
     framesPerTurn: 2,
     session: { intraOpThreads: 1 },
-    frameOf: ({ description }) => Promise.resolve(plainFrame(description.inputWidth, 255)),
+    framesOf: ({ description }) => Promise.resolve([plainFrame(description.inputWidth, 255)]),
     onProgress: (done) => rounds.push(done),
     clock: systemClock,
   })

@@ -1,0 +1,44 @@
+/**
+ * Frames to measure speed with. How much a model computes may depend on what it sees, so pictures tell more than noise.
+ * Invariant: the same frames for every model of one input size.
+ */
+
+import { readLetterboxedInto } from '../../camera/read-image.js'
+import { seededRandom } from '../../base/random.js'
+import { letterbox } from '../../yolo/letterbox.js'
+import type { MeasuredModel } from './measure-accuracy.js'
+import type { SpeedFrame } from './measure-speed.js'
+
+/** So many pictures take turns at most. */
+const picturesMost = 16
+
+/** Noise, in which nothing is found. */
+export function noiseFrames({ description }: MeasuredModel): Promise<readonly SpeedFrame[]> {
+  const size = { width: description.inputWidth, height: description.inputHeight }
+  const pixels = new SharedArrayBuffer(size.width * size.height * 3)
+  const bytes = new Uint8Array(pixels)
+  const random = seededRandom(1)
+  for (let at = 0; at < bytes.length; at++) bytes[at] = random.integer(256)
+  return Promise.resolve([{ pixels, byteOffset: 0, letterbox: letterbox(size, size) }])
+}
+
+/** Some of the pictures at `paths`, evenly chosen; noise where there are none. Throws `image.*`. */
+export async function pictureFrames(
+  model: MeasuredModel,
+  paths: readonly string[],
+): Promise<readonly SpeedFrame[]> {
+  if (paths.length === 0) return noiseFrames(model)
+  const { inputWidth: width, inputHeight: height } = model.description
+  const count = Math.min(picturesMost, paths.length)
+  const chosen = Array.from(
+    { length: count },
+    (_, index) => paths[Math.floor((index * paths.length) / count)]!,
+  )
+  return Promise.all(
+    chosen.map(async (path) => {
+      const pixels = new SharedArrayBuffer(width * height * 3)
+      const frame = await readLetterboxedInto(path, { width, height }, new Uint8Array(pixels))
+      return { pixels, byteOffset: 0, letterbox: frame }
+    }),
+  )
+}
