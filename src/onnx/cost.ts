@@ -6,7 +6,7 @@
 
 import { intOf } from './attributes.js'
 import type { Graph, Node } from './graph.js'
-import { largestShapesOf, type Shapes } from './shapes/infer-shapes.js'
+import { largestShapesOf, type Shapes, shapesOf } from './shapes/infer-shapes.js'
 import { elementCount } from './tensor.js'
 
 export interface NodeCost {
@@ -24,6 +24,8 @@ export interface GraphCost {
   readonly nodes: readonly NodeCost[]
   /** Undefined where a counting node has an unknown shape, as in a graph with a free input size. */
   readonly macs: number | undefined
+  /** Whether some of them depend on the data, so that `macs` is the most there can be. */
+  readonly isAtMost: boolean
   readonly parameters: number
   /** Of all initializers, constants of the tail included. */
   readonly initializerBytes: number
@@ -79,6 +81,9 @@ export function costOf(graph: Graph): GraphCost {
     macs: nodes.reduce<number | undefined>(
       (sum, { macs }) => (sum === undefined || macs === undefined ? undefined : sum + macs),
       0,
+    ),
+    isAtMost: nodes.some(
+      ({ node, macs = 0 }) => macs > 0 && shapesOf(graph).staticShapeOf(node.outputs[0] ?? '') === undefined,
     ),
     parameters: nodes.reduce((sum, node) => sum + node.parameters, 0),
     initializerBytes: [...graph.initializers.values()].reduce(

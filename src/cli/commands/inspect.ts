@@ -108,7 +108,8 @@ function printSummary(output: Output, path: string, model: InspectedModel): void
     )
   }
   const macs = cost.macs === undefined ? 'unknown (dynamic size)' : `${(cost.macs / 1e9).toFixed(3)} G`
-  output.line(`MACs          ${macs}`)
+  const atMost = cost.isAtMost ? ' at most: some of the work depends on the picture' : ''
+  output.line(`MACs          ${macs}${atMost}`)
   output.line(`parameters    ${cost.parameters.toLocaleString('en')}`)
   output.line(`constants     ${mega(cost.initializerBytes)} MB`)
   output.line('')

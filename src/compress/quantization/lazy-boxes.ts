@@ -6,7 +6,7 @@
  *      After:  class logits --- best of each tile >= min_logit --- tiles --- their part of the feature map --- convolutions
  *
  * Conditions: a model in integer form; a box branch of convolutions of stride 1 that keep the size of the map, each with or
- * without SiLU behind it, which nobody else reads.
+ * without SiLU behind it, which nobody else reads; enough arithmetic in it to be worth a dozen small operators.
  * Exactness: bit for bit. A tile is taken with as many cells around it as its convolutions look beyond it; cells outside of the map
  * are zero before each of them, as padding is.
  * Cost where every tile passes: what tiles overlap by, a twentieth of the whole model.
@@ -27,8 +27,8 @@ export const thresholdInput = 'min_logit'
 
 /** Sides of a tile, best first where they divide a map equally well: smaller ones skip more, larger ones overlap less. */
 const tileSides = [8, 9, 10, 11, 12, 7]
-/** Of maps with fewer cells than this all boxes are computed. */
-const cellsMin = 64
+/** Multiply-accumulates of a branch from which on it is worth it. */
+const macsMin = 20e6
 
 /** A convolution of a branch, and what makes its SiLU if it has one. */
 interface Stage {
@@ -67,7 +67,7 @@ export function withLazyBoxes(graph: Graph): Graph {
   const levels: LazyLevel[] = []
   for (const { box, cls } of output.levels) {
     const branch = branchOf(graph, box)
-    const tiling = branch === undefined ? undefined : tilingOf(graph, branch.feature)
+    const tiling = branch === undefined ? undefined : tilingOf(graph, branch)
     if (branch === undefined || tiling === undefined || byteParams(graph, cls) === undefined) continue
     const level = {
       box,
@@ -149,10 +149,14 @@ function reachOf(node: Node): number | undefined {
   return keepsSize && intOf(node, 'channels_last', 0) === 1 ? reach : undefined
 }
 
-function tilingOf(graph: Graph, feature: ValueName): Tiling | undefined {
+/** How to cut the map of `branch`; undefined where that is not worth it. */
+function tilingOf(graph: Graph, { feature, stages }: Branch): Tiling | undefined {
   const [batch, height, width] = shapesOf(graph).staticShapeOf(feature) ?? []
-  if (batch !== 1 || height === undefined || width === undefined || height * width < cellsMin)
-    return undefined
+  if (batch !== 1 || height === undefined || width === undefined) return undefined
+  const weights = stages.map(
+    ({ convolution }) => graph.initializers.get(convolution.inputs[3]!)?.data.length ?? 0,
+  )
+  if (weights.reduce((sum, count) => sum + count, 0) * height * width < macsMin) return undefined
   const [tileHeight, tileWidth] = [tileSide(height), tileSide(width)]
   return {
     height,

@@ -83,7 +83,11 @@ for (const size of [
       const graph = withLazyBoxes(dense)
       requireValidGraph(graph)
       const { levels } = lazyBoxesOf(graph.metadata)!
-      t.equal(levels.length, 3)
+      t.same(
+        levels.map(({ box }) => box),
+        ['p3_box', 'p4_box'],
+        'the third has too little to compute',
+      )
       const whole = await run(dense, size)
       const best = Math.max(
         ...levels.map(({ cls }) => {
@@ -188,8 +192,10 @@ t.test('a detector finds the same in both', async (t) => {
 
 t.test('what it costs at most is all tiles with what they overlap by', async (t) => {
   const dense = (await quantized({ width: 320, height: 320 })).graph
-  const [before, after] = [costOf(dense).macs!, costOf(withLazyBoxes(dense)).macs!]
-  t.ok(after > before && after < 1.12 * before, `${after / before}`)
+  const [before, after] = [costOf(dense), costOf(withLazyBoxes(dense))]
+  const ratio = after.macs! / before.macs!
+  t.ok(ratio > 1 && ratio < 1.12, `${ratio}`)
+  t.same([before.isAtMost, after.isAtMost], [false, true])
 })
 
 t.test('what does not meet the conditions stays as it is', async (t) => {
@@ -205,14 +211,10 @@ t.test('what does not meet the conditions stays as it is', async (t) => {
   const partly = withLazyBoxes(withFloat(new Set([last.name])))
   t.same(
     lazyBoxesOf(partly.metadata)!.levels.map(({ box }) => box),
-    ['p4_box', 'p5_box'],
+    ['p4_box'],
     'a level whose boxes stay float',
   )
   t.match(partly.outputs[0], { name: first!.name, type: 'float32' })
-  const tiny = withLazyBoxes((await quantized({ width: 64, height: 64 })).graph)
-  t.same(
-    lazyBoxesOf(tiny.metadata)!.levels.map(({ box }) => box),
-    ['p3_box'],
-    'levels of few cells',
-  )
+  const tiny = (await quantized({ width: 64, height: 64 })).graph
+  t.equal(withLazyBoxes(tiny), tiny, 'too little to compute')
 })
