@@ -15,6 +15,7 @@
 import { present } from '../../base/assert.js'
 import { intAttribute, intOf, intsAttribute, intsOf } from '../../onnx/attributes.js'
 import { type Graph, indexOf, type Node, type ValueName } from '../../onnx/graph.js'
+import { opsetOf } from '../../onnx/opset.js'
 import { applyPatch } from '../../onnx/patch.js'
 import { shapesOf } from '../../onnx/shapes/infer-shapes.js'
 import type { Tensor } from '../../onnx/tensor.js'
@@ -223,8 +224,11 @@ class LevelWriter {
         pads: intsAttribute([0, 0, rows * tileHeight - height, columns * tileWidth - width]),
       },
     })
-    builder.op('ReduceMax', [`${best}/classes`], [`${best}/bytes`], {
-      attributes: { axes: intsAttribute([3]), keepdims: intAttribute(0) },
+    // Newer operator sets take the axes as an input.
+    const takesAxes = opsetOf(this.#graph, '') >= 18
+    const axes = takesAxes ? [builder.ints([3])] : []
+    builder.op('ReduceMax', [`${best}/classes`, ...axes], [`${best}/bytes`], {
+      attributes: { keepdims: intAttribute(0), ...(!takesAxes && { axes: intsAttribute([3]) }) },
     })
     builder.op('Reshape', [`${best}/bytes`, builder.ints([-1])], [`${best}/row`])
     builder.op('DequantizeLinear', [`${best}/row`, ...byteParams(this.#graph, cls)!], [best])

@@ -12,6 +12,7 @@ import type { Graph } from '../../../src/onnx/graph.js'
 import { importModel } from '../../../src/onnx/import-model.js'
 import { ModelProtoSchema } from '../../../src/onnx/proto/onnx_pb.js'
 import { buildNetwork } from '../../../src/yolo/build-network.js'
+import { lazyBoxesOf } from '../../../src/yolo/lazy-boxes.js'
 import { describeModel } from '../../../src/yolo/model-description.js'
 import { readExport } from '../../helpers/exports.js'
 import { projectRoot } from '../../helpers/paths.js'
@@ -29,6 +30,7 @@ const network = buildNetwork({
 const models = {
   'model.onnx': Buffer.from(exportModel(network)),
   'unknown.onnx': Buffer.from(exportModel(withUnknownOperator(network))),
+  'parts.onnx': readFileSync(join(projectRoot, 'models', 'parts', 'parts.onnx')),
   'twice.onnx': Buffer.from(readExport('opset14-raw-batch2')),
   'dynamic.onnx': Buffer.from(readExport('opset13-raw-dynamic')),
   'outside.onnx': withOutsideWeights(exportModel(network)),
@@ -126,6 +128,22 @@ t.test('fewer bits are rounded with compensation, unless asked otherwise', async
   const [four, nearest] = ['four', 'nearest'].map((out) => readFileSync(inFolder(`${out}/model-int8.onnx`)))
   t.notSame(four, nearest)
 })
+
+t.test(
+  'an int8 model for processors computes boxes where something is seen, one for others everywhere',
+  async (t) => {
+    for (const [target, isLazy] of [
+      ['x64', true],
+      ['qdq', false],
+    ] as const) {
+      await compress('parts.onnx', 'pictures', target, '--target', target)
+      const graph = importModel(readFileSync(inFolder(`${target}/parts-int8.onnx`)))
+      t.equal(lazyBoxesOf(graph.metadata) !== undefined, isLazy, target)
+      const { output } = describeModel(graph)
+      t.equal(output.kind === 'heads' && output.thresholdName !== undefined, isLazy)
+    }
+  },
+)
 
 t.test('a model with free sizes is fixed to the size it was exported with', async (t) => {
   await compress('dynamic.onnx', 'pictures', 'fixed', '--method', 'min-max')

@@ -170,6 +170,13 @@ function cellsThatDiffer(
   return differing
 }
 
+t.test('newer operator sets give the same', async (t) => {
+  const size = { width: 320, height: 320 }
+  const dense = (await quantized(size)).graph
+  const newer = withLazyBoxes({ ...dense, opsets: new Map([...dense.opsets, ['', 20]]) })
+  t.same(await run(newer, size, -3), await run(withLazyBoxes(dense), size, -3))
+})
+
 t.test('a detector finds the same in both', async (t) => {
   const size = { width: 320, height: 320 }
   const dense = (await quantized(size)).graph
