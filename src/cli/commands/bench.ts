@@ -99,7 +99,9 @@ async function bench(paths: string[], options: Options): Promise<void> {
     models: measured.map((each, index) => wireOf(paths[index]!, files[index]!.bytes.byteLength, each)),
   })
   const rows = measured.map((each, index) => rowOf(paths[index]!, each))
-  output.line(`${threads} threads, ${options.sessions} sessions, ${options.rounds} rounds`)
+  const seen =
+    options.picture === undefined ? 'noise, in which nothing is found' : `pictures of ${options.picture}`
+  output.line(`${threads} threads, ${options.sessions} sessions, ${options.rounds} rounds; ${seen}`)
   output.line(
     table([['model', 'ms a frame', 'p50', 'p95', 'times the first', 'half of the rounds'], ...rows]),
   )
