@@ -74,10 +74,16 @@ export async function measureSpeed(
 }
 
 async function openLane(model: MeasuredModel, options: SpeedOptions): Promise<Lane> {
+  const frames = await options.framesOf(model)
   const detectors: Detector[] = []
-  for (let count = 0; count < options.sessions; count++)
-    detectors.push(await openDetector(model, { niceness: 0, ...options.session }))
-  return { detectors, frames: await options.framesOf(model), perFrameMs: [], latencyMs: [] }
+  try {
+    for (let count = 0; count < options.sessions; count++)
+      detectors.push(await openDetector(model, { niceness: 0, ...options.session }))
+  } catch (thrown) {
+    for (const detector of detectors) await detector.close()
+    throw thrown
+  }
+  return { detectors, frames, perFrameMs: [], latencyMs: [] }
 }
 
 const detection: DetectionOptions = predictionOptions

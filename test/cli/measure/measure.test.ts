@@ -4,6 +4,7 @@ import t from 'tap'
 import { systemClock } from '../../../src/base/clock.js'
 import { measureAccuracy } from '../../../src/cli/measure/measure-accuracy.js'
 import { measureSpeed, quantileOf } from '../../../src/cli/measure/measure-speed.js'
+import { pictureFrames } from '../../../src/cli/measure/speed-frames.js'
 import { plainFrame, tinyDetector } from '../../helpers/tiny-detector.js'
 
 t.test('a model that finds the object everywhere has mAP 1; one that looks elsewhere 0', async (t) => {
@@ -47,6 +48,36 @@ t.test('models take turns, and a ratio is of one round', async (t) => {
   }
   t.same(measured[0]!.ratios, [1, 1, 1])
   t.equal(measured[1]!.ratios[2], measured[0]!.perFrameMs[2]! / measured[1]!.perFrameMs[2]!)
+})
+
+t.test('frames that cannot be read leave no session open', async (t) => {
+  const measured = measureSpeed([tinyDetector(), tinyDetector()], {
+    rounds: 3,
+    sessions: 1,
+    framesPerTurn: 1,
+    session: { intraOpThreads: 1 },
+    framesOf: (model) => pictureFrames(model, [join(t.testdir(), 'absent.png')]),
+    onProgress: () => undefined,
+    clock: systemClock,
+  })
+  // A session that stays open would keep this test's process alive.
+  await t.rejects(measured, { code: 'image.decode_failed', message: /absent\.png/ })
+})
+
+t.test('models see pictures in turns, the same in each round', async (t) => {
+  const folder = t.testdir()
+  const paths = ['white', 'black'].map((background) => join(folder, `${background}.png`))
+  for (const path of paths) {
+    const background = path.endsWith('white.png') ? 'white' : 'black'
+    await sharp({ create: { width: 32, height: 32, channels: 3, background } }).toFile(path)
+  }
+  const frames = await pictureFrames(tinyDetector(), paths)
+  t.same(
+    frames.map(({ pixels }) => new Uint8Array(pixels)[0]),
+    [255, 0],
+  )
+  t.equal((await pictureFrames(tinyDetector(), Array<string>(40).fill(paths[0]!))).length, 16)
+  t.equal((await pictureFrames(tinyDetector(), [])).length, 1, 'noise where there is none')
 })
 
 t.test('quantiles', (t) => {
