@@ -24,8 +24,8 @@ export class FrameInference {
   readonly #run: BackendSession['run']
   readonly #clock: Clock
   readonly #input: FrameInput
-  /** In a model with lazy boxes: the class logit from which they are computed. */
-  readonly #threshold: Tensor | undefined
+  /** In a model with lazy boxes: the class logit from which they are computed, and the input that takes it. */
+  readonly #threshold: { readonly feed: NamedTensors; readonly value: Float32Array } | undefined
   readonly #expected: readonly ExpectedOutput[]
   /** Those of a fixed shape, in use from the second run on. */
   #fixed: ReadonlyMap<string, Float32Array | Uint8Array> | undefined
@@ -38,10 +38,11 @@ export class FrameInference {
     this.#run = session.run
     this.#clock = clock
     requireTensor(session.inputs, model.inputName, model.inputLayout === 'nhwc-uint8' ? 'uint8' : 'float32')
-    const thresholdName = thresholdNameOf(model)
+    const thresholdName = model.output.kind === 'heads' ? model.output.thresholdName : undefined
     if (thresholdName !== undefined) {
       requireTensor(session.inputs, thresholdName, 'float32')
-      this.#threshold = new Tensor('float32', new Float32Array(1), [1])
+      const value = new Float32Array(1)
+      this.#threshold = { feed: { [thresholdName]: new Tensor('float32', value, [1]) }, value }
     }
     this.#expected = outputsOf(model)
     for (const { name, type } of this.#expected) requireTensor(session.outputs, name, type)
@@ -96,10 +97,9 @@ export class FrameInference {
   }
 
   #withThreshold(feeds: NamedTensors, threshold: number): NamedTensors {
-    const name = thresholdNameOf(this.#model)
-    if (name === undefined || this.#threshold === undefined) return feeds
-    ;(this.#threshold.data as Float32Array)[0] = threshold
-    return { ...feeds, [name]: this.#threshold }
+    if (this.#threshold === undefined) return feeds
+    this.#threshold.value[0] = threshold
+    return { ...feeds, ...this.#threshold.feed }
   }
 
   #requireFinite(outputs: ModelOutputs): void {
@@ -134,10 +134,6 @@ function outputsOf(model: ModelDescription): readonly ExpectedOutput[] {
       ...(isFixed ? [] : [{ name: tiles.name, type: 'int32' as const, isFixed }]),
     ]
   })
-}
-
-function thresholdNameOf({ output }: ModelDescription): string | undefined {
-  return output.kind === 'heads' ? output.thresholdName : undefined
 }
 
 function elementsOf(

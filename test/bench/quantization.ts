@@ -19,7 +19,6 @@ import { pictureFrames } from '../../src/cli/measure/speed-frames.js'
 import { samplesOf } from '../../src/compress/calibration-samples.js'
 import { toEdgeForm } from '../../src/compress/edge-form.js'
 import { calibrationMethods } from '../../src/compress/quantization/calibration/range-methods.js'
-import { withLazyBoxes } from '../../src/compress/quantization/lazy-boxes.js'
 import { type Calibration, calibrate, quantize } from '../../src/compress/quantization/quantize.js'
 import { roundWeights, weightSchemes } from '../../src/compress/quantization/round-weights.js'
 import { int8Target } from '../../src/compress/quantization/targets.js'
@@ -129,7 +128,7 @@ async function measureMethods(): Promise<void> {
 function int8Of(calibration: Calibration, name: string): Graph {
   const method = calibrationMethods.find((known) => known === name)
   if (method === undefined) throw new TypeError(`${name} is no calibration method`)
-  return withLazyBoxes(quantize(edge, calibration, { target, method, biasCorrection: true }).graph)
+  return quantize(edge, calibration, { target, method, biasCorrection: true }).graph
 }
 
 async function measureBits(): Promise<void> {
@@ -181,7 +180,7 @@ async function measureSpeeds(): Promise<void> {
       sessions,
       framesPerTurn: 2,
       session: { intraOpThreads, allowSpinning: false },
-      framesOf: (model) => pictureFrames(model, pictures),
+      framesOf: pictureFrames(pictures),
       onProgress: () => undefined,
       clock: systemClock,
     })

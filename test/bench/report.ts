@@ -96,11 +96,7 @@ async function tableOf(models: readonly Model[], data: string): Promise<string> 
     sessions: 1,
     framesPerTurn: 2,
     session: { intraOpThreads: threads, allowSpinning: false },
-    framesOf: (model) =>
-      pictureFrames(
-        model,
-        dataset.images.map(({ path }) => path),
-      ),
+    framesOf: pictureFrames(dataset.images.map(({ path }) => path)),
     onProgress: () => undefined,
     clock: systemClock,
   })

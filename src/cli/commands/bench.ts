@@ -85,7 +85,7 @@ async function bench(paths: string[], options: Options): Promise<void> {
       allowSpinning: options.spin ?? false,
       ...(options.provider !== undefined && { providers: options.provider }),
     },
-    framesOf: (model) => pictureFrames(model, pictures),
+    framesOf: pictureFrames(pictures),
     onProgress: (done, total) => {
       progress.update(done / total)
     },

@@ -74,11 +74,7 @@ async function compare(a: string, b: string, options: Options): Promise<void> {
     sessions: 1,
     framesPerTurn: 1,
     session,
-    framesOf: (model) =>
-      pictureFrames(
-        model,
-        dataset.images.map(({ path }) => path),
-      ),
+    framesOf: pictureFrames(dataset.images.map(({ path }) => path)),
     onProgress: () => undefined,
     clock: systemClock,
   })

@@ -5,7 +5,6 @@
 
 import { present } from '../../base/assert.js'
 import { fewestFloatLayers } from '../../compress/quantization/accuracy-control.js'
-import { withLazyBoxes } from '../../compress/quantization/lazy-boxes.js'
 import { quantizedConvolutions } from '../../compress/quantization/integer-convolution.js'
 import {
   calibrate,
@@ -45,7 +44,7 @@ async function run(graph: Graph, context: StepContext, options: Int8StepOptions)
   const chosen = floatNodes.size === 0 ? whole : quantize(graph, calibration, { ...options, floatNodes })
   const { plan, scales, weightBits, rounding } = chosen
   return {
-    graph: withLazyBoxes(chosen.graph),
+    graph: chosen.graph,
     report: {
       target: options.target.name,
       form: options.target.form,

@@ -22,12 +22,14 @@ export function noiseFrames({ description }: MeasuredModel): Promise<readonly Sp
   return Promise.resolve([{ pixels, byteOffset: 0, letterbox: letterbox(size, size) }])
 }
 
-/** Some of the pictures at `paths`, evenly chosen; noise where there are none. Throws `image.*`. */
-export async function pictureFrames(
-  model: MeasuredModel,
+/** Some of the pictures at `paths`, evenly chosen, for any model; noise where there are none. The frames throw `image.*`. */
+export function pictureFrames(
   paths: readonly string[],
-): Promise<readonly SpeedFrame[]> {
-  if (paths.length === 0) return noiseFrames(model)
+): (model: MeasuredModel) => Promise<readonly SpeedFrame[]> {
+  return (model) => (paths.length === 0 ? noiseFrames(model) : readFrames(model, paths))
+}
+
+async function readFrames(model: MeasuredModel, paths: readonly string[]): Promise<readonly SpeedFrame[]> {
   const { inputWidth: width, inputHeight: height } = model.description
   const count = Math.min(picturesMost, paths.length)
   const chosen = Array.from(

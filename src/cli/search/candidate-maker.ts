@@ -9,7 +9,6 @@ import { inputSize } from '../../compress/passes/input-size.js'
 import type { CalibrationImages, GraphRunner } from '../../compress/ports.js'
 import { type Measurements, noMeasurements } from '../../compress/pruning/measurements.js'
 import { prune } from '../../compress/pruning/prune.js'
-import { withLazyBoxes } from '../../compress/quantization/lazy-boxes.js'
 import { calibrate, quantize, type QuantizeOptions } from '../../compress/quantization/quantize.js'
 import { int8Target, type Int8TargetName } from '../../compress/quantization/targets.js'
 import { runPasses } from '../../compress/run-passes.js'
@@ -86,6 +85,6 @@ export class CandidateMaker {
       )
       await this.#folder.keepNote(layersNote, figures)
     }
-    return withLazyBoxes(quantized.graph)
+    return quantized.graph
   }
 }

@@ -69,11 +69,7 @@ export class CandidateMeter {
       sessions: 1,
       framesPerTurn: 1,
       session: this.#session,
-      framesOf: (model) =>
-        pictureFrames(
-          model,
-          this.#dataset.images.map(({ path }) => path),
-        ),
+      framesOf: pictureFrames(this.#dataset.images.map(({ path }) => path)),
       onProgress: (done, total) => {
         tell(done / total, 'speed')
       },

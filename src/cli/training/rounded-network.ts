@@ -6,7 +6,6 @@
 
 import { present } from '../../base/assert.js'
 import { integerBias } from '../../compress/quantization/integer-convolution.js'
-import { withLazyBoxes } from '../../compress/quantization/lazy-boxes.js'
 import { calibrate, quantize, type QuantizeOptions } from '../../compress/quantization/quantize.js'
 import { dequantizedWeight, quantizeWeight } from '../../compress/quantization/weights.js'
 import { writeFakeActivations } from '../../compress/quantization/write-qdq.js'
@@ -57,6 +56,6 @@ export async function roundedNetwork(
           })
       }
     },
-    quantized: (trained) => withLazyBoxes(written(trained).graph),
+    quantized: (trained) => written(trained).graph,
   }
 }

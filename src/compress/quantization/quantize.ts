@@ -24,6 +24,7 @@ import {
   roundToNearest,
 } from './integer-convolution.js'
 import { planQuantization, type QuantizationPlan } from './quantization-plan.js'
+import { withLazyBoxes } from './lazy-boxes.js'
 import type { Int8Target } from './targets.js'
 import { writeInteger } from './write-integer.js'
 import { writeQdq } from './write-qdq.js'
@@ -53,13 +54,14 @@ export interface Calibration extends Observations {
 
 /** An int8 model and how it came about. */
 export interface QuantizedModel {
+  /** To deploy; in integer form with boxes that are computed where something is seen. */
   readonly graph: Graph
   /** Which nodes are computed on integers, and why the others are not. */
   readonly plan: QuantizationPlan
   readonly scales: ReadonlyMap<string, AffineParams>
   readonly weightBits: number
   readonly rounding: Rounding
-  /** The same model with other nodes in float. */
+  /** The same model with other nodes in float, and all boxes. */
   readonly withFloat: (nodes: ReadonlySet<string>) => Graph
 }
 
@@ -127,7 +129,7 @@ export function quantize(graph: Graph, calibration: Calibration, options: Quanti
       target,
     )
   const plan = planQuantization(graph, target.rules, floatNodes)
-  return { graph: withFloat(floatNodes), plan, scales, weightBits, rounding, withFloat }
+  return { graph: withLazyBoxes(withFloat(floatNodes)), plan, scales, weightBits, rounding, withFloat }
 }
 
 function convolutionsOf(

@@ -56,7 +56,7 @@ t.test('frames that cannot be read leave no session open', async (t) => {
     sessions: 1,
     framesPerTurn: 1,
     session: { intraOpThreads: 1 },
-    framesOf: (model) => pictureFrames(model, [join(t.testdir(), 'absent.png')]),
+    framesOf: pictureFrames([join(t.testdir(), 'absent.png')]),
     onProgress: () => undefined,
     clock: systemClock,
   })
@@ -71,13 +71,13 @@ t.test('models see pictures in turns, the same in each round', async (t) => {
     const background = path.endsWith('white.png') ? 'white' : 'black'
     await sharp({ create: { width: 32, height: 32, channels: 3, background } }).toFile(path)
   }
-  const frames = await pictureFrames(tinyDetector(), paths)
+  const frames = await pictureFrames(paths)(tinyDetector())
   t.same(
     frames.map(({ pixels }) => new Uint8Array(pixels)[0]),
     [255, 0],
   )
-  t.equal((await pictureFrames(tinyDetector(), Array<string>(40).fill(paths[0]!))).length, 16)
-  t.equal((await pictureFrames(tinyDetector(), [])).length, 1, 'noise where there is none')
+  t.equal((await pictureFrames(Array<string>(40).fill(paths[0]!))(tinyDetector())).length, 16)
+  t.equal((await pictureFrames([])(tinyDetector())).length, 1, 'noise where there is none')
 })
 
 t.test('quantiles', (t) => {

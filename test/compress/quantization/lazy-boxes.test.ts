@@ -52,6 +52,11 @@ function quantized(size: Size, target: 'x64' | 'qdq' = 'x64'): Promise<Quantized
   return known
 }
 
+/** With the boxes of all cells. */
+async function denseModel(model: Promise<QuantizedModel>): Promise<Graph> {
+  return (await model).withFloat(new Set())
+}
+
 async function quantizedAnew(size: Size, target: 'x64' | 'qdq'): Promise<QuantizedModel> {
   const graph = runPasses(network, [inputSize(size.width, size.height)])
   const options = { target: int8Target(target), method: 'mse', biasCorrection: true } as const
@@ -79,7 +84,7 @@ for (const size of [
   t.test(
     `boxes of ${size.width} x ${size.height} pixels are those of the whole map, bit for bit`,
     async (t) => {
-      const dense = (await quantized(size)).graph
+      const dense = await denseModel(quantized(size))
       const graph = withLazyBoxes(dense)
       requireValidGraph(graph)
       const { levels } = lazyBoxesOf(graph.metadata)!
@@ -172,14 +177,14 @@ function cellsThatDiffer(
 
 t.test('newer operator sets give the same', async (t) => {
   const size = { width: 320, height: 320 }
-  const dense = (await quantized(size)).graph
+  const dense = await denseModel(quantized(size))
   const newer = withLazyBoxes({ ...dense, opsets: new Map([...dense.opsets, ['', 20]]) })
   t.same(await run(newer, size, -3), await run(withLazyBoxes(dense), size, -3))
 })
 
 t.test('a detector finds the same in both', async (t) => {
   const size = { width: 320, height: 320 }
-  const dense = (await quantized(size)).graph
+  const dense = await denseModel(quantized(size))
   const pixels = new SharedArrayBuffer(3 * size.width * size.height)
   new Uint8Array(pixels).set(patches(size, 7))
   const frame = { pixels, byteOffset: 0, letterbox: letterbox(size, size) }
@@ -198,7 +203,7 @@ t.test('a detector finds the same in both', async (t) => {
 })
 
 t.test('what it costs at most is all tiles with what they overlap by', async (t) => {
-  const dense = (await quantized({ width: 320, height: 320 })).graph
+  const dense = await denseModel(quantized({ width: 320, height: 320 }))
   const [before, after] = [costOf(dense), costOf(withLazyBoxes(dense))]
   const ratio = after.macs! / before.macs!
   t.ok(ratio > 1 && ratio < 1.12, `${ratio}`)
@@ -207,11 +212,11 @@ t.test('what it costs at most is all tiles with what they overlap by', async (t)
 
 t.test('what does not meet the conditions stays as it is', async (t) => {
   const size = { width: 320, height: 320 }
-  const { graph, withFloat } = await quantized(size)
-  const lazy = withLazyBoxes(graph)
+  const { graph: lazy, withFloat } = await quantized(size)
+  t.ok(lazyBoxesOf(lazy.metadata), 'an int8 model is lazy')
   t.equal(withLazyBoxes(lazy), lazy, 'lazy already')
   t.equal(withLazyBoxes(network), network, 'float')
-  const qdq = (await quantized(size, 'qdq')).graph
+  const qdq = await denseModel(quantized(size, 'qdq'))
   t.equal(withLazyBoxes(qdq), qdq, 'float operators between integers')
   const [first] = network.outputs
   const last = network.nodes.find((node) => node.outputs.includes(first!.name))!
@@ -222,6 +227,6 @@ t.test('what does not meet the conditions stays as it is', async (t) => {
     'a level whose boxes stay float',
   )
   t.match(partly.outputs[0], { name: first!.name, type: 'float32' })
-  const tiny = (await quantized({ width: 64, height: 64 })).graph
+  const tiny = await denseModel(quantized({ width: 64, height: 64 }))
   t.equal(withLazyBoxes(tiny), tiny, 'too little to compute')
 })
