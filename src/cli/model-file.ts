@@ -2,8 +2,11 @@
 
 import { readFile, stat } from 'node:fs/promises'
 import { AgentError, messageOf, systemCodeOf } from '../base/errors.js'
+import { floatEnds } from '../compress/passes/float-ends.js'
+import { exportModel } from '../onnx/export-model.js'
 import type { Graph } from '../onnx/graph.js'
 import { importModel } from '../onnx/import-model.js'
+import { applyPatch } from '../onnx/patch.js'
 import { describeModel, type ModelDescription } from '../yolo/model-description.js'
 import { readVariantFile } from './bundle/variant-file.js'
 
@@ -49,18 +52,33 @@ export async function readModelFile(path: string): Promise<Uint8Array> {
 
 /** A detector as it was read from a file. */
 export interface DetectorFile {
+  /** To run: those of the file, or with casts at the ends of a model that takes or gives half floats. */
   readonly bytes: Uint8Array
+  /** The file as it is. */
+  readonly fileBytes: Uint8Array
   readonly graph: Graph
   readonly description: ModelDescription
 }
 
 /** Reads a file that must be a YOLOv8 detector. Every refusal names the file. */
 export async function readDetectorFile(path: string): Promise<DetectorFile> {
-  const bytes = await readModelFile(path)
+  const fileBytes = await readModelFile(path)
   return naming(path, () => {
-    const graph = importModel(bytes)
-    return { bytes, graph, description: describeModel(graph) }
+    const read = importModel(fileBytes)
+    const graph = withFloatEnds(read)
+    return {
+      bytes: graph === read ? fileBytes : exportModel(graph),
+      fileBytes,
+      graph,
+      description: describeModel(graph),
+    }
   })
+}
+
+/** `graph`, taking and giving single floats: a model exported with half floats at its ends is served as any other. */
+export function withFloatEnds(graph: Graph): Graph {
+  const patch = floatEnds.patch(graph)
+  return patch === undefined ? graph : applyPatch(graph, patch)
 }
 
 /** Runs `action`; its AgentError gets the path in front. */

@@ -1,6 +1,9 @@
-/** Half floats (IEEE 754 binary16) as bits. Invariant: rounded to the nearest, ties to even; too large becomes infinite. */
+/**
+ * Half floats (IEEE 754 binary16) as bits.
+ * Invariant: to half: rounded to the nearest, ties to even, too large becomes infinite; back: exact, for every half float.
+ */
 
-import { elementCount, type FloatTensor, type Tensor } from './tensor.js'
+import { elementCount, type FloatTensor, floatTensor, type Tensor } from './tensor.js'
 
 const word = new Float32Array(1)
 const bitsOfWord = new Uint32Array(word.buffer)
@@ -34,4 +37,18 @@ export function halfTensor({ dims, data }: FloatTensor): Tensor {
   const bits = new Uint16Array(elementCount(dims))
   for (let at = 0; at < bits.length; at++) bits[at] = halfFromFloat(data[at]!)
   return { type: 'float16', dims, data: bits }
+}
+
+/** The value of the half float with `bits`. */
+export function floatFromHalf(bits: number): number {
+  const sign = (bits & 0x8000) === 0 ? 1 : -1
+  const exponent = (bits >>> 10) & 0x1f
+  const fraction = bits & 0x3ff
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : Number.NaN
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15))
+}
+
+/** `tensor` in single precision, value for value. */
+export function floatTensorOf({ dims, data }: Extract<Tensor, { readonly type: 'float16' }>): FloatTensor {
+  return floatTensor(dims, Float32Array.from(data, floatFromHalf))
 }

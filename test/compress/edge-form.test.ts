@@ -7,7 +7,9 @@ import { openDetector } from '../../src/runtime/detector.js'
 import type { Detection, DetectionOptions } from '../../src/yolo/detection.js'
 import { letterbox } from '../../src/yolo/letterbox.js'
 import { describeModel, type ModelDescription } from '../../src/yolo/model-description.js'
-import { exportNames, readExport } from '../helpers/exports.js'
+import { floatFromHalf } from '../../src/onnx/half-float.js'
+import { withFloatEnds } from '../../src/cli/model-file.js'
+import { exportNames, halfExportNames, readExport } from '../helpers/exports.js'
 
 /** Everything above a score of 0.0001, no box suppressed: rounding must not decide which box wins. */
 const everything: DetectionOptions = { conf: 0.0001, iou: 1, maxDet: 3000, multiLabel: true }
@@ -64,3 +66,30 @@ t.test('a model that takes several pictures at once is refused', (t) => {
   t.throws(() => toEdgeForm(graph), { code: 'model.not_yolov8' })
   t.end()
 })
+
+for (const name of halfExportNames) {
+  t.test(`${name}: computed in single precision, with the very same weights`, async (t) => {
+    const graph = withFloatEnds(importModel(readExport(name)))
+    const edge = toEdgeForm(graph)
+    t.notOk([...edge.initializers.values()].some(({ type }) => type === 'float16'))
+    t.notOk(edge.nodes.some(({ opType }) => opType === 'Identity'))
+    t.match(describeModel(edge), { inputLayout: 'nhwc-uint8', output: { kind: 'heads' } })
+    const weights = edge.nodes.flatMap(({ opType, inputs }) => (opType === 'Conv' ? inputs.slice(1) : []))
+    let compared = 0
+    for (const weight of weights) {
+      const half = graph.initializers.get(weight)
+      if (half?.type !== 'float16') continue
+      t.same(edge.initializers.get(weight)?.data, Float32Array.from(half.data, floatFromHalf))
+      compared++
+    }
+    t.ok(compared > 100, `${compared} tensors`)
+    const [before, after] = [
+      await detections(exportModel(graph), describeModel(graph)),
+      await detections(exportModel(edge), describeModel(edge)),
+    ]
+    t.ok(before.length > 10, `${before.length} detections`)
+    // ONNX Runtime rounds some activations to half floats, of eleven bits: a part of a pixel in a box.
+    const difference = Math.max(furthest(before, after), furthest(after, before))
+    t.ok(difference < 0.1, `largest difference ${difference}`)
+  })
+}

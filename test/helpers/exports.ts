@@ -10,7 +10,10 @@ export const exportNames: readonly string[] = readdirSync(fixture('onnx'))
   .map((name) => name.slice(0, -'.onnx.gz'.length))
   .sort()
 
-/** The bytes of one of them. */
+/** Exports in half precision: with floats at its ends, as `half=True` makes them, and with half floats there too. */
+export const halfExportNames = ['half/float-ends', 'half/half-ends'] as const
+
+/** The bytes of one of these. */
 export function readExport(name: string): Uint8Array {
   return new Uint8Array(gunzipSync(readFileSync(fixture('onnx', `${name}.onnx.gz`))))
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { halfFromFloat, halfTensor } from '../../src/onnx/half-float.js'
+import { floatFromHalf, floatTensorOf, halfFromFloat, halfTensor } from '../../src/onnx/half-float.js'
 import { floatTensor } from '../../src/onnx/tensor.js'
 
 /** The value of half float bits, by the definition. */
@@ -16,6 +16,7 @@ t.test('every half float comes back as itself', (t) => {
   for (let bits = 0; bits < 0x10000; bits++) {
     const value = valueOf(bits)
     if (!Number.isNaN(value) && halfFromFloat(value) !== bits) wrong++
+    if (!Object.is(floatFromHalf(bits), value)) wrong++
   }
   t.equal(wrong, 0)
   t.ok(Number.isNaN(valueOf(halfFromFloat(Number.NaN))))
@@ -43,6 +44,11 @@ t.test('a tensor keeps its dimensions', (t) => {
     type: 'float16',
     dims: [1, 2],
     data: Uint16Array.from([0x3c00, 0xc000]),
+  })
+  t.same(floatTensorOf({ type: 'float16', dims: [3], data: Uint16Array.of(0x3c00, 0xc000, 1) }), {
+    type: 'float32',
+    dims: [3],
+    data: Float32Array.of(1, -2, 2 ** -24),
   })
   t.end()
 })

@@ -77,6 +77,7 @@ export async function bundleFrom(
       sequence: wishes.sequence ?? Math.floor(nowMs / 1000),
       createdAt: new Date(nowMs).toISOString(),
       toolVersion: packageVersion(),
+      source: files[0]!.fileBytes,
       ...(wishes.classNames !== undefined && { classNames: wishes.classNames }),
       ...(golden !== undefined && { golden }),
       foreign,

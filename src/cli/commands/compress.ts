@@ -121,7 +121,7 @@ async function compress(path: string, given: Options, command: Command): Promise
   const options = { ...given, ...int8Options(plan.int8, command) }
   const output = processOutput(options.json ?? false)
   await requireFreeFolder(options.out)
-  const { bytes, graph, description } = await readDetectorFile(path)
+  const { fileBytes: bytes, graph, description } = await readDetectorFile(path)
   requireFloat(graph)
   const steps = stepsOf(plan, options)
   const images = await calibrationImages(options, output)

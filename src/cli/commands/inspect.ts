@@ -10,7 +10,7 @@ import { isAgentError } from '../../base/errors.js'
 import { findChannelGroups } from '../../compress/pruning/channel-groups.js'
 import { optimizedOperators } from '../measure/optimized-operators.js'
 import { groupsSummary, groupsText } from '../compress/groups-text.js'
-import { naming, readModelFile } from '../model-file.js'
+import { naming, readModelFile, withFloatEnds } from '../model-file.js'
 import { type Output, processOutput, table } from '../output.js'
 
 interface Options {
@@ -70,7 +70,7 @@ interface InspectedModel {
 /** The description of a detector, or why it is none. */
 function detectorOf(graph: Graph): ModelDescription | string {
   try {
-    return describeModel(graph)
+    return describeModel(withFloatEnds(graph))
   } catch (thrown) {
     if (isAgentError(thrown, 'model.not_yolov8', 'model.labels_invalid')) return thrown.message
     throw thrown

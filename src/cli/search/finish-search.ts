@@ -157,7 +157,7 @@ async function writeOutcome(outcome: SearchOutcome, { folder }: FinishedSearch):
     sequence: Math.floor(outcome.startedAtMs / 1000),
     createdAt: new Date(outcome.startedAtMs).toISOString(),
     toolVersion: packageVersion(),
-    source: source.bytes,
+    source: source.fileBytes,
     plan: request.settings.budgets.map(({ text }) => text).join('; '),
     golden: await goldenFileFrom(datasetPath, classNames, defaultGoldenImages),
   })

@@ -35,7 +35,7 @@ export function fingerprintOf({ source, settings, images, dataset, name, version
   return sha256Of(
     JSON.stringify({
       tool: packageVersion(),
-      source: sha256Of(source.bytes),
+      source: sha256Of(source.fileBytes),
       budgets: budgets.map(({ text }) => text),
       ...rest,
       images: images.count,

@@ -41,8 +41,8 @@ function reportOf(outcome: SearchOutcome, layers: LayerFigures, machine: string)
     started_at: new Date(outcome.startedAtMs).toISOString(),
     out_of_time: outcome.outOfTime,
     source: {
-      sha256: sha256Of(source.bytes),
-      size_bytes: source.bytes.byteLength,
+      sha256: sha256Of(source.fileBytes),
+      size_bytes: source.fileBytes.byteLength,
       ms: outcome.sourceMs,
     },
     calibration_images: images.count,
