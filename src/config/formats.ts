@@ -4,6 +4,7 @@
  */
 
 import convict from 'convict'
+import { isRoot, rootExpected } from '../protocol/topics.js'
 
 /** A format with a name that says what it expects. */
 export interface Format<T> {
@@ -89,8 +90,8 @@ export const brokerUrl: Format<string> = define(
 )
 
 export const topicRoot: Format<string> = define(
-  'topic levels separated by /, without +, #, or empty levels',
-  (value) => typeof value === 'string' && /^[^+#/\s]+(\/[^+#/\s]+)*$/.test(value) && value.length <= 128,
+  rootExpected,
+  (value) => typeof value === 'string' && isRoot(value),
 )
 
 export const nameList: Format<readonly string[]> = define(

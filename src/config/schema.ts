@@ -20,6 +20,7 @@ import {
   textOrEmpty,
   topicRoot,
 } from './formats.js'
+import { defaultRoot } from '../protocol/topics.js'
 
 /** One setting. */
 export interface Setting<T> {
@@ -47,7 +48,7 @@ export const settings = {
   broker: {
     url: setting('Address of the MQTT broker.', brokerUrl, 'mqtt://127.0.0.1:1883'),
     protocol_version: setting('MQTT version: 5, or 4 for MQTT 3.1.1.', oneOf(5, 4), 5),
-    topic_root: setting('Where all topics of the fleet live.', topicRoot, 'yolo-edge/v1'),
+    topic_root: setting('Where all topics of the fleet live.', topicRoot, defaultRoot),
     username: setting('User name at the broker; empty for none.', textOrEmpty, ''),
     password: secret('Password at the broker; better kept in password_file.'),
     password_file: setting('File whose first line is the password.', textOrEmpty, ''),

@@ -1,6 +1,6 @@
 /**
  * Names that become part of topics and paths: devices, models, versions, channels, cameras, commands.
- * Invariant: a checked name is one level of a topic and one plain file name on every platform.
+ * Invariant: a checked name is one plain file name on every platform; in topics it travels as `topic-level` writes it.
  */
 
 import { AgentError } from '../base/errors.js'
@@ -14,7 +14,7 @@ const versionLengthMax = 64
 
 const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/
 
-/** Semantic Versioning 2.0.0, https://semver.org; without build metadata, because `+` is a topic wildcard. */
+/** Semantic Versioning 2.0.0, https://semver.org; without build metadata, which does not order versions. */
 const versionPattern =
   /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(?:-((?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*))?$/
 

@@ -1,15 +1,17 @@
 /**
  * Every topic of the protocol: the only place in the product with a topic string.
- * Invariant: parseTopic(root, topics(root).x(...)) gives back exactly what was put in.
+ * Invariant: parseTopic(root, topics(root).x(...)) gives back exactly what was put in, and no level below the root holds a
+ * character that a broker may rewrite or refuse: names travel as `topic-level` writes them.
  */
 
 import { AgentError } from '../base/errors.js'
 import { isSha256 } from '../base/sha256.js'
 import type { Sha256 } from '../base/sha256.js'
-import { isName, isVersion, quote, requireName, requireVersion } from './names.js'
+import { isName, isVersion, type NameKind, quote, requireName, requireVersion } from './names.js'
+import { decodeLevel, encodeLevel } from './topic-level.js'
 
 /** The root of all topics unless configured otherwise. */
-export const defaultRoot = 'yolo-edge/v1'
+export const defaultRoot = 'yolo-edge/v2'
 
 /** A blob of more chunks than this is refused: 61,440 x 65,536 bytes is 4 GB. */
 export const chunkCountMax = 65_536
@@ -71,15 +73,25 @@ export interface Topics {
   responsesOf(device: string): string
 }
 
-/** Throws `config.value_invalid` unless `root` is one to eight plain levels. */
-function requireRoot(root: string): string {
-  const levels = root.split('/')
-  if (levels.length <= 8 && levels.every(isName)) return root
-  throw new AgentError(
-    'config.value_invalid',
-    `topic root ${quote(root)} is not one to eight plain names joined by '/'`,
-    { hint: `Use a root such as ${defaultRoot}` },
-  )
+/** What a root must look like, in words, for messages. */
+export const rootExpected =
+  "one to eight levels of letters, digits, '-' and '_', joined by '/', each at most 64 long"
+
+/** Whether `root` may stand before all topics: an installer writes it, so it is used as it is written. */
+export function isRoot(root: string): boolean {
+  return /^[A-Za-z0-9_-]{1,64}(?:\/[A-Za-z0-9_-]{1,64}){0,7}$/.test(root)
+}
+
+function requireRoot(root: string): void {
+  if (isRoot(root)) return
+  throw new AgentError('config.value_invalid', `topic root ${quote(root)} is not ${rootExpected}`, {
+    hint: `Use a root such as ${defaultRoot}; brokers rewrite or refuse topics with other characters`,
+  })
+}
+
+/** The level of a checked name. */
+function levelOf(kind: NameKind, name: string): string {
+  return encodeLevel(requireName(kind, name))
 }
 
 function requireChunk(sha256: string, index: number): string {
@@ -98,22 +110,22 @@ function requireChunk(sha256: string, index: number): string {
 /** The topics below `root`. Throws `config.value_invalid` for a root that is not plain. */
 export function topicsBelow(root: string): Topics {
   requireRoot(root)
-  const device = (name: string): string => `${root}/devices/${requireName('device', name)}`
-  const camera = (name: string): string => requireName('camera', name)
-  const command = (name: string): string => requireName('command', name)
+  const device = (name: string): string => `${root}/devices/${levelOf('device', name)}`
+  const camera = (name: string): string => levelOf('camera', name)
+  const command = (name: string): string => levelOf('command', name)
   return {
     root,
     manifest: (model, version) =>
-      `${root}/models/${requireName('model', model)}/${requireVersion(version)}/manifest`,
+      `${root}/models/${levelOf('model', model)}/${encodeLevel(requireVersion(version))}/manifest`,
     chunk: (sha256, index) => `${root}/blobs/${requireChunk(sha256, index)}`,
-    channelDesired: (channel) => `${root}/channels/${requireName('channel', channel)}/desired`,
+    channelDesired: (channel) => `${root}/channels/${levelOf('channel', channel)}/desired`,
     deviceDesired: (name) => `${device(name)}/desired`,
     deviceState: (name, kind) => `${device(name)}/${kind}`,
     detections: (name, cameraName) => `${device(name)}/detections/${camera(cameraName)}`,
     preview: (name, cameraName) => `${device(name)}/preview/${camera(cameraName)}`,
     command: (name, commandName) => `${device(name)}/cmd/${command(commandName)}`,
     response: (name, commandName) => `${device(name)}/cmd/${command(commandName)}/response`,
-    manifestsOf: (model) => `${root}/models/${requireName('model', model)}/+/manifest`,
+    manifestsOf: (model) => `${root}/models/${levelOf('model', model)}/+/manifest`,
     allManifests: () => `${root}/models/+/+/manifest`,
     commandsOf: (name) => `${device(name)}/cmd/+`,
     stateOfAll: (kind) => `${root}/devices/+/${kind}`,
@@ -132,14 +144,21 @@ function parseChunk(sha256: string, digits: string): Topic | undefined {
   return index < chunkCountMax ? { kind: 'chunk', sha256, index } : undefined
 }
 
+/** The name of a level, when it is one of this protocol. */
+function nameIn(level: string): string | undefined {
+  const name = decodeLevel(level)
+  return name !== undefined && isName(name) ? name : undefined
+}
+
 function parseBelowDevice(device: string, rest: readonly string[]): Topic | undefined {
-  const [group, name, last] = rest
-  if (group === undefined || !isName(device)) return undefined
+  const [group, level, last] = rest
+  if (group === undefined) return undefined
   if (rest.length === 1) {
     if (group === 'desired') return { kind: 'device-desired', device }
     return deviceStateKinds.has(group) ? { kind: group as DeviceStateKind, device } : undefined
   }
-  if (name === undefined || !isName(name)) return undefined
+  const name = level === undefined ? undefined : nameIn(level)
+  if (name === undefined) return undefined
   if (rest.length === 2) {
     if (group === 'detections' || group === 'preview') return { kind: group, device, camera: name }
     return group === 'cmd' ? { kind: 'command', device, command: name } : undefined
@@ -149,19 +168,30 @@ function parseBelowDevice(device: string, rest: readonly string[]): Topic | unde
     : undefined
 }
 
+function parseManifest(model: string, rest: readonly string[]): Topic | undefined {
+  const [level, last] = rest
+  if (rest.length !== 2 || level === undefined || last !== 'manifest') return undefined
+  const version = decodeLevel(level)
+  return version !== undefined && isVersion(version) ? { kind: 'manifest', model, version } : undefined
+}
+
 /** What `topic` is for, or undefined when it is not a topic of this protocol below `root`. Never throws. */
 export function parseTopic(root: string, topic: string): Topic | undefined {
   if (!topic.startsWith(`${root}/`)) return undefined
-  const [area, name, ...rest] = topic.slice(root.length + 1).split('/')
-  if (area === undefined || name === undefined) return undefined
-  const [first, second] = rest
-  if (area === 'devices') return parseBelowDevice(name, rest)
-  if (area === 'blobs') return rest.length === 1 && first !== undefined ? parseChunk(name, first) : undefined
-  if (!isName(name)) return undefined
-  if (area === 'channels') {
-    return rest.length === 1 && first === 'desired' ? { kind: 'channel-desired', channel: name } : undefined
+  const [area, level, ...rest] = topic.slice(root.length + 1).split('/')
+  if (area === undefined || level === undefined) return undefined
+  const [first] = rest
+  if (area === 'blobs') return rest.length === 1 && first !== undefined ? parseChunk(level, first) : undefined
+  const name = nameIn(level)
+  if (name === undefined) return undefined
+  switch (area) {
+    case 'devices':
+      return parseBelowDevice(name, rest)
+    case 'models':
+      return parseManifest(name, rest)
+    case 'channels':
+      return rest.length === 1 && first === 'desired' ? { kind: 'channel-desired', channel: name } : undefined
+    default:
+      return undefined
   }
-  const isManifest = area === 'models' && rest.length === 2 && second === 'manifest'
-  if (!isManifest || first === undefined || !isVersion(first)) return undefined
-  return { kind: 'manifest', model: name, version: first }
 }

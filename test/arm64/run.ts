@@ -104,7 +104,7 @@ async function updateThere(): Promise<Heard> {
 }
 
 function listen(connection: MqttConnection, heard: Heard): void {
-  const topics = topicsBelow('yolo-edge/v1')
+  const topics = topicsBelow('yolo-edge/v2')
   connection.subscribe([topics.deviceState(device, 'info')], 1, ({ payload }) => {
     heard.info = parseInfo(payload)
   })

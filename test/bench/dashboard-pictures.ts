@@ -24,7 +24,7 @@ import { SimulatedFleet } from '../helpers/simulated-fleet.js'
 import { deployTo, liveFleet } from '../helpers/simulated-life.js'
 
 const target = join(projectRoot, 'src', 'dashboard', 'pictures')
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 const folder = mkdtempSync(join(tmpdir(), 'yolo-edge-pictures-'))
 mkdirSync(target, { recursive: true })

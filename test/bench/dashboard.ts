@@ -32,7 +32,7 @@ const framesPerSecond = 100
 const slowdown = 4
 /** Until the browser has started, shows the fleet and has settled. */
 const startLimitMs = 120_000
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 const folder = mkdtempSync(join(tmpdir(), 'yolo-edge-dashboard-'))
 const broker = await Mosquitto.start({
   folder,

@@ -29,7 +29,7 @@ const chunkSizeBytes = 61_440
 const windowChunks = 32
 const shareMin = 0.6
 
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 const folder = mkdtempSync(join(tmpdir(), 'yolo-edge-bench-'))
 mkdirSync(join(folder, 'broker'))
 const broker = await Mosquitto.start({ folder: join(folder, 'broker') })

@@ -24,7 +24,7 @@ const connection = new MqttConnection(
 )
 await connection.start()
 await connection.requireOnline(10_000)
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 const fleet = new SimulatedFleet(connection, topics, count)
 await fleet.introduce()
 const end = await liveFleet(fleet, connection, topics)

@@ -33,7 +33,7 @@ function ask(
 async function served(t: Test, brokerUrl?: string): Promise<string> {
   const server = new PageServer({
     port: 0,
-    topicRoot: 'yolo-edge/v1',
+    topicRoot: 'yolo-edge/v2',
     ...(brokerUrl !== undefined && { brokerUrl }),
   })
   await server.start()
@@ -76,16 +76,16 @@ t.test('nothing else leaves it', async (t) => {
 t.test('the page learns where its broker is', async (t) => {
   const settings = async (url: string): Promise<unknown> =>
     JSON.parse((await ask(url, '/settings.json')).body.toString())
-  t.same(await settings(await served(t)), { root: 'yolo-edge/v1' })
+  t.same(await settings(await served(t)), { root: 'yolo-edge/v2' })
   t.same(await settings(await served(t, 'ws://broker:9001')), {
     broker: 'ws://broker:9001',
-    root: 'yolo-edge/v1',
+    root: 'yolo-edge/v2',
   })
 })
 
 t.test('a port that is taken is said in one sentence', async (t) => {
   const url = await served(t)
-  const second = new PageServer({ port: Number(new URL(url).port), topicRoot: 'yolo-edge/v1' })
+  const second = new PageServer({ port: Number(new URL(url).port), topicRoot: 'yolo-edge/v2' })
   await t.rejects(second.start(), { code: 'cli.argument_invalid', message: /cannot listen on 127\.0\.0\.1/ })
   await second.stop()
 })

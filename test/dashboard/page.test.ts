@@ -20,7 +20,7 @@ import { temporaryFolder } from '../helpers/temporary-folder.js'
 
 t.setTimeout(300_000)
 const skip = skipWithoutChromium === false ? skipWithoutMosquitto() : skipWithoutChromium
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 
 interface Stage {
   readonly folder: string

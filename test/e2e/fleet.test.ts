@@ -25,7 +25,7 @@ import { runCommand, startCommand } from '../helpers/processes.js'
 import { temporaryFolder } from '../helpers/temporary-folder.js'
 
 const device = 'cam-1'
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 
 /** What a fleet's observer has heard of one device. */
 class Observer {

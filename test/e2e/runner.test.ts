@@ -13,7 +13,7 @@ import { temporaryFolder } from '../helpers/temporary-folder.js'
 import { tinyDetector } from '../helpers/tiny-detector.js'
 
 const device = 'npu-1'
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 const limitMs = 60_000
 
 t.test('from publish to detections on an accelerator of another kind', async (t) => {

@@ -42,7 +42,7 @@ export interface BadLinkFigures extends DownloadFigures {
   readonly isWhole: boolean
 }
 
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 
 export async function downloadOverBadLink(t: Test, link: BadLink): Promise<BadLinkFigures> {
   const folder = temporaryFolder(t, {}, ['broker', 'store'])

@@ -15,7 +15,7 @@ const allowed = {
   transport: L0.concat('protocol'),
   store: L0.concat('protocol'),
   hardware: L0,
-  config: L0,
+  config: L0.concat('protocol'),
   compress: L0.concat('onnx', 'yolo', 'evaluation'),
   training: L0.concat('onnx', 'yolo', 'evaluation'),
   update: L0.concat('yolo', 'evaluation', 'protocol'),

@@ -17,7 +17,7 @@ import { runCommand, startCommand } from '../helpers/processes.js'
 import { temporaryFolder } from '../helpers/temporary-folder.js'
 
 const device = 'cam-1'
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 const limitMs = 180_000
 // tap ends a test after 30 s unless told otherwise.
 t.setTimeout(1_200_000)

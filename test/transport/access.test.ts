@@ -13,7 +13,7 @@ import { Mosquitto, skipWithoutMosquitto } from '../helpers/mosquitto.js'
 import { projectRoot } from '../helpers/paths.js'
 import { temporaryFolder } from '../helpers/temporary-folder.js'
 
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 const rules = join(projectRoot, 'deploy', 'mosquitto', 'yolo-edge.acl')
 const noBroker = skipWithoutMosquitto()
 const skip = noBroker === false ? skipWithoutOpenssl() : noBroker
@@ -61,41 +61,41 @@ function pemOf({ certFile, keyFile }: Certificate): { readonly cert: string; rea
 t.test('a device speaks only below its own name, whatever it tries', { skip }, async (t) => {
   const { url, as } = await tlsBroker(t)
   const publisher = await openConnection(t, url, as('publisher'))
-  const device = await openConnection(t, url, as('cam-2'))
+  const device = await openConnection(t, url, as('cam~2'))
   const [heard, heardByDevice] = [new Set<string>(), new Set<string>()]
-  await publisher.subscribe(['yolo-edge/v1/#'], 1, ({ topic }) => heard.add(topic)).outcome
+  await publisher.subscribe(['yolo-edge/v2/#'], 1, ({ topic }) => heard.add(topic)).outcome
   await device.subscribe(
-    ['yolo-edge/v1/#', topics.deviceDesired('cam-1'), topics.deviceDesired('cam-2')],
+    ['yolo-edge/v2/#', topics.deviceDesired('cam.1'), topics.deviceDesired('cam.2')],
     1,
     ({ topic }) => heardByDevice.add(topic),
   ).outcome
   const forbidden = [
-    topics.deviceState('cam-1', 'reported'),
-    topics.deviceState('cam-1', 'availability'),
-    topics.detections('cam-1', 'front'),
-    topics.response('cam-1', 'deployments'),
-    topics.deviceDesired('cam-1'),
-    topics.deviceDesired('cam-2'),
+    topics.deviceState('cam.1', 'reported'),
+    topics.deviceState('cam.1', 'availability'),
+    topics.detections('cam.1', 'front'),
+    topics.response('cam.1', 'deployments'),
+    topics.deviceDesired('cam.1'),
+    topics.deviceDesired('cam.2'),
     topics.channelDesired('stable'),
     topics.manifest('parts', '1.0.0'),
     topics.chunk('a'.repeat(64), 0),
-    topics.command('cam-1', 'preview'),
+    topics.command('cam.1', 'preview'),
   ]
   const allowed = [
-    topics.deviceState('cam-2', 'reported'),
-    topics.deviceState('cam-2', 'metrics'),
-    topics.detections('cam-2', 'front'),
-    topics.preview('cam-2', 'front'),
-    topics.response('cam-2', 'deployments'),
+    topics.deviceState('cam.2', 'reported'),
+    topics.deviceState('cam.2', 'metrics'),
+    topics.detections('cam.2', 'front'),
+    topics.preview('cam.2', 'front'),
+    topics.response('cam.2', 'deployments'),
   ]
   for (const topic of [...forbidden, ...allowed]) await say(device, topic)
   await until(() => allowed.every((topic) => heard.has(topic)))
   for (const topic of forbidden) t.notOk(heard.has(topic), `${topic} did not arrive`)
 
-  for (const topic of [topics.deviceDesired('cam-1'), topics.deviceDesired('cam-2')])
+  for (const topic of [topics.deviceDesired('cam.1'), topics.deviceDesired('cam.2')])
     await say(publisher, topic)
-  await until(() => heardByDevice.has(topics.deviceDesired('cam-2')))
-  t.notOk(heardByDevice.has(topics.deviceDesired('cam-1')), "another device's wish is not read")
+  await until(() => heardByDevice.has(topics.deviceDesired('cam.2')))
+  t.notOk(heardByDevice.has(topics.deviceDesired('cam.1')), "another device's wish is not read")
 })
 
 t.test('a dashboard looks and asks, and tells nobody what to run', { skip }, async (t) => {
@@ -103,7 +103,7 @@ t.test('a dashboard looks and asks, and tells nobody what to run', { skip }, asy
   const publisher = await openConnection(t, url, as('publisher'))
   const dashboard = await openConnection(t, url, as('dashboard'))
   const heard = new Set<string>()
-  await publisher.subscribe(['yolo-edge/v1/#'], 1, ({ topic }) => heard.add(topic)).outcome
+  await publisher.subscribe(['yolo-edge/v2/#'], 1, ({ topic }) => heard.add(topic)).outcome
   const device = await openConnection(t, url, as('cam-1'))
   const seen = new Set<string>()
   await dashboard.subscribe([topics.stateOfAll('reported')], 1, ({ topic }) => seen.add(topic)).outcome

@@ -11,7 +11,7 @@ import { publishBundle, publishRetained } from '../../src/transport/publish-bund
 import { openConnection, startBroker } from '../helpers/broker.js'
 import { Mosquitto, skipWithoutMosquitto } from '../helpers/mosquitto.js'
 
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 
 /** Keeps chunks in memory and checks them as a device does. */
 class MemorySink implements ChunkSink {

@@ -7,7 +7,7 @@ import { encodeCommand } from '../../../src/protocol/command.js'
 import { topicsBelow } from '../../../src/protocol/topics.js'
 import { openConnection, startBroker, until } from '../../helpers/broker.js'
 
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 
 t.test('a device answers what it is asked, and says which questions there are', async (t) => {
   const broker = await startBroker(t)

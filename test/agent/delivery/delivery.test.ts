@@ -11,7 +11,7 @@ import { publishRetained } from '../../../src/transport/publish-bundle.js'
 import { bytesFrom, describeBlob } from '../../helpers/blobs.js'
 import { openConnection, startBroker, startConnection, until } from '../../helpers/broker.js'
 
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 const chunkBytes = 1024
 
 async function device(t: Test) {

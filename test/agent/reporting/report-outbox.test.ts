@@ -6,7 +6,7 @@ import { openStore } from '../../../src/store/store.js'
 import { openConnection, startBroker, startConnection, until } from '../../helpers/broker.js'
 import { freePort } from '../../helpers/mosquitto.js'
 
-const topic = 'yolo-edge/v1/devices/cam/report'
+const topic = 'yolo-edge/v2/devices/cam/report'
 
 const report = (id: string): Report => ({
   at: '2026-01-01T00:00:00.000Z',

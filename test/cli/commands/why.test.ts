@@ -15,7 +15,7 @@ const at = '2026-01-01T00:00:00.000Z'
 t.test('the whole decision of a device, from what it has said', async (t) => {
   const broker = await startBroker(t)
   const connection = await openConnection(t, broker.url)
-  const topics = topicsBelow('yolo-edge/v1')
+  const topics = topicsBelow('yolo-edge/v2')
   const running = {
     model: 'parts',
     version: '1.2.0',

@@ -42,7 +42,7 @@ t.test(
     )
     t.match(page.url, /^http:\/\/127\.0\.0\.1:\d+\/$/)
     t.match(await page.answer, { status: 200 })
-    t.match(await page.settings, { broker: /^ws:\/\/127\.0\.0\.1:\d+$/, root: 'yolo-edge/v1' })
+    t.match(await page.settings, { broker: /^ws:\/\/127\.0\.0\.1:\d+$/, root: 'yolo-edge/v2' })
     await t.rejects(fetch(page.url!), 'the page ends with the demo')
     const summary = tally.summary()
     t.match(summary, { model: { name: 'parts', variant: /^fp32/ }, provider: 'cpu' })

@@ -9,7 +9,7 @@ import { publishBundle } from '../../../src/transport/publish-bundle.js'
 import { openConnection, startBroker } from '../../helpers/broker.js'
 import { TestFleet, fleetModel } from '../../helpers/test-fleet.js'
 
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 
 interface Published extends FleetConnection {
   readonly fleet: TestFleet
@@ -90,7 +90,7 @@ t.test(
     const before = await held()
     await t.rejects(
       retireVersion(connected, { model: fleetModel, version: '1.0.0' }, () => undefined),
-      { code: 'protocol.payload_malformed', message: /other\/1\.0\.0/ },
+      { code: 'protocol.payload_malformed', message: /other\/1~0~0/ },
     )
     t.same(await held(), before)
   },

@@ -6,7 +6,7 @@ import { encodeMetrics } from '../../../src/protocol/metrics.js'
 import { topicsBelow } from '../../../src/protocol/topics.js'
 import { exampleMetrics, metricsWithout } from '../../helpers/example-messages.js'
 
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 const fewer = metricsWithout('temperatureC', 'diskFreeBytes')
 const heard = [
   ['cam-1', encodeMetrics(exampleMetrics)],

@@ -11,7 +11,7 @@ import { topicsBelow } from '../../../src/protocol/topics.js'
 import { wishFor, sealWish } from '../../../src/cli/fleet/wish.js'
 import { exampleReported } from '../../helpers/example-messages.js'
 
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 const at = '2026-01-01T00:00:00.000Z'
 
 class Page {
