@@ -90,19 +90,26 @@ export function weightRounding(options: QuantizeOptions): { weightBits: number; 
 /** Patches for each unknown of a layer's moments, and the start of the choice of places. */
 const sampling = { factor: 4, seed: 1, interest: undefined }
 
-/** What quantising `graph` with `options` needs to know of its inner values, over all `images`. */
+/**
+ * What quantising `graph` with `options` needs to know of its inner values, over all `images`. With several options, such as
+ * those of several targets, the pictures are looked at once for all of them.
+ */
 export async function calibrate(
   graph: Graph,
-  options: QuantizeOptions,
+  options: QuantizeOptions | readonly QuantizeOptions[],
   runner: GraphRunner,
   images: CalibrationImages,
   onProgress?: ReportProgress,
 ): Promise<Calibration> {
-  const plan = planQuantization(graph, options.target.rules)
-  const inputs = new Set(quantizedConvolutions(plan).map((node) => node.inputs[0]!))
-  const request = { values: plan.observed, means: [...inputs] }
+  const each = 'target' in options ? [options] : options
+  const plans = each.map(({ target }) => planQuantization(graph, target.rules))
+  const inputs = plans.flatMap(quantizedConvolutions).map((node) => node.inputs[0]!)
+  const request = {
+    values: [...new Set(plans.flatMap(({ observed }) => observed))],
+    means: [...new Set(inputs)],
+  }
   const observations = await observe(graph, request, runner, images, onProgress)
-  const compensates = weightRounding(options).rounding === 'compensated'
+  const compensates = each.some((one) => weightRounding(one).rounding === 'compensated')
   const moments = compensates
     ? await collectInputMoments({ graph, runner, samples: samplesOf(graph, images) }, sampling)
     : undefined

@@ -9,6 +9,8 @@ import { type QuantizationRules, integerRules, tensorrtRules } from './rules.js'
 
 export interface Int8Target {
   readonly name: string
+  /** The machines that it is made for, in words. */
+  readonly machines: string
   /**
    * `integer`: ONNX Runtime's own integer operators in channels-last layout, which leave nothing to guess.
    * `qdq`: float operators between QuantizeLinear and DequantizeLinear, which every runtime understands.
@@ -29,16 +31,24 @@ const cpu = { form: 'integer', ...unsigned, providers: ['cpu'] } as const
 
 export const int8Targets = {
   /** x86-64 with AVX512-VNNI or AVX-VNNI: unsigned activations, signed 8-bit weights. */
-  'x64-vnni': { name: 'x64-vnni', ...cpu, weightBits: 8 },
+  'x64-vnni': { name: 'x64-vnni', machines: 'x86-64 with VNNI', ...cpu, weightBits: 8 },
   /** x86-64 with AVX2 or AVX-512 only. */
-  x64: { name: 'x64', ...cpu, weightBits: 7 },
+  x64: { name: 'x64', machines: 'any x86-64', ...cpu, weightBits: 7 },
   /** 64-bit ARM; fast from the dot product instructions on (Raspberry Pi 5, Jetson Orin). */
-  arm64: { name: 'arm64', ...cpu, weightBits: 8 },
+  arm64: { name: 'arm64', machines: 'Raspberry Pi, Jetson and other 64-bit ARM', ...cpu, weightBits: 8 },
   /** The same integers as `x64-vnni` in portable form, for runtimes other than ONNX Runtime. */
-  qdq: { name: 'qdq', form: 'qdq', ...unsigned, weightBits: 8, providers: [] },
+  qdq: {
+    name: 'qdq',
+    machines: 'runtimes other than ONNX Runtime',
+    form: 'qdq',
+    ...unsigned,
+    weightBits: 8,
+    providers: [],
+  },
   /** NVIDIA TensorRT: symmetric signed activations; SiLU stays with its convolution, which TensorRT fuses. */
   tensorrt: {
     name: 'tensorrt',
+    machines: 'NVIDIA GPUs with TensorRT',
     form: 'qdq',
     activations: activationS8,
     weightBits: 8,
