@@ -191,6 +191,7 @@ export function sayReported({ status, cameras, updater }: Parts): void {
   status.sayReported({
     provider: cameras.model?.provider,
     deployment: updater?.deployment,
+    outcomes: updater?.outcomes ?? [],
     desiredSequence: updater?.desiredSequence,
   })
 }

@@ -43,6 +43,7 @@ export const errorTable = {
   'protocol.payload_oversized': { retry: 'never', exit: 3 },
   'protocol.version_unsupported': { retry: 'never', exit: 3 },
   'protocol.name_invalid': { retry: 'never', exit: 3 },
+  'protocol.request_expired': { retry: 'later', exit: 6 },
 
   'trust.signature_invalid': { retry: 'never', exit: 4 },
   'trust.key_unknown': { retry: 'never', exit: 4 },

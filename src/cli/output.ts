@@ -1,9 +1,12 @@
 /**
  * What a person or a script sees.
- * Invariant: results go to stdout, everything else to stderr; with --json stdout is exactly one JSON document.
+ * Invariant: results go to stdout, everything else to stderr; with --json stdout is exactly one JSON document; whatever a
+ * text is made of, no character of it is obeyed by a terminal.
  */
 
+import { inspect } from 'node:util'
 import { AgentError, messageOf } from '../base/errors.js'
+import { printable, printableLines } from '../base/printable.js'
 
 /** Where a command writes. */
 export interface Output {
@@ -32,16 +35,21 @@ export function processOutput(json: boolean): Output {
   return {
     json,
     line: (text) => {
-      if (!json) stdout.write(`${text}\n`)
+      if (!json) stdout.write(`${printableLines(text)}\n`)
     },
     result: (value) => {
-      if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+      if (json) stdout.write(`${jsonText(value)}\n`)
     },
     note: (text) => {
-      stderr.write(`${text}\n`)
+      stderr.write(`${printableLines(text)}\n`)
     },
     progress: (label) => (stderr.isTTY ? barOn(stderr, label) : linesOn(stderr, label)),
   }
+}
+
+/** JSON for people and machines: every character that a terminal would obey is written as an escape. */
+function jsonText(value: unknown): string {
+  return printableLines(JSON.stringify(value, null, 2))
 }
 
 const barWidth = 28
@@ -50,7 +58,9 @@ function barOn(stream: NodeJS.WriteStream, label: string): Progress {
   const draw = (fraction: number, detail: string): void => {
     const filled = Math.round(Math.min(1, Math.max(0, fraction)) * barWidth)
     const bar = '█'.repeat(filled) + '░'.repeat(barWidth - filled)
-    stream.write(`\r\u001b[2K${label} ${bar} ${String(Math.floor(fraction * 100)).padStart(3)} % ${detail}`)
+    stream.write(
+      `\r\u001b[2K${label} ${bar} ${String(Math.floor(fraction * 100)).padStart(3)} % ${printable(detail)}`,
+    )
   }
   return {
     update: (fraction, detail = '') => {
@@ -69,10 +79,10 @@ function linesOn(stream: NodeJS.WriteStream, label: string): Progress {
     update: (fraction, detail = '') => {
       if (fraction * 10 < nextTenth) return
       nextTenth = Math.floor(fraction * 10) + 1
-      stream.write(`${label}: ${Math.floor(fraction * 100)} % ${detail}\n`)
+      stream.write(`${label}: ${Math.floor(fraction * 100)} % ${printable(detail)}\n`)
     },
     done: (detail = '') => {
-      stream.write(`${label}: done ${detail}\n`)
+      stream.write(`${label}: done ${printable(detail)}\n`)
     },
   }
 }
@@ -85,11 +95,11 @@ export function reportError(thrown: unknown, json: boolean): number {
       : new AgentError('internal.invariant_broken', messageOf(thrown), { cause: thrown })
   if (json) {
     const { code, message, hint } = error
-    process.stdout.write(`${JSON.stringify({ error: { code, message, hint } }, null, 2)}\n`)
+    process.stdout.write(`${jsonText({ error: { code, message, hint } })}\n`)
   }
-  process.stderr.write(`yolo-edge: ${error.code}: ${error.message}\n`)
-  if (error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`)
-  if (process.env['YOLO_EDGE_DEBUG'] === '1') console.error(thrown)
+  process.stderr.write(`yolo-edge: ${error.code}: ${printable(error.message)}\n`)
+  if (error.hint !== undefined) process.stderr.write(`hint: ${printable(error.hint)}\n`)
+  if (process.env['YOLO_EDGE_DEBUG'] === '1') process.stderr.write(`${printableLines(inspect(thrown))}\n`)
   return error.exitCode
 }
 

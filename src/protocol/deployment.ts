@@ -39,6 +39,14 @@ export interface WireError {
   readonly message: string
 }
 
+/** Ends that say nothing against a version: an operator chose otherwise, or the variant that serves measured best again. */
+const harmlessCodes = new Set(['deployment.wish_superseded', 'deployment.variant_kept'])
+
+/** `error` when it says something against the version that was deployed; undefined for an end that does not. */
+export function failureOf(error: WireError | undefined): WireError | undefined {
+  return error === undefined || harmlessCodes.has(error.code) ? undefined : error
+}
+
 /** The course of one deployment. */
 export interface Deployment {
   readonly at: string

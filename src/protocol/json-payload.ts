@@ -1,11 +1,13 @@
 /**
  * One way to read and write every JSON payload: size, text, keys, then shape.
  * Wire keys are snake_case, values inside are camelCase; a wire key in another form counts as unknown and is ignored.
- * Invariant: whatever bytes come in, the outcome is a value of the schema or an AgentError that names the field.
+ * Invariant: whatever bytes come in, the outcome is a value of the schema or an AgentError that names the field; no string
+ * of the value holds a character that a terminal would obey.
  */
 
 import * as v from 'valibot'
 import { AgentError, messageOf } from '../base/errors.js'
+import { isPrintableJson, printableValue } from '../base/printable.js'
 import { quote } from './names.js'
 
 const wireKeyPattern = /^[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*$/
@@ -90,9 +92,14 @@ function requireSize(what: string, sizeBytes: number, bytesMax: number): void {
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 const encoder = new TextEncoder()
 
-function parseText(what: string, bytes: Uint8Array): unknown {
+/** The value in `bytes`, and whether all its strings are printable as they are. */
+function parseText(
+  what: string,
+  bytes: Uint8Array,
+): { readonly value: unknown; readonly isPrintable: boolean } {
   try {
-    return JSON.parse(utf8.decode(bytes))
+    const text = utf8.decode(bytes)
+    return { value: JSON.parse(text) as unknown, isPrintable: isPrintableJson(text) }
   } catch (thrown) {
     throw malformed(what, `it is not JSON in UTF-8: ${quote(messageOf(thrown))}`, thrown)
   }
@@ -135,9 +142,11 @@ export function jsonPayload<T>(options: JsonPayloadOptions<T>): JsonPayload<T> {
   return {
     parse(bytes) {
       requireSize(what, bytes.byteLength, bytesMax)
-      const value = parseText(what, bytes)
+      const { value, isPrintable } = parseText(what, bytes)
       requireVersion(what, value, version)
-      return check(rename(value, fromWireKey))
+      const checked = check(rename(value, fromWireKey))
+      // Of the same shape, so of the same type.
+      return isPrintable ? checked : (printableValue(checked) as T)
     },
     encode(value) {
       const wire = rename(check(value), snakeOf) as object

@@ -4,6 +4,7 @@
  */
 
 import { AgentError } from '../base/errors.js'
+import { printable } from '../base/printable.js'
 
 /** What a name stands for; used in messages. */
 export type NameKind = 'model' | 'device' | 'channel' | 'camera' | 'command' | 'variant'
@@ -50,5 +51,5 @@ export function requireVersion(text: string): string {
 export function quote(value: unknown): string {
   const text = typeof value === 'bigint' ? value.toString() : (JSON.stringify(value) as string | undefined)
   if (text === undefined) return 'nothing'
-  return text.length <= 60 ? text : `${text.slice(0, 57)}...`
+  return printable(text.length <= 60 ? text : `${text.slice(0, 57)}...`)
 }

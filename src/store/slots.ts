@@ -26,6 +26,8 @@ const pointerSchema = v.object({
   blobSha256s: v.array(sha256Schema),
   /** Wall time of the moment it became active, milliseconds; 0 for a candidate. */
   sinceMs: v.number(),
+  /** Why this variant, in one sentence. */
+  why: v.optional(v.string()),
 })
 
 const slotsSchema = v.object({

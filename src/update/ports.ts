@@ -37,6 +37,8 @@ export interface ServedModel {
   readonly blobSha256s: Sha256[]
   /** Wall time of its becoming active, milliseconds; 0 before. */
   readonly sinceMs: number
+  /** Why this variant, in one sentence; absent in what older versions wrote. */
+  readonly why?: string | undefined
 }
 
 export interface SlotsView {

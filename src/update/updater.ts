@@ -56,7 +56,10 @@ const closingBackoff = { firstMs: 500, capMs: 10_000 }
 const progressPeriodMs = 500
 const superseded: UpdateEvent = {
   kind: 'superseded',
-  error: { code: 'deployment.wish_superseded', message: 'another wish took its place' },
+  error: {
+    code: 'deployment.wish_superseded',
+    message: 'the wish was replaced, paused, narrowed or taken back',
+  },
 }
 /** A process that lives this long does not count as a crash of its model. */
 const settleMs = 60_000

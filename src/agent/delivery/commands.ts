@@ -1,6 +1,7 @@
 /**
  * Answers questions to this device.
- * Invariant: a command only asks: nothing that it says changes what the device runs, because commands are not signed.
+ * Invariant: a command only asks: nothing that it says changes what the device runs, because commands are not signed; one
+ * that can be read is answered, with the reason where it is not obeyed.
  */
 
 import type { Clock } from '../../base/clock.js'
@@ -39,8 +40,7 @@ export function listenToCommands(
     if (parsed?.kind !== 'command') return
     const request = requestIn(payload, logger)
     if (request === undefined) return
-    if (request.expiresAt !== undefined && Date.parse(request.expiresAt) < clock.wallMs()) return
-    const response = encodeResponse(responseTo(request, parsed.command, answers))
+    const response = encodeResponse(responseTo(request, parsed.command, answers, clock.wallMs()))
     void connection.publish(topics.response(device, parsed.command), response, { qos: 1, retain: false })
   })
   return () => subscription.close()
@@ -57,11 +57,13 @@ function requestIn(payload: Uint8Array, logger: Logger): CommandRequest | undefi
 }
 
 function responseTo(
-  { transaction, args }: CommandRequest,
+  { transaction, args, expiresAt }: CommandRequest,
   command: string,
   answers: Answers,
+  nowMs: number,
 ): CommandResponse {
   try {
+    requireTimely(command, expiresAt, nowMs)
     const answer = answers.get(command)
     if (answer !== undefined) return { transaction, status: 'ok', data: answer(args) }
     const known = [...answers.keys()].join(', ')
@@ -70,4 +72,12 @@ function responseTo(
     const { code, message } = wrapError(thrown, 'internal.invariant_broken', `cannot answer ${command}`)
     return { transaction, status: 'error', error: { code, message } }
   }
+}
+
+/** Throws `protocol.request_expired` for a command that came too late by the clock of this device. */
+function requireTimely(command: string, expiresAt: string | undefined, nowMs: number): void {
+  if (expiresAt === undefined || Date.parse(expiresAt) >= nowMs) return
+  const now = new Date(nowMs).toISOString()
+  const problem = `cannot answer ${command}: it held until ${expiresAt}, and the clock here says ${now}`
+  throw new AgentError('protocol.request_expired', problem)
 }

@@ -7,7 +7,7 @@
 import type { Clock } from '../../base/clock.js'
 import { messageOf } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
-import { type Deployment, encodeDeployment } from '../../protocol/deployment.js'
+import { type Deployment, encodeDeployment, failureOf } from '../../protocol/deployment.js'
 import { type DeviceInfo, encodeInfo } from '../../protocol/info.js'
 import {
   encodeReported,
@@ -17,8 +17,9 @@ import {
 } from '../../protocol/reported.js'
 import type { Topics } from '../../protocol/topics.js'
 import type { MqttConnection } from '../../transport/mqtt-connection.js'
-import { wireError } from '../../update/deployment-message.js'
+import { reasonLine, wireError } from '../../update/deployment-message.js'
 import type { DeploymentRecord } from '../../update/deployment-record.js'
+import type { Outcome } from '../../update/outcomes.js'
 import type { ServedModel, SlotsView } from '../../update/ports.js'
 
 export interface DeviceStatusPorts {
@@ -34,19 +35,15 @@ export interface DeviceStatusPorts {
 export interface ServingFacts {
   /** The execution provider that the active model runs on; undefined while none serves. */
   readonly provider: string | undefined
-  /** The deployment under way, or the last one; it knows why the variant was chosen that it brought. */
-  readonly deployment: Pick<DeploymentRecord, 'id' | 'model' | 'version' | 'why' | 'error'> | undefined
+  /** The deployment under way, or the last one of this process. */
+  readonly deployment: Pick<DeploymentRecord, 'id' | 'model' | 'version' | 'error'> | undefined
+  /** How earlier deployments ended, the newest last: what was refused is told also after a restart. */
+  readonly outcomes: readonly Outcome[]
   readonly desiredSequence: number | undefined
 }
 
-/** Ends of a deployment that say nothing against its version. */
-const harmlessCodes = new Set(['deployment.wish_superseded', 'deployment.variant_kept'])
-
 export class DeviceStatus {
   readonly #ports: DeviceStatusPorts
-  /** Of the last deployment that chose a variant: a later one that was refused does not make it forgotten. */
-  #choice: { readonly id: string; readonly why: string } | undefined
-
   #refused: RefusedModel | undefined
 
   constructor(ports: DeviceStatusPorts) {
@@ -61,32 +58,37 @@ export class DeviceStatus {
     this.#say('deployment', () => encodeDeployment(deployment))
   }
 
-  sayReported({ provider, deployment, desiredSequence }: ServingFacts): void {
-    const { active, previous } = this.#ports.slots()
-    if (deployment?.why !== undefined) this.#choice = { id: deployment.id, why: deployment.why }
-    const why = active?.deploymentId === this.#choice?.id ? this.#choice?.why : undefined
+  sayReported({ provider, deployment, outcomes, desiredSequence }: ServingFacts): void {
+    const slots = this.#ports.slots()
+    const { active, previous } = slots
     const at = new Date(this.#ports.clock.wallMs()).toISOString()
-    this.#noteRefusal(deployment, active?.deploymentId, at)
+    this.#refused = this.#refusalNow(deployment, outcomes, slots, at)
     const reported: Reported = {
       at,
-      ...(active !== undefined && provider !== undefined && { active: runningModel(active, provider, why) }),
-      ...(previous !== undefined && { previous: runningModel(previous, provider ?? 'none', undefined) }),
+      ...(active !== undefined && provider !== undefined && { active: runningModel(active, provider) }),
+      ...(previous !== undefined && { previous: runningModel(previous, provider ?? 'none') }),
       ...(this.#refused !== undefined && { refused: this.#refused }),
       ...(desiredSequence !== undefined && { desiredSequence }),
     }
     this.#say('reported', () => encodeReported(reported))
   }
 
-  #noteRefusal(deployment: ServingFacts['deployment'], activeId: string | undefined, at: string): void {
-    if (deployment === undefined) return
-    const { id, model, version, error } = deployment
-    if (error === undefined) {
-      if (id === activeId) this.#refused = undefined
-      return
+  #refusalNow(
+    deployment: ServingFacts['deployment'],
+    outcomes: readonly Outcome[],
+    { active, beforeSwitch }: SlotsView,
+    at: string,
+  ): RefusedModel | undefined {
+    const known = this.#refused
+    const error = failureOf(deployment?.error)
+    if (deployment !== undefined && error !== undefined) {
+      const { model, version } = deployment
+      if (known?.version === version && known.error.code === error.code) return known
+      return { model, version, at, error: wireError(error.code, error.message) }
     }
-    const isKnown = this.#refused?.version === version && this.#refused.error.code === error.code
-    if (!isKnown && !harmlessCodes.has(error.code))
-      this.#refused = { model, version, at, error: wireError(error.code, error.message) }
+    const isKept = deployment?.id === active?.deploymentId && beforeSwitch === undefined
+    if (deployment?.error === undefined && deployment !== undefined && isKept) return undefined
+    return known ?? lastRefusal(outcomes)
   }
 
   #say(kind: 'info' | 'deployment' | 'reported', encode: () => Uint8Array): void {
@@ -99,7 +101,19 @@ export class DeviceStatus {
   }
 }
 
-function runningModel(served: ServedModel, provider: string, why: string | undefined): RunningModel {
+/** The newest end of a deployment that failed, unless a later one was committed. */
+function lastRefusal(outcomes: readonly Outcome[]): RefusedModel | undefined {
+  for (const { model, version, endedAtMs, result, code, message } of outcomes.toReversed()) {
+    if (result === 'committed' || model === undefined || version === undefined) return undefined
+    const error = failureOf(
+      code === undefined ? undefined : { code, message: message ?? 'no reason was kept' },
+    )
+    if (error !== undefined) return { model, version, at: new Date(endedAtMs ?? 0).toISOString(), error }
+  }
+  return undefined
+}
+
+function runningModel(served: ServedModel, provider: string): RunningModel {
   return {
     model: served.model,
     version: served.version,
@@ -107,6 +121,6 @@ function runningModel(served: ServedModel, provider: string, why: string | undef
     sha256: served.blobSha256s[0]!,
     provider,
     since: new Date(served.sinceMs).toISOString(),
-    ...(why !== undefined && { why: why.slice(0, 500) }),
+    ...(served.why !== undefined && { why: reasonLine(served.why) }),
   }
 }

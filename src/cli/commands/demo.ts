@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { pino } from 'pino'
+import { printableLines } from '../../base/printable.js'
 import { openSource } from '../../camera/open-source.js'
 import { drawConveyor, drawGoldenSet, ownModel } from '../demo/conveyor.js'
 import { runDemo } from '../demo/demo-run.js'
@@ -114,7 +115,9 @@ async function show(
     settings: options.set,
     onTick: liveView(output, durationS),
     signal: interrupted.signal,
-    ...(options.verbose === true && { logger: pino({ base: null }, pino.destination(2)) }),
+    ...(options.verbose === true && {
+      logger: pino({ base: null, hooks: { streamWrite: printableLines } }, pino.destination(2)),
+    }),
   })
   output.result(summaryOf(tally, shown.truthOf === undefined ? shown.uri : 'conveyor'))
   printSummary(output, tally)

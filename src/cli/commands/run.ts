@@ -7,6 +7,7 @@ import { Command } from 'commander'
 import { pino } from 'pino'
 import { type Agent, startAgent } from '../../agent/agent.js'
 import { systemClock } from '../../base/clock.js'
+import { printableLines } from '../../base/printable.js'
 import { loadConfig } from '../../config/load.js'
 import { settingOption } from '../options.js'
 import { packageVersion } from '../package-version.js'
@@ -33,7 +34,12 @@ export function runCommand(): Command {
 
 async function run(options: Options): Promise<void> {
   const config = loadConfig({ file: options.config, env: process.env, overrides: options.set })
-  const logger = pino({ level: config.log.level, base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  const logger = pino({
+    level: config.log.level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    hooks: { streamWrite: printableLines },
+  })
   const stopping = stopSignal()
   const agent = await startAgent(config, { logger, version: packageVersion() })
   const signal = await stopping

@@ -71,7 +71,7 @@ export function decisionLines(
   device: string,
   { reported, deployment, info }: DeviceWords,
 ): readonly string[] {
-  const { active, previous } = reported ?? {}
+  const { active, previous, refused } = reported ?? {}
   const machine =
     info === undefined
       ? []
@@ -92,7 +92,15 @@ export function decisionLines(
         ]
   const before =
     previous === undefined ? [] : [`a rollback would bring back ${previous.model} ${previous.version}`]
-  return [...serving, ...machine, ...deploymentLines(deployment), ...before]
+  const isLast = refused?.version === deployment?.version && deployment?.error !== undefined
+  const refusal =
+    refused === undefined || isLast
+      ? []
+      : [
+          `did not take ${refused.model} ${refused.version} at ${refused.at}`,
+          `  ${refused.error.code}: ${refused.error.message}`,
+        ]
+  return [...serving, ...machine, ...deploymentLines(deployment), ...refusal, ...before]
 }
 
 function deploymentLines(deployment: Deployment | undefined): readonly string[] {

@@ -1,12 +1,15 @@
 /** The live picture of the demo on a terminal. Invariant: a view is a list of lines that fits the given width. */
 
+import { printable } from '../../base/printable.js'
 import { table } from '../output.js'
 import type { LiveAccuracy, Tally } from './tally.js'
 
 /** The lines to show now, each at most `columns` wide. */
 export function viewLines(tally: Tally, columns: number, rows: number): readonly string[] {
   const lines = [...headLines(tally), '', ...detectionLines(tally, rows - 8)]
-  return lines.map((line) => (line.length <= columns ? line : `${line.slice(0, Math.max(0, columns - 1))}…`))
+  return lines
+    .map(printable)
+    .map((line) => (line.length <= columns ? line : `${line.slice(0, Math.max(0, columns - 1))}…`))
 }
 
 function headLines(tally: Tally): readonly string[] {

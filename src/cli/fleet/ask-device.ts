@@ -54,5 +54,10 @@ function dataOf(answer: CommandResponse | undefined, device: string): unknown {
     })
   }
   const { code, message } = answer.error
+  if (code === 'protocol.request_expired') {
+    throw new AgentError(code, `device ${device}: ${message}`, {
+      hint: 'set the clocks of this machine and of the device, or give a longer --timeout than they are apart',
+    })
+  }
   throw new AgentError(errorCodeOf(code) ?? 'protocol.version_unsupported', `device ${device}: ${message}`)
 }

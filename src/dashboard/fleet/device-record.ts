@@ -1,7 +1,7 @@
 /** What a page knows of one device. Invariant: every list in it is bounded; nothing in it was made up by the page. */
 
 import type { Availability } from '../../protocol/availability.js'
-import type { Deployment } from '../../protocol/deployment.js'
+import { type Deployment, failureOf } from '../../protocol/deployment.js'
 import type { DeviceInfo } from '../../protocol/info.js'
 import type { Metrics } from '../../protocol/metrics.js'
 import type { Report } from '../../protocol/report.js'
@@ -55,6 +55,11 @@ export function newDevice(name: string): DeviceRecord {
 /** The deployment under way or the last one. */
 export function deploymentOf(device: DeviceRecord): Deployment | undefined {
   return device.courses[0]?.latest
+}
+
+/** Why the deployment under way or the last one failed; undefined when it went well, or a person ended it. */
+export function failureOfDevice(device: DeviceRecord): Deployment['error'] {
+  return failureOf(device.courses[0]?.error)
 }
 
 /** Adds one step of a deployment to the courses of `device`. */

@@ -1,7 +1,7 @@
 /** One line of the fleet table. Invariant: computed from a record and the time alone; absent figures are undefined. */
 
 import type { DeploymentState } from '../../protocol/deployment.js'
-import { type DeviceRecord, deploymentOf } from './device-record.js'
+import { type DeviceRecord, deploymentOf, failureOfDevice } from './device-record.js'
 
 /** Whether a device can be counted on: `silent` is online but has sent no metrics for a while. */
 export type DeviceStatus = 'online' | 'silent' | 'offline' | 'stopped' | 'unknown'
@@ -117,5 +117,5 @@ function writeDeployment(row: Written, device: DeviceRecord): void {
   row.deployment = deployment?.state ?? 'idle'
   row.deploymentVersion = deployment?.version ?? ''
   row.progress = deployment?.progress
-  row.failure = device.courses[0]?.error?.code
+  row.failure = failureOfDevice(device)?.code
 }

@@ -5,7 +5,7 @@
 
 import type { DeploymentState } from '../../protocol/deployment.js'
 import type { Desired } from '../../protocol/desired.js'
-import { type DeviceRecord, deploymentOf } from './device-record.js'
+import { type DeviceRecord, deploymentOf, failureOfDevice } from './device-record.js'
 import { isDeploying } from './fleet-row.js'
 
 /** How far a device is with a version. */
@@ -86,14 +86,17 @@ export function rolloutsOf(
 function countDevice(device: DeviceRecord, at: (model: string, version: string) => Growing): void {
   const deployment = deploymentOf(device)
   const active = device.reported?.active
-  const error = device.courses[0]?.error
-  const moving = deployment !== undefined && isDeploying(deployment.state) ? deployment : undefined
+  const error = failureOfDevice(device)
+  // A deployment that a person ended is on its way to nothing, also while the model before comes back.
+  const isEnded = error === undefined && device.courses[0]?.error !== undefined
+  const moving =
+    deployment !== undefined && isDeploying(deployment.state) && !isEnded ? deployment : undefined
   if (moving === undefined && active !== undefined) {
     const serving = at(active.model, active.version)
     serving.counts.serving++
     serving.devices++
   }
-  if (deployment === undefined) return
+  if (deployment === undefined || isEnded) return
   const stage = error !== undefined ? 'failed' : stageOfState[deployment.state]
   if (stage === undefined || (moving === undefined && stage !== 'failed')) return
   const target = at(deployment.model, deployment.version)

@@ -1,6 +1,7 @@
 /** What a device is, runs, and has gone through. Invariant: every refusal and rollback stands with its reason. */
 
 import type { VNode } from 'preact'
+import { failureOf } from '../../protocol/deployment.js'
 import { type DeploymentCourse, type DeviceRecord, deploymentOf } from '../fleet/device-record.js'
 import { type FleetRow, isDeploying } from '../fleet/fleet-row.js'
 import { bytes, duration, figure, milliseconds, percent, words } from '../fleet/format.js'
@@ -29,7 +30,7 @@ function Fact({ name, children }: { readonly name: string; readonly children: st
 
 export function DeviceModel({ device, row }: Props): VNode {
   const active = device.reported?.active
-  const previous = device.reported?.previous
+  const { previous, refused } = device.reported ?? {}
   const deployment = deploymentOf(device)
   const isMoving = deployment !== undefined && isDeploying(deployment.state)
   return (
@@ -54,6 +55,12 @@ export function DeviceModel({ device, row }: Props): VNode {
             </p>
           )}
         </>
+      )}
+      {refused !== undefined && (
+        <p class="reason">
+          Did not take {refused.version} {ago(refused.at)}: {refused.error.message}{' '}
+          <code>{refused.error.code}</code>
+        </p>
       )}
       <dl class="now">
         <Fact name="fps">{figure(row.fps, 1)}</Fact>
@@ -97,6 +104,7 @@ function outcomeOf({ latest, error, states }: DeploymentCourse): {
   readonly word: string
   readonly tone: string
 } {
+  if (error !== undefined && failureOf(error) === undefined) return { word: 'ended', tone: 'going' }
   if (error !== undefined) {
     const isBack = states.some(({ state }) => state === 'rollingBack')
     return { word: isBack ? 'rolled back' : 'refused', tone: 'bad' }

@@ -51,7 +51,7 @@ export function neededArtefacts(manifest: Manifest, deployment: DeploymentRecord
 
 /** The chosen variant as the slots keep it. */
 export function servedModelOf(manifest: Manifest, deployment: DeploymentRecord): ServedModel {
-  const { id, model, version, manifestSha256, variantId } = deployment
+  const { id, model, version, manifestSha256, variantId, why } = deployment
   const variant = manifest.variants.find((each) => each.id === variantId)
   if (variant === undefined || manifestSha256 === undefined) {
     throw new AgentError(
@@ -69,5 +69,6 @@ export function servedModelOf(manifest: Manifest, deployment: DeploymentRecord):
     manifestSha256,
     blobSha256s: [variant.artefact.sha256, ...golden],
     sinceMs: 0,
+    ...(why !== undefined && { why }),
   }
 }

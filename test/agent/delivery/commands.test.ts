@@ -30,6 +30,25 @@ t.test('a device answers what it is asked, and says which questions there are', 
   await ask(encodeCommand({ transaction: 'late', expiresAt: '2020-01-01T00:00:00.000Z' }))
   await ask(encodeCommand({ transaction: 'timely' }))
   await until(() => asked > 2)
-  t.equal(asked, 3, 'rubbish and what came too late are not answered')
+  t.equal(asked, 3, 'rubbish and what came too late are not obeyed')
+  await close()
+})
+
+t.test('a device whose clock is ahead says so, and its answer does not wait for the limit', async (t) => {
+  const broker = await startBroker(t)
+  const [device, operator] = [await openConnection(t, broker.url), await openConnection(t, broker.url)]
+  const clock = { ...systemClock, wallMs: () => systemClock.wallMs() + 3_600_000 }
+  let asked = 0
+  const close = listenToCommands(
+    { connection: device, topics, clock, logger: silentLogger },
+    'pi',
+    new Map([['count', () => ++asked]]),
+  )
+  await t.rejects(askDevice({ connection: operator, topics }, 'pi', 'count', 60_000), {
+    code: 'protocol.request_expired',
+    message: /device pi: cannot answer count: it held until .*, and the clock here says/,
+    hint: /set the clocks/,
+  })
+  t.equal(asked, 0)
   await close()
 })

@@ -178,6 +178,30 @@ t.test('a rollout is counted by stage, and who refused it is named with the reas
   t.end()
 })
 
+t.test('what a person ended counts as no failure and needs no look', (t) => {
+  const page = new Page()
+  for (const name of ['paused', 'recalled', 'bad']) page.online(name)
+  const error = { code: 'deployment.wish_superseded', message: 'the wish was paused' }
+  page.deployment('paused', { state: 'refused', error })
+  page.deployment('paused', { state: 'idle', error })
+  page.deployment('recalled', { state: 'rollingBack', error })
+  page.deployment('bad', { state: 'refused', error: { code: 'deployment.accuracy_low', message: 'mAP 0.1' } })
+  const rollouts = rolloutsOf(page.store.devices.values(), page.store.channels.values())
+  t.match(rollouts, [
+    { version: '2.0.0', counts: { failed: 1 }, failures: [{ device: 'bad' }] },
+    { version: '1.0.0', counts: { serving: 3, failed: 0 } },
+  ])
+  t.same(
+    page.rows().map(({ name, needsLook }) => [name, needsLook]),
+    [
+      ['paused', false],
+      ['recalled', false],
+      ['bad', true],
+    ],
+  )
+  t.end()
+})
+
 t.test('the table is searched, filtered and ordered; what is not known comes last', (t) => {
   const page = new Page()
   for (const name of ['cam-10', 'cam-2', 'yard-1']) page.online(name)

@@ -1,0 +1,77 @@
+import t from 'tap'
+import { DeviceStatus, type ServingFacts } from '../../../src/agent/reporting/device-status.js'
+import { silentLogger } from '../../../src/base/logger.js'
+import { parseReported, type Reported } from '../../../src/protocol/reported.js'
+import { topicsBelow } from '../../../src/protocol/topics.js'
+import type { ServedModel, SlotsView } from '../../../src/update/ports.js'
+import { openConnection, startBroker, until } from '../../helpers/broker.js'
+import { TestClock } from '../../helpers/test-clock.js'
+
+const topics = topicsBelow('yolo-edge/v1')
+const sha256 = 'a'.repeat(64)
+
+function served(version: string, why: string): ServedModel {
+  return {
+    ...{ deploymentId: `of-${version}`, model: 'shelf', version, sequence: 1, variantId: 'small' },
+    ...{ manifestSha256: sha256, blobSha256s: [sha256], sinceMs: 1, why },
+  }
+}
+
+const first = served('1.0.0', 'balanced: the first')
+const second = served('2.0.0', 'balanced: the second')
+const refusal = { code: 'deployment.accuracy_low', message: 'mAP 0.100, expected 0.500' }
+const deployment = (version: string, more: object = {}): NonNullable<ServingFacts['deployment']> => ({
+  ...{ id: `of-${version}`, model: 'shelf', version },
+  ...more,
+})
+
+t.test('reasons stay while another deployment runs, and over a restart', async (t) => {
+  const broker = await startBroker(t)
+  const connection = await openConnection(t, broker.url)
+  const heard: Reported[] = []
+  const reader = await openConnection(t, broker.url)
+  await reader.subscribe([topics.deviceState('pi', 'reported')], 1, ({ payload }) => {
+    heard.push(parseReported(payload))
+  }).outcome
+  let slots: SlotsView = { active: first, sequences: {} }
+  const status = (): DeviceStatus =>
+    new DeviceStatus({
+      ...{ connection, topics, device: 'pi', slots: () => slots, clock: new TestClock() },
+      logger: silentLogger,
+    })
+  let said = 0
+  const say = async (device: DeviceStatus, facts: Partial<ServingFacts>): Promise<Reported> => {
+    const known = { provider: 'cpu', deployment: undefined, outcomes: [], desiredSequence: ++said }
+    device.sayReported({ ...known, ...facts })
+    await until(() => heard.at(-1)?.desiredSequence === said)
+    return heard.at(-1)!
+  }
+
+  const device = status()
+  t.match(await say(device, { deployment: deployment('2.0.0') }), { active: { why: first.why } })
+  const refused = { version: '2.0.0', error: refusal }
+  t.match(await say(device, { deployment: deployment('2.0.0', { error: refusal }) }), {
+    active: { version: '1.0.0', why: first.why },
+    refused,
+  })
+  t.match(await say(device, { deployment: deployment('3.0.0') }), { refused }, 'another one has begun')
+  const superseded = { code: 'deployment.wish_superseded', message: 'the wish was paused' }
+  t.match(await say(device, { deployment: deployment('3.0.0', { error: superseded }) }), { refused })
+
+  const outcomes: ServingFacts['outcomes'] = [
+    {
+      ...{ deploymentId: 'of-2.0.0', model: 'shelf', version: '2.0.0', endedAtMs: 5, result: 'refused' },
+      ...{ attempts: 1, ...refusal, isFinal: true, retryAtMs: 0 },
+    },
+  ]
+  t.match(await say(status(), { outcomes }), { active: { why: first.why }, refused }, 'after a restart')
+
+  slots = { active: second, previous: first, beforeSwitch: { active: first }, sequences: {} }
+  t.match(await say(device, { deployment: deployment('2.0.0') }), {
+    active: { why: second.why },
+    previous: { why: first.why },
+    refused,
+  })
+  slots = { active: second, previous: first, sequences: {} }
+  t.equal((await say(device, { deployment: deployment('2.0.0') })).refused, undefined, 'committed')
+})
