@@ -7,7 +7,7 @@ import type { ServedModel, SlotsView } from '../../../src/update/ports.js'
 import { openConnection, startBroker, until } from '../../helpers/broker.js'
 import { TestClock } from '../../helpers/test-clock.js'
 
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 const sha256 = 'a'.repeat(64)
 
 function served(version: string, why: string): ServedModel {

@@ -11,7 +11,7 @@ import { projectRoot } from '../../helpers/paths.js'
 
 const run = promisify(execFile)
 const program = join(projectRoot, 'dist', 'src', 'cli', 'main.js')
-const topics = topicsBelow('yolo-edge/v1')
+const topics = topicsBelow('yolo-edge/v2')
 const at = '2026-01-01T00:00:00.000Z'
 /** A title, a cleared screen, a color, a line of its own, C1 and a turned direction. */
 const hostile =
