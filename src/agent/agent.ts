@@ -199,6 +199,10 @@ function updatePortsOf(parts: Parts, config: Config, logger: Logger): UpdatePort
         status.sayDeployment(deployment)
         sayReported(parts)
       },
+      serving: (restoring) => {
+        parts.restoring = restoring
+        sayReported(parts)
+      },
       report: (report) => {
         void outbox.add(report)
       },

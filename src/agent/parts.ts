@@ -18,6 +18,7 @@ import { type Topics, topicsBelow } from '../protocol/topics.js'
 import { openStore, type Store } from '../store/store.js'
 import { Telemetry } from '../telemetry/telemetry.js'
 import { MqttConnection } from '../transport/mqtt-connection.js'
+import type { Restoring, SlotsView } from '../update/ports.js'
 import { Updater } from '../update/updater.js'
 import { connectionOptionsOf } from './broker-connection.js'
 import { DeviceStatus } from './reporting/device-status.js'
@@ -68,6 +69,8 @@ export interface Parts {
   readonly telemetry: Telemetry
   /** Present once started. */
   updater: Updater | undefined
+  /** What should serve and cannot be proven right. */
+  restoring: Restoring | undefined
 }
 
 const clock = systemClock
@@ -112,14 +115,8 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
     },
     { logger },
   )
-  const status = new DeviceStatus({
-    connection,
-    topics,
-    device,
-    slots: () => store.slots.state,
-    clock,
-    logger,
-  })
+  const slots = (): SlotsView => store.slots.state
+  const status = new DeviceStatus({ connection, topics, device, slots, clock, logger })
   const outbox = new ReportOutbox(store.outbox, connection, topics.deviceState(device, 'report'), logger)
   const previews = previewsOf({ connection, topics, device, logger })
   const means = { store, inference, hardware, engines, runners }
@@ -139,6 +136,9 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
     onServing: () => {
       sayReported(parts)
     },
+    onLost: () => {
+      parts.updater?.checkServing()
+    },
     onCamerasEnded: () => {
       onCamerasEnded?.()
     },
@@ -156,7 +156,7 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
       outboxStore: store.outbox,
       outbox,
       folder: config.state.directory,
-      accuracy: (signal) => servedAccuracy(trialMeans, store.slots.state.active, signal),
+      accuracy: (signal) => servedAccuracy(trialMeans, cameras.served, signal),
       clock,
       logger,
     }),
@@ -182,14 +182,16 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
     watch,
     telemetry,
     updater: undefined,
+    restoring: undefined,
   }
   return parts
 }
 
 /** Says what serves and what is under way. */
-export function sayReported({ status, cameras, updater }: Parts): void {
+export function sayReported({ status, cameras, updater, restoring }: Parts): void {
   status.sayReported({
-    provider: cameras.model?.provider,
+    served: cameras.model,
+    restoring,
     deployment: updater?.deployment,
     outcomes: updater?.outcomes ?? [],
     desiredSequence: updater?.desiredSequence,

@@ -37,6 +37,17 @@ export interface RefusedModel {
   readonly error: WireError
 }
 
+/** A version that should serve and cannot be proven right; the device fetches its files again. */
+export interface RestoringModel {
+  readonly model: string
+  readonly version: string
+  readonly variant: string
+  /** Since when it is known. */
+  readonly since: string
+  /** What is wrong with it, or why it could not be brought back yet. */
+  readonly error: WireError
+}
+
 /** The state a device has reached. */
 export interface Reported {
   readonly at: string
@@ -44,6 +55,8 @@ export interface Reported {
   readonly active?: RunningModel
   /** What a rollback would bring back. */
   readonly previous?: RunningModel
+  /** Present while something is wrong with the version that should serve; `active` is then what serves meanwhile. */
+  readonly restoring?: RestoringModel
   /** The last version that was refused or rolled back; absent once a later one serves. */
   readonly refused?: RefusedModel
   /** Sequence of the newest desired state that was looked at. */
@@ -64,6 +77,15 @@ const reportedSchema: v.GenericSchema<unknown, Reported> = v.object({
   at: momentField,
   active: v.exactOptional(runningField),
   previous: v.exactOptional(runningField),
+  restoring: v.exactOptional(
+    v.object({
+      model: nameField,
+      version: versionField,
+      variant: nameField,
+      since: momentField,
+      error: wireErrorField,
+    }),
+  ),
   refused: v.exactOptional(
     v.object({ model: nameField, version: versionField, at: momentField, error: wireErrorField }),
   ),

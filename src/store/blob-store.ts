@@ -14,7 +14,7 @@ import type { FileSystem } from './fs.js'
 import type { StoreLayout } from './layout.js'
 import { PartialBlob } from './partial-blob.js'
 import { unpackArtefact } from './unpack.js'
-import { digestOfFile, readWholeFile, replaceFile } from './whole-file.js'
+import { digestOfFile, isLostFile, readWholeFile, replaceFile } from './whole-file.js'
 
 function requireConsistent(blob: Blob): void {
   const isConsistent =
@@ -35,6 +35,8 @@ export class BlobStore {
   readonly #layout: StoreLayout
   readonly #quota: DiskQuota
   readonly #open = new Set<Sha256>()
+  /** Stamps of files at the time when their digest was found right. */
+  readonly #proofs = new Map<Sha256, string>()
 
   constructor(files: FileSystem, layout: StoreLayout, quota: DiskQuota) {
     this.#files = files
@@ -52,16 +54,44 @@ export class BlobStore {
     return (await this.#files.sizeOf(this.#layout.blob(sha256))) !== undefined
   }
 
-  /** Reads the blob once more. A blob that has gone bad is removed, so that it is fetched again. */
+  /**
+   * Reads the blob once more. A blob that has gone bad is removed, so that it is fetched again.
+   * Throws `integrity.digest_mismatch` when it can be neither read nor removed.
+   */
   async verify(sha256: Sha256): Promise<'intact' | 'absent' | 'corrupt'> {
     const path = this.#layout.blob(sha256)
-    const found = await digestOfFile(this.#files, path).catch((thrown: unknown) => {
+    this.#proofs.delete(sha256)
+    try {
+      const stamp = await this.#files.stampOf(path)
+      const found = await this.#digestOf(path)
+      if (found === undefined) return 'absent'
+      if (found === sha256) {
+        if (stamp !== undefined) this.#proofs.set(sha256, stamp)
+        return 'intact'
+      }
+      await this.remove(sha256)
+      return 'corrupt'
+    } catch (thrown) {
       throw wrapError(thrown, 'integrity.digest_mismatch', `cannot read blob ${sha256}`)
-    })
-    if (found === undefined) return 'absent'
-    if (found === sha256) return 'intact'
-    await this.remove(sha256)
-    return 'corrupt'
+    }
+  }
+
+  /** As {@link verify}, but a file that was found right and has the same size and times since is not read again. */
+  async prove(sha256: Sha256): Promise<'intact' | 'absent' | 'corrupt'> {
+    const known = this.#proofs.get(sha256)
+    if (known !== undefined && (await this.#files.stampOf(this.#layout.blob(sha256))) === known)
+      return 'intact'
+    return this.verify(sha256)
+  }
+
+  /** The digest of a file, `unreadable` when its bytes are lost, undefined when it is absent. */
+  async #digestOf(path: string): Promise<string | undefined> {
+    try {
+      return await digestOfFile(this.#files, path)
+    } catch (thrown) {
+      if (isLostFile(thrown)) return 'unreadable'
+      throw thrown
+    }
   }
 
   /** All bytes of a blob, checked. Throws `bundle.file_missing` or, when it has gone bad, `integrity.digest_mismatch`. */
@@ -120,12 +150,18 @@ export class BlobStore {
 
   /**
    * Makes the file of an artefact out of its complete blob, if it is not there. Nothing to do for encoding `none`.
-   * Throws `integrity.digest_mismatch` when the blob does not become that file, and `resource.*`.
+   * Throws `integrity.digest_mismatch` when the blob does not become that file, and `resource.*`; a blob that has gone
+   * bad is removed then, so that it is fetched again.
    */
   async unpack(artefact: Artefact): Promise<void> {
     if (await this.has(artefact.sha256)) return
     requireSpace(await this.diskUse(), this.#quota, artefact.sizeBytes, `file ${artefact.sha256}`)
-    await unpackArtefact(this.#files, this.#layout, artefact)
+    try {
+      await unpackArtefact(this.#files, this.#layout, artefact)
+    } catch (thrown) {
+      await this.verify(artefact.blob.sha256)
+      throw thrown
+    }
   }
 
   diskUse(): Promise<DiskUse> {
@@ -134,6 +170,7 @@ export class BlobStore {
 
   /** Forgets a blob. No error when it is absent. */
   async remove(sha256: Sha256): Promise<void> {
+    this.#proofs.delete(sha256)
     await this.#files.remove(this.#layout.blob(sha256))
     await this.#files.remove(this.#layout.chunkList(sha256))
   }

@@ -9,7 +9,7 @@ import type { FileSystem } from './fs.js'
 import type { Blob } from '../protocol/blob.js'
 import type { StoreLayout } from './layout.js'
 import { decodeRecord, encodeRecord, type RecordKind } from './sealed-record.js'
-import { readWholeFile, replaceFile } from './whole-file.js'
+import { readIntactFile, replaceFile } from './whole-file.js'
 
 const KIND: RecordKind = { kind: 'chunk-list', format: 1 }
 
@@ -46,7 +46,7 @@ export async function readChunkPlaces(
   const places = new Map<Sha256, ChunkPlace>()
   for (const name of await files.list(layout.chunksFolder)) {
     if (!isSha256(name) || (await files.sizeOf(layout.blob(name))) === undefined) continue
-    const bytes = await readWholeFile(files, layout.chunkList(name))
+    const bytes = await readIntactFile(files, layout.chunkList(name))
     const decoded = bytes === undefined ? undefined : decodeRecord(KIND, bytes)
     if (decoded?.state !== 'valid' || !isBlob(decoded.value) || decoded.value.sha256 !== name) continue
     const blob = decoded.value

@@ -1,12 +1,14 @@
 /**
  * One record in two copies, written in turn: the newer intact copy counts.
- * Invariant: a write leaves the copy that was current untouched, so a cut or a rotten sector costs one step, not all.
+ * Invariant: a write leaves the copy that was current untouched, so a cut or a rotten sector costs one step, not all; a
+ * copy that cannot be read counts as one that is not intact.
  */
 
+import { messageOf } from '../base/errors.js'
 import type { FileSystem } from './fs.js'
 import { decodeRecord, encodeRecord, type RecordKind } from './sealed-record.js'
 import { Turns } from './turns.js'
-import { readWholeFile, replaceFile } from './whole-file.js'
+import { isLostFile, readWholeFile, replaceFile } from './whole-file.js'
 
 export type DoubleRead =
   /** `damaged`: the other copy exists and is not intact, so a newer value may be lost. */
@@ -80,7 +82,13 @@ export class DoubleRecord {
   }
 
   async #readCopy(path: string): Promise<Copy | undefined> {
-    const bytes = await readWholeFile(this.#files, path)
+    let bytes: Uint8Array | undefined
+    try {
+      bytes = await readWholeFile(this.#files, path)
+    } catch (thrown) {
+      if (!isLostFile(thrown)) throw thrown
+      return { path, generation: -1, value: undefined, corruptReason: messageOf(thrown) }
+    }
     if (bytes === undefined) return undefined
     const decoded = decodeRecord(this.#kind, bytes)
     if (decoded.state === 'corrupt') {

@@ -28,7 +28,7 @@ export interface FileSystem {
   open(path: string, mode: 'read' | 'update'): Promise<OpenFile>
   /** Gives the file another name; a file that had that name is gone in the same step. */
   rename(from: string, to: string): Promise<void>
-  /** Removes a file; no error when it is absent. */
+  /** Removes a file, or a folder that lies in its place; no error when it is absent. */
   remove(path: string): Promise<void>
   /** Names in a folder in no order; none when the folder is absent. */
   list(folder: string): Promise<string[]>
@@ -38,6 +38,8 @@ export interface FileSystem {
   syncFolder(folder: string): Promise<void>
   /** Size of a file, or undefined when it is absent. */
   sizeOf(path: string): Promise<number | undefined>
+  /** A text that is another one after every write, made of the file's size and times; undefined when it is absent. */
+  stampOf(path: string): Promise<string | undefined>
   /** Bytes that an ordinary user may still write where `folder` is. */
   freeBytes(folder: string): Promise<number>
 }
@@ -81,7 +83,7 @@ export const nodeFileSystem: FileSystem = {
     }
   },
   rename,
-  remove: (path) => rm(path, { force: true }),
+  remove: (path) => rm(path, { force: true, recursive: true }),
   list: (folder) => orWhenAbsent(readdir(folder), []),
   makeFolder: async (folder) => {
     await mkdir(folder, { recursive: true })
@@ -95,6 +97,10 @@ export const nodeFileSystem: FileSystem = {
     }
   },
   sizeOf: async (path) => (await orWhenAbsent(stat(path), undefined))?.size,
+  stampOf: async (path) => {
+    const found = await orWhenAbsent(stat(path, { bigint: true }), undefined)
+    return found === undefined ? undefined : [found.size, found.mtimeNs, found.ctimeNs, found.ino].join(' ')
+  },
   freeBytes: async (folder) => {
     const { bavail, bsize } = await statfs(folder)
     return bavail * bsize

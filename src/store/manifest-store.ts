@@ -7,7 +7,7 @@ import { sha256Of } from '../base/digest.js'
 import { isSha256, type Sha256 } from '../base/sha256.js'
 import type { FileSystem } from './fs.js'
 import type { StoreLayout } from './layout.js'
-import { readWholeFile, replaceFile } from './whole-file.js'
+import { readIntactFile, replaceFile } from './whole-file.js'
 
 export class ManifestStore {
   readonly #files: FileSystem
@@ -29,7 +29,7 @@ export class ManifestStore {
 
   /** The bytes kept under `sha256`, or undefined when they are absent or have gone bad. */
   async read(sha256: Sha256): Promise<Uint8Array | undefined> {
-    const bytes = await readWholeFile(this.#files, this.#layout.manifest(sha256))
+    const bytes = await readIntactFile(this.#files, this.#layout.manifest(sha256))
     return bytes !== undefined && sha256Of(bytes) === sha256 ? bytes : undefined
   }
 

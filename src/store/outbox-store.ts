@@ -10,7 +10,7 @@ import type { FileSystem } from './fs.js'
 import { outboxNumberOf, type StoreLayout } from './layout.js'
 import { sealBytes, unsealBytes, type RecordKind } from './sealed-record.js'
 import { Turns } from './turns.js'
-import { readWholeFile, replaceFile } from './whole-file.js'
+import { readIntactFile, replaceFile } from './whole-file.js'
 
 const KIND: RecordKind = { kind: 'outbox', format: 1 }
 
@@ -97,7 +97,7 @@ export class OutboxStore {
       const messages: StoredMessage[] = []
       for (const id of [...this.#waiting.keys()]) {
         if (messages.length >= count) break
-        const sealed = await readWholeFile(this.#files, this.#layout.outboxRecord(id))
+        const sealed = await readIntactFile(this.#files, this.#layout.outboxRecord(id))
         const unsealed = sealed === undefined ? undefined : unsealBytes(KIND, sealed)
         if (unsealed?.state === 'valid') {
           messages.push({ id, bytes: unsealed.body })

@@ -8,7 +8,7 @@ import type { Sha256 } from '../base/sha256.js'
 import { sha256Of } from '../base/digest.js'
 import { invariant } from '../base/assert.js'
 import { writeErrorFrom } from '../base/atomic-file.js'
-import { AgentError } from '../base/errors.js'
+import { AgentError, messageOf } from '../base/errors.js'
 import {
   chunkLengthOf,
   decodeChunkRecord,
@@ -20,7 +20,7 @@ import type { FileSystem, OpenFile } from './fs.js'
 import type { Blob } from '../protocol/blob.js'
 import type { StoreLayout } from './layout.js'
 import { Turns } from './turns.js'
-import { digestOfFile, readWholeFile } from './whole-file.js'
+import { digestOfFile, isLostFile, readIntactFile } from './whole-file.js'
 
 /**
  * Chunks are synced and recorded in groups of at least so many bytes, one group after the other, while further chunks come:
@@ -79,7 +79,7 @@ export class PartialBlob {
     const dataPath = layout.partialData(blob.sha256)
     const recordPath = layout.partialRecord(blob.sha256)
     try {
-      const recordBytes = await readWholeFile(files, recordPath)
+      const recordBytes = await readIntactFile(files, recordPath)
       const hasWholeData = (await files.sizeOf(dataPath)) === blob.sizeBytes
       const known =
         recordBytes === undefined || !hasWholeData ? undefined : decodeChunkRecord(blob, recordBytes)
@@ -181,13 +181,14 @@ export class PartialBlob {
   /**
    * Checks the whole and, when its digest is right, gives it its name among the blobs; the partial is gone then.
    * Every chunk must have been written. Throws `integrity.digest_mismatch` when every chunk is right but the whole
-   * is not (the description contradicts itself), and `resource.*`.
+   * is not (the description contradicts itself) or what was written cannot be read, which begins anew then, and
+   * `resource.*`.
    */
   async finish(): Promise<FinishResult> {
     invariant(this.missingChunks().length === 0, 'a download is finished when no chunk is missing')
     await Promise.all([this.flush(), this.#writeList()])
     const dataPath = this.#layout.partialData(this.blob.sha256)
-    if ((await digestOfFile(this.#files, dataPath)) !== this.blob.sha256) return this.#dropWrongChunks()
+    if ((await this.#digestOf(dataPath)) !== this.blob.sha256) return this.#dropWrongChunks()
     await this.close()
     try {
       await this.#files.rename(dataPath, this.#layout.blob(this.blob.sha256))
@@ -198,6 +199,19 @@ export class PartialBlob {
       throw writeErrorFrom(thrown, this.#layout.blob(this.blob.sha256))
     }
     return { state: 'complete' }
+  }
+
+  async #digestOf(dataPath: string): Promise<Sha256 | undefined> {
+    try {
+      return await digestOfFile(this.#files, dataPath)
+    } catch (thrown) {
+      if (!isLostFile(thrown)) throw thrown
+      await this.close().catch(() => undefined) // What is lost need not be recorded.
+      await this.#files.remove(dataPath)
+      await this.#files.remove(this.#layout.partialRecord(this.blob.sha256))
+      const problem = `cannot read what was downloaded of blob ${this.blob.sha256}: ${messageOf(thrown)}`
+      throw new AgentError('integrity.digest_mismatch', problem, { cause: thrown })
+    }
   }
 
   /** Before the blob has its name: a list without its blob is passed over, a blob without its list would be fetched again. */

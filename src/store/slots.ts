@@ -5,7 +5,7 @@
  */
 
 import * as v from 'valibot'
-import { isSha256 } from '../base/sha256.js'
+import { isSha256, type Sha256 } from '../base/sha256.js'
 import { AgentError } from '../base/errors.js'
 import { DoubleRecord } from './double-record.js'
 import type { FileSystem } from './fs.js'
@@ -152,6 +152,17 @@ export class SlotStore {
       }
       return { ...state, active: { ...state.previous, sinceMs: nowMs }, previous: state.active }
     })
+  }
+
+  /** Notes that the manifest of deployment `deploymentId` is kept under another digest: it was fetched again. */
+  async renameManifest(deploymentId: string, manifestSha256: Sha256): Promise<void> {
+    const renamed = (pointer: ModelPointer | undefined): ModelPointer | undefined =>
+      pointer?.deploymentId === deploymentId ? { ...pointer, manifestSha256 } : pointer
+    await this.#change((state) => ({
+      ...state,
+      active: renamed(state.active),
+      previous: renamed(state.previous),
+    }))
   }
 
   async #change(step: (state: SlotsState) => Record<string, unknown>): Promise<void> {

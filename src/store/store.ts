@@ -81,7 +81,8 @@ async function prepareFolders(files: FileSystem, root: string, layout: StoreLayo
   for (const folder of folders) {
     await files.makeFolder(folder)
     for (const name of await files.list(folder)) {
-      if (isTemporaryName(name)) await files.remove(`${folder}/${name}`)
+      // What is left of a cut-off write is in nobody's way: that it cannot be removed stops nothing.
+      if (isTemporaryName(name)) await files.remove(`${folder}/${name}`).catch(() => undefined)
     }
   }
   await files.syncFolder(root)

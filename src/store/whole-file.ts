@@ -44,6 +44,32 @@ export async function replaceFile(files: FileSystem, path: string, bytes: Uint8A
   }
 }
 
+/** System errors of a file whose bytes are lost, however often it is read: a rotten sector, a folder in its place. */
+const lostCodes: ReadonlySet<string> = new Set([
+  'EIO',
+  'EBADMSG',
+  'EUCLEAN',
+  'EISDIR',
+  'ELOOP',
+  'EACCES',
+  'EPERM',
+])
+
+/** Whether reading a file failed for good, so that it counts as damaged; a lack of memory or descriptors passes. */
+export function isLostFile(thrown: unknown): boolean {
+  return lostCodes.has(systemCodeOf(thrown) ?? '')
+}
+
+/** All bytes of a file, or undefined when it is absent or its bytes are lost. Rejects with the system's error otherwise. */
+export async function readIntactFile(files: FileSystem, path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readWholeFile(files, path)
+  } catch (thrown) {
+    if (isLostFile(thrown)) return undefined
+    throw thrown
+  }
+}
+
 /** All bytes of a file, or undefined when it is absent. Rejects with the system's error otherwise. */
 export async function readWholeFile(files: FileSystem, path: string): Promise<Uint8Array | undefined> {
   try {

@@ -62,6 +62,8 @@ export interface ModelSlots {
   rollBack(): Promise<void>
   /** Exchanges active and previous. Not between switch and commit. */
   activatePrevious(nowMs: number): Promise<void>
+  /** Notes that the manifest of a deployment is kept under another digest. */
+  renameManifest(deploymentId: string, manifestSha256: Sha256): Promise<void>
 }
 
 export interface Manifests {
@@ -86,6 +88,8 @@ export interface Artefacts {
   obtain(request: ArtefactRequest): Promise<void>
   /** Reads a file once more; one that has gone bad is removed. */
   verify(sha256: Sha256): Promise<'intact' | 'absent' | 'corrupt'>
+  /** The same, without reading a file again that was found intact and has not changed since. */
+  prove(sha256: Sha256): Promise<'intact' | 'absent' | 'corrupt'>
   /** Deletes what neither a slot nor these need. */
   collectGarbage(alsoKeep: {
     readonly blobSha256s: readonly Sha256[]
@@ -160,6 +164,8 @@ export interface Measurements {
 
 /** The frame pipeline, as far as models go. */
 export interface Serving {
+  /** The model in front of the cameras; undefined while none serves, or the one that did has failed for good. */
+  readonly served: ServedModel | undefined
   /** Serves `model` from the next frame on; resolves when it has answered one. undefined: none serves. */
   serve(model: ServedModel | undefined): Promise<void>
 }
@@ -178,8 +184,18 @@ export interface SoakWatch {
   observe(windowMs: number, signal: AbortSignal): Promise<SoakWindow>
 }
 
+/** A model that should serve and cannot be proven right. */
+export interface Restoring {
+  readonly model: ServedModel
+  /** Wall time, milliseconds. */
+  readonly sinceMs: number
+  readonly error: WireError
+}
+
 export interface Reporting {
   deployment(deployment: Deployment): void
+  /** Something else is known of the model that should serve; undefined: nothing is wrong with it. */
+  serving(restoring: Restoring | undefined): void
   report(report: Report): void
 }
 

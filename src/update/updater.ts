@@ -19,9 +19,10 @@ import { type DeploymentRecord, emptyRecord } from './deployment-record.js'
 import type { UpdateEvent } from './events.js'
 import { type JournalEntry, parseJournalEntry } from './journal-entry.js'
 import { type Effect, effectsOf, type MachineState, step } from './machine.js'
+import { ModelCare } from './model-care.js'
 import { nextStep } from './next-wish.js'
 import { type Outcome, outcomeOf, withOutcome } from './outcomes.js'
-import type { UpdatePorts } from './ports.js'
+import type { Restoring, UpdatePorts } from './ports.js'
 import { reconsiderationOf } from './reconsideration.js'
 import { recover } from './recover.js'
 import { stateRow, type Work } from './states.js'
@@ -71,6 +72,7 @@ export class Updater {
   readonly #options: UpdaterOptions
   readonly #wishes: WishBook
   readonly #stopping = new AbortController()
+  readonly #care: ModelCare
   #machine: MachineState
   #outcomes: readonly Outcome[]
   /** Aborts the work under way when a newer wish takes its place. */
@@ -96,6 +98,7 @@ export class Updater {
   private constructor(ports: UpdatePorts, options: UpdaterOptions, entry: JournalEntry | undefined) {
     this.#ports = ports
     this.#options = options
+    this.#care = new ModelCare(ports)
     this.#wishes = new WishBook(options.device, entry?.seenWishes ?? {})
     this.#outcomes = entry?.outcomes ?? []
     this.#unsettledStarts = (entry?.unsettledStarts ?? 0) + 1
@@ -115,7 +118,8 @@ export class Updater {
     const updater = new Updater(ports, options, entry)
     // Before the model is served: a model that ends the process has to be counted.
     await updater.#perform(effectsOf('idle', updater.state))
-    await updater.#serveAtStart()
+    // A switch that was not committed is undone first; its work serves the model then.
+    if (updater.state !== 'rollingBack') await updater.#care.serve()
     updater.#running = updater.#run()
     void updater.#settle()
     return updater
@@ -133,6 +137,17 @@ export class Updater {
   /** Sequence of the wish that counts. */
   get desiredSequence(): number | undefined {
     return this.#wishes.sequence
+  }
+
+  /** The model that should serve and cannot be proven right, and why; undefined while there is nothing to say. */
+  get restoring(): Restoring | undefined {
+    return this.#care.restoring
+  }
+
+  /** Looks at once whether what should serve does: a model has failed while it served. */
+  checkServing(): void {
+    this.#care.hurry()
+    this.#wake.abort()
   }
 
   /** How earlier deployments ended, the newest last. */
@@ -185,6 +200,7 @@ export class Updater {
       return
     }
     this.#isJournalStale = true
+    this.#care.hurry()
     if (this.#isUnwanted()) this.#work?.abort()
     this.#wake.abort()
   }
@@ -203,26 +219,6 @@ export class Updater {
     const nowMs = this.#ports.clock.wallMs()
     if (this.#wishes.isUnwanted(deployment, nowMs)) return true
     return this.#withdrawnId === deployment.id && this.#wishes.decide(nowMs).kind !== 'deploy'
-  }
-
-  async #serveAtStart(): Promise<void> {
-    const { slots, serving, logger } = this.#ports
-    // A switch that was not committed is undone first; its work serves the model then.
-    if (this.#machine.state === 'rollingBack') return
-    const { active, previous } = slots.state
-    if (active === undefined) return
-    try {
-      await serving.serve(active)
-    } catch (thrown) {
-      logger.error(
-        { model: active.model, version: active.version, reason: messageOf(thrown) },
-        'the active model cannot be opened',
-      )
-      if (previous === undefined) return
-      await serving.serve(previous).catch((other: unknown) => {
-        logger.error({ reason: messageOf(other) }, 'the previous model cannot be opened either')
-      })
-    }
   }
 
   async #run(): Promise<void> {
@@ -252,7 +248,10 @@ export class Updater {
     }
     if (this.#isStopping() || this.#isJournalStale) return
     this.#wake = new AbortController()
-    await clock.sleep(next.waitMs, this.#wake.signal)
+    const { signal } = this.#wake
+    const look = await this.#care.look(signal)
+    if (look.isRepublished) this.#reconsidered = 'its version was published anew'
+    else await clock.sleep(Math.min(next.waitMs, look.waitMs), signal)
   }
 
   #takeReconsideration(nowMs: number): DeploymentRecord | undefined {

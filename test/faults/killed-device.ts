@@ -33,6 +33,7 @@ class MortalDisk {
   }
 
   readonly files: FileSystem = {
+    stampOf: (path) => nodeFileSystem.stampOf(path),
     open: async (path, mode) => this.#open(await this.#look(nodeFileSystem.open(path, mode))),
     rename: (from, to) => this.#change(() => nodeFileSystem.rename(from, to)),
     remove: (path) => this.#change(() => nodeFileSystem.remove(path)),

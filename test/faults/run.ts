@@ -3,6 +3,7 @@
  * Run with: npm run test:faults
  */
 
+import { playDamages } from './damaged-files.js'
 import { playMatrix, type MatrixResult } from './fault-matrix.js'
 import { playKilledProcesses } from './killed-processes.js'
 import { playPowerCuts } from './power-cuts.js'
@@ -33,6 +34,11 @@ async function part(
 await part('fault matrix', () =>
   playMatrix(1, (row, count, bad) => {
     say(`${bad === 0 ? 'ok    ' : 'FAILED'} ${String(count).padStart(4)} cases  ${row}`)
+  }),
+)
+await part('damaged files', () =>
+  playDamages(1, (stage, count, bad) => {
+    say(`${bad === 0 ? 'ok    ' : 'FAILED'} ${String(count).padStart(4)} cases  ${stage}`)
   }),
 )
 await part('random power cuts', () => playPowerCuts(powerCutSchedules))

@@ -5,7 +5,7 @@
  * on its own; one rename within a folder is kept whole or not at all.
  */
 
-import { basename, dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Random } from '../../src/base/random.js'
 import type { FileSystem, OpenFile } from '../../src/store/fs.js'
 
@@ -31,12 +31,18 @@ function applyChange(content: Buffer, change: Change): Buffer {
   return next
 }
 
+let inodes = 0
+
 class Inode {
+  readonly number = inodes++
+  changes = 0
+  isUnreadable = false
   content: Buffer = Buffer.alloc(0)
   durable: Buffer = Buffer.alloc(0)
   pending: Change[] = []
 
   change(change: Change): void {
+    this.changes++
     this.content = applyChange(this.content, change)
     this.pending.push(change)
   }
@@ -134,11 +140,23 @@ export class LossyFileSystem implements FileSystem {
     return this.afterPowerCut({ next: () => 0, integer: () => 0, normal: () => 0 })
   }
 
-  /** Overwrites bytes behind everybody's back, as a rotten sector does. */
+  /** Overwrites bytes behind everybody's back, as a rotten sector does: no time of the file changes. */
   corrupt(path: string, change: (content: Buffer) => Buffer): void {
     const inode = this.#inode(path)
     inode.content = change(Buffer.from(inode.content))
     inode.sync()
+  }
+
+  /** Reading the file fails from here on, as it does where sectors are gone. */
+  makeUnreadable(path: string): void {
+    this.#inode(path).isUnreadable = true
+  }
+
+  /** Every file, in the order of their names. */
+  paths(): readonly string[] {
+    return [...this.#folders]
+      .flatMap(([folder, { names }]) => [...names.keys()].map((name) => join(folder, name)))
+      .sort()
   }
 
   async open(path: string, mode: 'read' | 'update'): Promise<OpenFile> {
@@ -198,6 +216,12 @@ export class LossyFileSystem implements FileSystem {
     return this.#folders.get(dirname(path))?.names.get(basename(path))?.content.length
   }
 
+  async stampOf(path: string): Promise<string | undefined> {
+    await this.#step(false)
+    const inode = this.#folders.get(dirname(path))?.names.get(basename(path))
+    return inode === undefined ? undefined : `${inode.content.length} ${inode.number} ${inode.changes}`
+  }
+
   async freeBytes(): Promise<number> {
     await this.#step(false)
     return this.freeSpaceBytes
@@ -207,6 +231,7 @@ export class LossyFileSystem implements FileSystem {
     return {
       read: async (into, position) => {
         await this.#step(false)
+        if (inode.isUnreadable) throw systemError('EIO', 'read')
         const bytes = inode.content.subarray(position, position + into.byteLength)
         into.set(bytes)
         return bytes.length

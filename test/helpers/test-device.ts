@@ -9,6 +9,7 @@ import { silentLogger } from '../../src/base/logger.js'
 import { seededRandom } from '../../src/base/random.js'
 import { type Deployment, type DeploymentState, encodeDeployment } from '../../src/protocol/deployment.js'
 import { encodeReport, type Report } from '../../src/protocol/report.js'
+import type { Artefact } from '../../src/protocol/blob.js'
 import type { FileSystem } from '../../src/store/fs.js'
 import { openStore, type Store } from '../../src/store/store.js'
 import type {
@@ -16,6 +17,7 @@ import type {
   ArtefactRequest,
   ModelSlots,
   ServedModel,
+  Serving,
   SoakWindow,
   TrialRequest,
   TrialResult,
@@ -80,6 +82,8 @@ export interface DeviceSetting {
   readonly behaviour?: Behaviour
   readonly options?: UpdaterOptions
   readonly clock?: TestClock
+  /** Whether the broker can be reached; it can unless given. */
+  readonly isOnline?: () => boolean
   /** Waits for one turn of what may be going on; a real file system takes longer than one in memory. */
   readonly turn?: () => Promise<void>
 }
@@ -97,6 +101,8 @@ export class TestDevice {
   /** Every model that was served, in order. */
   readonly served: (ServedModel | undefined)[] = []
   readonly fetchedChunks: string[] = []
+  /** How often the device said that what serves has changed. */
+  servingSaid = 0
   #updater: Updater | undefined
   #journaled: DeploymentState | undefined
   readonly #setting: DeviceSetting
@@ -180,6 +186,7 @@ export class TestDevice {
       manifests: {
         fetch: async (_model, version) => {
           await work()
+          this.#requireOnline()
           const bundle = fleet.bundle(version)
           if (bundle === undefined) throw testError('bundle.file_missing')
           return bundle.envelope
@@ -196,6 +203,7 @@ export class TestDevice {
           await work()
           return store.blobs.verify(sha256)
         },
+        prove: (sha256) => store.blobs.prove(sha256),
         collectGarbage: async (alsoKeep) => {
           if (this.state === 'committed') await work()
           return store.collectGarbage(alsoKeep)
@@ -221,12 +229,7 @@ export class TestDevice {
         measureActive: () => Promise.resolve(behaviour.active?.()),
       },
       measurements: store.measurements,
-      serving: {
-        serve: async (model) => {
-          await work()
-          await this.#serve(model)
-        },
-      },
+      serving: this.#servingPort(work),
       soakWatch: {
         observe: async () => {
           await work()
@@ -238,6 +241,9 @@ export class TestDevice {
         deployment: (message) => {
           this.messages.push(message)
         },
+        serving: () => {
+          this.servingSaid++
+        },
         report: (report) => {
           encodeReport(report)
           this.reports.push(report)
@@ -247,6 +253,24 @@ export class TestDevice {
       clock: this.clock,
       random: seededRandom(1),
       logger: silentLogger,
+    }
+  }
+
+  /** A real device would wait; here it hears at once that nothing comes. */
+  #requireOnline(): void {
+    if (this.#setting.isOnline?.() === false) throw testError('network.request_timeout')
+  }
+
+  #servingPort(work: () => Promise<void>): Serving {
+    const inFront = (): ServedModel | undefined => this.serving
+    return {
+      get served() {
+        return inFront()
+      },
+      serve: async (model) => {
+        await work()
+        await this.#serve(model)
+      },
     }
   }
 
@@ -265,6 +289,7 @@ export class TestDevice {
       commit: () => slots.commit(),
       rollBack: () => slots.rollBack(),
       activatePrevious: (nowMs) => slots.activatePrevious(nowMs),
+      renameManifest: (id, sha256) => slots.renameManifest(id, sha256),
     }
   }
 
@@ -272,9 +297,20 @@ export class TestDevice {
     const { artefact } = request
     const { blobs } = this.store
     const { blob } = artefact
-    const bytes = this.#setting.fleet.blob(blob.sha256)
-    if (bytes === undefined) throw testError('network.chunk_missing')
-    if (!(await blobs.has(artefact.sha256)) && !(await blobs.has(blob.sha256))) {
+    await this.#fetch(artefact, request)
+    await blobs.unpack(artefact).catch(async (thrown: unknown) => {
+      if (await blobs.has(blob.sha256)) throw thrown
+      await this.#fetch(artefact, request)
+      await blobs.unpack(artefact)
+    })
+  }
+
+  async #fetch({ sha256, blob }: Artefact, request: ArtefactRequest): Promise<void> {
+    const { blobs } = this.store
+    if (!(await blobs.has(sha256)) && !(await blobs.has(blob.sha256))) {
+      this.#requireOnline()
+      const bytes = this.#setting.fleet.blob(blob.sha256)
+      if (bytes === undefined) throw testError('network.chunk_missing')
       const partial = await blobs.openPartial(blob)
       try {
         for (const index of partial.missingChunks()) {
@@ -288,12 +324,11 @@ export class TestDevice {
         await partial.close()
       }
     }
-    await blobs.unpack(artefact)
   }
 
   async #serve(model: ServedModel | undefined): Promise<void> {
     const problem = model === undefined ? undefined : await missingOf(this.store, model)
-    if (problem !== undefined) throw new AgentError('model.file_unreadable', problem)
+    if (problem !== undefined) throw new AgentError('integrity.digest_mismatch', problem)
     this.served.push(model)
   }
 }

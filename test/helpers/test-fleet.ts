@@ -94,6 +94,11 @@ export class TestFleet {
     this.#bundles.delete(version)
   }
 
+  /** Takes a file off the broker. */
+  forget(sha256: Sha256): void {
+    this.#blobs.delete(sha256)
+  }
+
   blob(sha256: Sha256): Uint8Array | undefined {
     return this.#blobs.get(sha256)
   }

@@ -3,8 +3,20 @@ import { join } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import t from 'tap'
 import { sha256Of } from '../../src/base/digest.js'
+import { type FileSystem, nodeFileSystem } from '../../src/store/fs.js'
 import { openStore } from '../../src/store/store.js'
 import { bytesFrom, describeBlob } from '../helpers/blobs.js'
+
+const emptyPointer = {
+  deploymentId: 'd',
+  model: 'm',
+  version: '1.0.0',
+  sequence: 0,
+  variantId: 'v',
+  manifestSha256: '0'.repeat(64),
+  blobSha256s: [],
+  sinceMs: 0,
+}
 
 const open = (root: string) =>
   openStore({ root, quota: { limitBytes: 1e6, reserveBytes: 0 }, outboxLimitBytes: 1000 })
@@ -61,6 +73,93 @@ t.test('opening clears what a cut off write left', async (t) => {
   writeFileSync(join(root, 'state', '.slots.a.tmp'), 'half')
   await open(root)
   t.notOk(existsSync(join(root, 'state', '.slots.a.tmp')))
+})
+
+/** The file system of the machine, on which reading some files fails as on rotten sectors, and removing them too. */
+function failingOn(isBad: (path: string) => boolean): FileSystem {
+  const failure = (): Promise<never> =>
+    Promise.reject(Object.assign(new Error('EIO: i/o error'), { code: 'EIO' }))
+  return {
+    ...nodeFileSystem,
+    open: async (path, mode) => {
+      const file = await nodeFileSystem.open(path, mode)
+      return isBad(path) ? { ...file, read: failure } : file
+    },
+    remove: (path) => (isBad(path) ? failure() : nodeFileSystem.remove(path)),
+  }
+}
+
+t.test('a copy of a record that cannot be read stops nothing: the other one counts', async (t) => {
+  const root = t.testdir()
+  const first = await open(root)
+  for (const value of [1, 2]) {
+    await first.journal.write({ value })
+    await first.measurements.set('key', value)
+    await first.slots.setCandidate({ ...emptyPointer, sequence: value })
+  }
+  for (const copy of ['a', 'b']) {
+    const files = failingOn((path) => path.endsWith(`.${copy}`))
+    const store = await openStore({
+      root,
+      quota: { limitBytes: 1e6, reserveBytes: 0 },
+      outboxLimitBytes: 1000,
+      files,
+    })
+    t.match(await store.journal.read(), { state: 'valid', damaged: true })
+    t.ok([1, 2].includes(Number(await store.measurements.get('key'))))
+    t.ok([1, 2].includes(store.slots.state.candidate?.sequence ?? 0))
+    t.same(store.problems, [])
+  }
+})
+
+t.test('what a cut off write left stops nothing where it cannot be removed', async (t) => {
+  const root = t.testdir()
+  await open(root)
+  writeFileSync(join(root, 'state', '.slots.a.tmp'), 'half')
+  const files = failingOn((path) => path.endsWith('.tmp'))
+  await openStore({ root, quota: { limitBytes: 1e6, reserveBytes: 0 }, outboxLimitBytes: 1000, files })
+  t.pass('the store is open')
+})
+
+t.test('a blob is read again only when its size or its times have changed', async (t) => {
+  const root = t.testdir()
+  let reads = 0
+  const files: FileSystem = {
+    ...nodeFileSystem,
+    open: (path, mode) => {
+      if (path.includes('blobs')) reads++
+      return nodeFileSystem.open(path, mode)
+    },
+  }
+  const { blobs } = await openStore({
+    root,
+    quota: { limitBytes: 1e6, reserveBytes: 0 },
+    outboxLimitBytes: 1000,
+    files,
+  })
+  const sha256 = await blobs.write(bytesFrom(1, 5000))
+  reads = 0
+  for (let time = 0; time < 3; time++) t.equal(await blobs.prove(sha256), 'intact')
+  t.equal(reads, 1)
+  const flipped = Buffer.from(bytesFrom(1, 5000))
+  flipped[77] = flipped[77]! ^ 1
+  writeFileSync(blobs.pathOf(sha256), flipped)
+  t.equal(await blobs.prove(sha256), 'corrupt')
+  t.equal(await blobs.prove(sha256), 'absent')
+  mkdirSync(blobs.pathOf(sha256))
+  t.equal(await blobs.prove(sha256), 'corrupt', 'a folder in its place')
+  t.equal(await blobs.prove(sha256), 'absent')
+})
+
+t.test('a packed file that has gone bad is gone after it could not be unpacked', async (t) => {
+  const { blobs } = await open(t.testdir())
+  const packed = Buffer.from(brotliCompressSync(bytesFrom(3, 5000)))
+  const blob = describeBlob(packed, 1000)
+  await blobs.write(packed)
+  writeFileSync(blobs.pathOf(blob.sha256), packed.subarray(0, 99))
+  const artefact = { sha256: sha256Of(bytesFrom(3, 5000)), sizeBytes: 5000, encoding: 'br', blob } as const
+  await t.rejects(blobs.unpack(artefact), { code: 'integrity.digest_mismatch' })
+  t.notOk(await blobs.has(blob.sha256))
 })
 
 t.test('a store in a place that is no folder is refused with a code', async (t) => {

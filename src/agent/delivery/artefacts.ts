@@ -27,6 +27,7 @@ export function artefactsOf(ports: ArtefactPorts): Artefacts {
   return {
     obtain: (request) => obtain(ports, request),
     verify: (sha256) => store.blobs.verify(sha256),
+    prove: (sha256) => store.blobs.prove(sha256),
     collectGarbage: (alsoKeep) => store.collectGarbage(alsoKeep),
   }
 }
@@ -34,10 +35,18 @@ export function artefactsOf(ports: ArtefactPorts): Artefacts {
 async function obtain(ports: ArtefactPorts, request: ArtefactRequest): Promise<void> {
   const { blobs } = ports.store
   const { artefact } = request
-  if (!(await blobs.has(artefact.sha256)) && !(await blobs.has(artefact.blob.sha256)))
-    await download(ports, request)
-  request.onBytes(artefact.blob.sizeBytes)
-  await blobs.unpack(artefact)
+  for (let isLast = false; ; isLast = true) {
+    if (!(await blobs.has(artefact.sha256)) && !(await blobs.has(artefact.blob.sha256)))
+      await download(ports, request)
+    request.onBytes(artefact.blob.sizeBytes)
+    try {
+      await blobs.unpack(artefact)
+      return
+    } catch (thrown) {
+      // A packed file that lay here and had gone bad is gone: it is fetched once more.
+      if (isLast || (await blobs.has(artefact.blob.sha256))) throw thrown
+    }
+  }
 }
 
 /** How often chunks that rotted between writing and checking are fetched anew before the disk is called bad. */

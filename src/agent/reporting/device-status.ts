@@ -1,7 +1,7 @@
 /**
  * What the device says of itself in retained topics.
- * Invariant: `reported` says what serves, as the slots on disk have it; a state that cannot be written down is logged, never
- * thrown at whoever changed it.
+ * Invariant: `reported` says what is in front of the cameras, never what should be; a state that cannot be written down is
+ * logged, never thrown at whoever changed it.
  */
 
 import type { Clock } from '../../base/clock.js'
@@ -13,6 +13,7 @@ import {
   encodeReported,
   type RefusedModel,
   type Reported,
+  type RestoringModel,
   type RunningModel,
 } from '../../protocol/reported.js'
 import type { Topics } from '../../protocol/topics.js'
@@ -20,7 +21,7 @@ import type { MqttConnection } from '../../transport/mqtt-connection.js'
 import { reasonLine, wireError } from '../../update/deployment-message.js'
 import type { DeploymentRecord } from '../../update/deployment-record.js'
 import type { Outcome } from '../../update/outcomes.js'
-import type { ServedModel, SlotsView } from '../../update/ports.js'
+import type { Restoring, ServedModel, SlotsView } from '../../update/ports.js'
 
 export interface DeviceStatusPorts {
   readonly connection: MqttConnection
@@ -33,8 +34,10 @@ export interface DeviceStatusPorts {
 
 /** What is not in the slots. */
 export interface ServingFacts {
-  /** The execution provider that the active model runs on; undefined while none serves. */
-  readonly provider: string | undefined
+  /** What is in front of the cameras, and the execution provider that it runs on; undefined while none serves. */
+  readonly served: { readonly served: ServedModel; readonly provider: string } | undefined
+  /** What should serve and cannot be proven right. */
+  readonly restoring: Restoring | undefined
   /** The deployment under way, or the last one of this process. */
   readonly deployment: Pick<DeploymentRecord, 'id' | 'model' | 'version' | 'error'> | undefined
   /** How earlier deployments ended, the newest last: what was refused is told also after a restart. */
@@ -58,15 +61,14 @@ export class DeviceStatus {
     this.#say('deployment', () => encodeDeployment(deployment))
   }
 
-  sayReported({ provider, deployment, outcomes, desiredSequence }: ServingFacts): void {
+  sayReported({ served, restoring, deployment, outcomes, desiredSequence }: ServingFacts): void {
     const slots = this.#ports.slots()
-    const { active, previous } = slots
     const at = new Date(this.#ports.clock.wallMs()).toISOString()
     this.#refused = this.#refusalNow(deployment, outcomes, slots, at)
     const reported: Reported = {
       at,
-      ...(active !== undefined && provider !== undefined && { active: runningModel(active, provider) }),
-      ...(previous !== undefined && { previous: runningModel(previous, provider ?? 'none') }),
+      ...runningModels(served, slots),
+      ...(restoring !== undefined && { restoring: restoringModel(restoring) }),
       ...(this.#refused !== undefined && { refused: this.#refused }),
       ...(desiredSequence !== undefined && { desiredSequence }),
     }
@@ -111,6 +113,26 @@ function lastRefusal(outcomes: readonly Outcome[]): RefusedModel | undefined {
     if (error !== undefined) return { model, version, at: new Date(endedAtMs ?? 0).toISOString(), error }
   }
   return undefined
+}
+
+/** What serves and what a rollback would bring back; while the model before fills in, there is nothing behind it. */
+function runningModels(
+  serving: ServingFacts['served'],
+  { active, previous }: SlotsView,
+): Pick<Reported, 'active' | 'previous'> {
+  const { served, provider = 'none' } = serving ?? {}
+  // The slots know since when it is active.
+  const running = active?.deploymentId === served?.deploymentId ? active : served
+  const isBehind = previous !== undefined && previous.deploymentId !== served?.deploymentId
+  return {
+    ...(served !== undefined && running !== undefined && { active: runningModel(running, provider) }),
+    ...(isBehind && { previous: runningModel(previous, provider) }),
+  }
+}
+
+function restoringModel({ model, sinceMs, error }: Restoring): RestoringModel {
+  const { version, variantId: variant } = model
+  return { model: model.model, version, variant, since: new Date(sinceMs).toISOString(), error }
 }
 
 function runningModel(served: ServedModel, provider: string): RunningModel {

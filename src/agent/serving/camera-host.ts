@@ -33,6 +33,8 @@ export interface CameraHostOptions {
   tapOf?(camera: string): FrameTap
   /** Called after each change of the serving model. */
   onServing(model: ServingModel | undefined): void
+  /** Called when the model in front of the cameras has failed and cannot be opened again as it is. */
+  onLost?(): void
   /** Called once when every camera has come to its end: files that do not start again. */
   onCamerasEnded(): void
   readonly clock: Clock
@@ -52,14 +54,20 @@ export class CameraHost implements Serving {
   #pipelines: readonly Pipeline[] = []
   #retiredErrors = 0
   #reopenings = 0
+  #isFailing = false
   #turn: Promise<void> = Promise.resolve()
 
   constructor(options: CameraHostOptions) {
     this.#options = options
   }
 
+  /** The model in front of the cameras; undefined while there is none, or it has failed and is opened again. */
   get model(): ServingModel | undefined {
-    return this.#model
+    return this.#isFailing ? undefined : this.#model
+  }
+
+  get served(): ServedModel | undefined {
+    return this.model?.served
   }
 
   /** Frames on which detection failed, since the start. */
@@ -92,6 +100,7 @@ export class CameraHost implements Serving {
     if (this.#stopping.signal.aborted) return
     const model = await this.#options.openModel(served)
     this.#model = model
+    this.#isFailing = false
     if (this.#slot === undefined) {
       this.#slot = new ModelSlot(model)
       this.#startCameras(this.#slot)
@@ -176,6 +185,8 @@ export class CameraHost implements Serving {
     const { clock, random, logger } = this.#options
     const failed = this.#model
     if (failed === undefined) return
+    this.#isFailing = true
+    this.#options.onServing(undefined)
     logger.error({ code: error.code, reason: error.message }, 'the model keeps failing and is opened again')
     await clock.sleep(backoffDelayMs(this.#reopenings++, reopenBackoff, random), this.#stopping.signal)
     await this.#inTurn(async () => {
@@ -184,6 +195,7 @@ export class CameraHost implements Serving {
         await this.#serve(failed.served)
       } catch (thrown) {
         logger.error({ reason: messageOf(thrown) }, 'the model could not be opened again')
+        this.#options.onLost?.()
         if (this.#model === failed) void this.#reopen(error)
       }
     })

@@ -1,10 +1,12 @@
 /**
  * From a deployed model in the store to an opened, warm one.
- * Invariant: class names come from the signed manifest; the file is the one the manifest names.
+ * Invariant: class names come from the signed manifest; the file is the one the manifest names, and has the digest that
+ * stands there.
  */
 
 import { availableParallelism } from 'node:os'
 import { AgentError } from '../../base/errors.js'
+import type { Sha256 } from '../../base/sha256.js'
 import type { Config } from '../../config/config.js'
 import type { LoadedModel } from '../../pipeline/model-slot.js'
 import { openEnvelope } from '../../protocol/envelope.js'
@@ -42,11 +44,12 @@ export interface ServingMeans {
   readonly runners: readonly ProvenRunner[]
 }
 
-/** Opens `served` and warms it up. Throws `bundle.file_missing`, `model.*`, `inference.*`. */
+/** Opens `served` and warms it up. Throws `bundle.file_missing`, `integrity.digest_mismatch`, `model.*`, `inference.*`. */
 export async function openServedModel(means: ServingMeans, served: ServedModel): Promise<ServingModel> {
   const { store } = means
   const manifest = await readManifest(store, served)
   const variant = variantOf(manifest, served)
+  await requireIntact(store, served, variant.artefact.sha256)
   const path = store.blobs.pathOf(variant.artefact.sha256)
   const detector =
     variant.kind === 'onnx'
@@ -130,6 +133,14 @@ async function readManifest(store: Store, served: ServedModel): Promise<Manifest
   // It was verified before it was kept, and is found by the digest of exactly those bytes.
   const { payload } = openEnvelope(bytes, manifestPayloadType, { keys: [], allowUnsigned: true })
   return parseManifest(payload)
+}
+
+/** A file that has gone bad is gone from the store after this, so that it is fetched again. */
+async function requireIntact(store: Store, { model, version }: ServedModel, sha256: Sha256): Promise<void> {
+  const state = await store.blobs.prove(sha256)
+  if (state === 'intact') return
+  const problem = `cannot serve ${model} ${version}: its file ${sha256} is ${state === 'absent' ? 'gone' : 'damaged'}`
+  throw new AgentError('integrity.digest_mismatch', problem)
 }
 
 function variantOf(manifest: Manifest, served: ServedModel): Variant {

@@ -71,7 +71,7 @@ export function decisionLines(
   device: string,
   { reported, deployment, info }: DeviceWords,
 ): readonly string[] {
-  const { active, previous, refused } = reported ?? {}
+  const { active, previous, refused, restoring } = reported ?? {}
   const machine =
     info === undefined
       ? []
@@ -100,7 +100,14 @@ export function decisionLines(
           `did not take ${refused.model} ${refused.version} at ${refused.at}`,
           `  ${refused.error.code}: ${refused.error.message}`,
         ]
-  return [...serving, ...machine, ...deploymentLines(deployment), ...refusal, ...before]
+  const wrong =
+    restoring === undefined
+      ? []
+      : [
+          `it should serve ${restoring.model} ${restoring.version}, which it is getting back since ${restoring.since}`,
+          `  ${restoring.error.code}: ${restoring.error.message}`,
+        ]
+  return [...serving, ...wrong, ...machine, ...deploymentLines(deployment), ...refusal, ...before]
 }
 
 function deploymentLines(deployment: Deployment | undefined): readonly string[] {

@@ -1,6 +1,7 @@
 /** committed, refused, rollingBack: the ends. Each may be repeated until it succeeds. */
 
 import type { ServedModel, UpdatePorts } from '../ports.js'
+import { isFileFault } from '../restore-files.js'
 import type { WorkFunction } from './work.js'
 
 const nothingElse = { blobSha256s: [], manifestSha256s: [] } as const
@@ -30,7 +31,8 @@ export const rollBack: WorkFunction = async ({ ports, deployment }) => {
     ports.serving.serve(target),
   ])
   if (written.status === 'rejected') throw written.reason
-  if (served.status === 'rejected') throw served.reason
+  // A file that has gone bad does not come back by trying again: the idle device fetches it.
+  if (served.status === 'rejected' && !isFileFault(served.reason)) throw served.reason
   return { kind: 'finished' }
 }
 

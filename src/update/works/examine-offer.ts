@@ -10,8 +10,8 @@ import type { WorkFunction } from './work.js'
 
 export const examineOffer: WorkFunction = async ({ ports, options, deployment, signal }) => {
   const { model, version } = deployment
-  const { active } = ports.slots.state
-  const incumbent = active?.model === model && active.version === version ? active : undefined
+  const { served } = ports.serving
+  const incumbent = served?.model === model && served.version === version ? served : undefined
   // What serves was accepted once; its manifest is here, also while the broker is away.
   const known = incumbent === undefined ? undefined : await ports.manifests.read(incumbent.manifestSha256)
   const bytes = known ?? (await ports.manifests.fetch(model, version, signal))

@@ -54,8 +54,9 @@ export const tryVariants: WorkFunction = async (context) => {
     report(context, trials, undefined, refused)
     throw refusalOfAll(trials, refused)
   }
-  const isServing = active?.model === deployment.model && active.version === deployment.version
-  const incumbent = isServing ? active.variantId : undefined
+  const { served } = ports.serving
+  const isServing = served?.model === deployment.model && served.version === deployment.version
+  const incumbent = isServing ? served.variantId : undefined
   const choice = chooseVariant(passed, options.selection, incumbent)
   context.measured.push(...passed)
   const discarded = [...refused, ...choice.discarded]

@@ -41,7 +41,11 @@ t.test('reasons stay while another deployment runs, and over a restart', async (
     })
   let said = 0
   const say = async (device: DeviceStatus, facts: Partial<ServingFacts>): Promise<Reported> => {
-    const known = { provider: 'cpu', deployment: undefined, outcomes: [], desiredSequence: ++said }
+    const inFront = slots.active === undefined ? undefined : { served: slots.active, provider: 'cpu' }
+    const known = {
+      ...{ served: inFront, restoring: undefined },
+      ...{ deployment: undefined, outcomes: [], desiredSequence: ++said },
+    }
     device.sayReported({ ...known, ...facts })
     await until(() => heard.at(-1)?.desiredSequence === said)
     return heard.at(-1)!
@@ -74,4 +78,14 @@ t.test('reasons stay while another deployment runs, and over a restart', async (
   })
   slots = { active: second, previous: first, sequences: {} }
   t.equal((await say(device, { deployment: deployment('2.0.0') })).refused, undefined, 'committed')
+
+  const error = { code: 'integrity.digest_mismatch', message: 'a file is damaged' }
+  const filledIn = await say(device, {
+    served: { served: first, provider: 'cpu' },
+    restoring: { model: second, sinceMs: 7, error },
+  })
+  t.match(filledIn, { active: { version: '1.0.0' }, restoring: { version: '2.0.0', error } })
+  t.equal(filledIn.previous, undefined, 'there is nothing behind the one that fills in')
+  const blind = await say(device, { served: undefined, restoring: { model: second, sinceMs: 7, error } })
+  t.match([blind.active, blind.previous?.version], [undefined, '1.0.0'])
 })
