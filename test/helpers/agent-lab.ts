@@ -112,6 +112,8 @@ export class AgentLab {
       ['acceptance.soak_s', 1],
       ['acceptance.soak_window_s', 1],
       ['acceptance.agreement_min', 0],
+      ['acceptance.latency_factor_max', 100],
+      ['acceptance.active_latency_factor_max', 1000],
       ['selection.trial_runs', 5],
       ['inference.threads', 1],
       ['state.directory', this.stateFolder],
