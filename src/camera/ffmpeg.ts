@@ -1,17 +1,29 @@
 /**
- * ffmpeg's command line: an input scaled to the model's size, as raw RGB rows on stdout.
- * Invariant: the arguments depend on nothing but what is passed in; whatever ffmpeg writes has the size of the letterbox's rows.
+ * ffmpeg's command line: an input letterboxed to the model's size, as raw RGB rows on stdout.
+ * Invariant: the arguments depend on nothing but what is passed in, and hold no address of a network.
  */
 
-import type { Letterbox } from '../yolo/letterbox.js'
 import type { DecoderPreset } from './decoder-presets.js'
 import { decoderArgs } from './decoder-presets.js'
+import { letterboxFilters } from './letterbox-filter.js'
 import type { ToolCommand } from './tool-process.js'
+
+interface Size {
+  /** Pixels. */
+  readonly width: number
+  readonly height: number
+}
 
 /** What ffmpeg and ffprobe open, and how. */
 export interface VideoInput {
-  /** What follows `-i`: a URL, a device or `file:` and a path. */
+  /** What follows `-i`: a device, `file:` and a path, or `pipe:0`. */
   readonly address: string
+  /** The address as it may be shown. */
+  readonly label: string
+  /** What is to be read on `pipe:0`, where it is no picture: the address of a stream, which may hold a password. */
+  readonly script?: string
+  /** Texts that must not be printed. */
+  readonly secrets?: readonly string[]
   /** Options of the demuxer, understood by ffprobe as well. */
   readonly openArgs: readonly string[]
   /** Options that only ffmpeg knows. */
@@ -20,9 +32,6 @@ export interface VideoInput {
 
 /** What ffprobe found, or what a capture program was told to make. */
 export interface VideoFacts {
-  /** Size of the upright picture, pixels. */
-  readonly width: number
-  readonly height: number
   /** ffmpeg's name of the codec, `h264`, `mjpeg`, `rawvideo`, ... */
   readonly codec: string
   /** Frames per second; undefined when the stream does not say. */
@@ -42,14 +51,46 @@ export interface ReadOptions {
   readonly hasFpsMode: boolean
 }
 
-/** Options that make ffmpeg open RTSP, and decode without holding frames back. */
-export function rtspInput(url: string, transport: 'tcp' | 'udp'): VideoInput {
-  // No time-out option: its name changed between ffmpeg 4 and 5 and means "listen" in the older; the stall watchdog covers both.
+/** What ffmpeg may open for a stream: networks, never a file. */
+const networkProtocols =
+  'pipe,tcp,udp,udplite,rtp,srtp,tls,http,https,httpproxy,rtmp,rtmps,rtmpt,rtmpts,rtmpe,srt,crypto,data'
+
+/** The address of a stream, taken apart. */
+export interface StreamAddress {
+  readonly target: string
+  readonly label: string
+  readonly secrets: readonly string[]
+}
+
+/**
+ * A stream of the network. Its address reaches ffmpeg and ffprobe on their stdin, as the one entry of a list in the form of the
+ * concat demuxer: every user of the machine reads the arguments of a process, and an address may hold a password.
+ * RTSP goes over TCP unless `transport` says otherwise. The list of an ffmpeg before 5.0 cannot say so (`hasListOptions` false):
+ * there, an address without a secret stands in the arguments, and one with a secret is read over UDP, or TCP if nothing comes.
+ * No time-out: its name changed between ffmpeg 4 and 5 and means "listen" in the older; the stall watchdog covers both.
+ */
+export function networkInput(
+  { target, label, secrets }: StreamAddress,
+  transport: 'tcp' | 'udp',
+  hasListOptions: boolean,
+): VideoInput {
+  const isRtsp = /^rtsps?:/i.test(target)
+  // Not `-fflags nobuffer`: it throws away what was read to find out the format, the first key frame with it. The ring drops what is late.
+  const readArgs = isRtsp ? ['-flags', 'low_delay'] : []
+  if (isRtsp && !hasListOptions && secrets.length === 0)
+    return { address: target, label, openArgs: ['-rtsp_transport', transport], readArgs }
+  const list = [
+    'ffconcat version 1.0',
+    `file '${target.replaceAll("'", "'\\''")}'`,
+    ...(isRtsp && hasListOptions ? [`option rtsp_transport ${transport}`] : []),
+  ]
   return {
-    address: url,
-    openArgs: ['-rtsp_transport', transport],
-    // Not `-fflags nobuffer`: it throws away what was read to find out the format, the first key frame with it. The ring drops what is late.
-    readArgs: ['-flags', 'low_delay'],
+    address: 'pipe:0',
+    label,
+    script: `${list.join('\n')}\n`,
+    secrets,
+    openArgs: ['-protocol_whitelist', networkProtocols, '-f', 'concat', '-safe', '0'],
+    readArgs,
   }
 }
 
@@ -68,55 +109,77 @@ export function v4l2Input(
   if (wish.width !== undefined && wish.height !== undefined)
     openArgs.push('-video_size', `${wish.width}x${wish.height}`)
   if (wish.fps !== undefined) openArgs.push('-framerate', String(wish.fps))
-  return { address: device, openArgs, readArgs: [] }
+  return { address: device, label: device, openArgs, readArgs: [] }
 }
 
-/** A video file, or anything else that ffmpeg opens without options. */
-export function plainInput(address: string): VideoInput {
-  return { address, openArgs: [], readArgs: [] }
+/** A video file. */
+export function fileInput(path: string): VideoInput {
+  return { address: `file:${path}`, label: path, openArgs: [], readArgs: [] }
 }
 
 /** Planar 4:2:0 frames without a header, on stdin. */
 export function rawStdinInput(width: number, height: number, fps: number): VideoInput {
   const openArgs = ['-f', 'rawvideo', '-pixel_format', 'yuv420p', '-video_size', `${width}x${height}`]
-  return { address: 'pipe:0', openArgs: [...openArgs, '-framerate', String(fps)], readArgs: [] }
-}
-
-/** The filters: rate, scale, RGB, and grey to the left and right. Above and below, the ring's slots are grey. */
-export function videoFilters(box: Letterbox, fpsMax: number | undefined, fps: number | undefined): string {
-  const filters: string[] = []
-  if (fpsMax !== undefined && (fps === undefined || fps > fpsMax)) filters.push(`fps=${fpsMax}`)
-  filters.push(`scale=${box.scaledWidth}:${box.scaledHeight}:flags=bilinear`, 'format=rgb24')
-  if (box.scaledWidth !== box.inputWidth) {
-    filters.push(`pad=${box.inputWidth}:${box.scaledHeight}:${box.padLeft}:0:color=0x727272`)
+  return {
+    address: 'pipe:0',
+    label: 'raw frames',
+    openArgs: [...openArgs, '-framerate', String(fps)],
+    readArgs: [],
   }
-  return filters.join(',')
 }
 
-/** The whole command. The output is rows of `[scaledHeight, inputWidth, 3]`, frame after frame. */
+/** The filters: rate, then letterbox. */
+function videoFilters(input: Size, fpsMax: number | undefined, fps: number | undefined): string {
+  const isLimited = fpsMax !== undefined && (fps === undefined || fps > fpsMax)
+  return `${isLimited ? `fps=${fpsMax},` : ''}${letterboxFilters(input)}`
+}
+
+/** A program that opens `source`, with arguments that hold no secret. */
+export function toolCommandOf(
+  command: 'ffmpeg' | 'ffprobe',
+  args: readonly string[],
+  { script, secrets }: VideoInput,
+): ToolCommand {
+  return { command, args, ...(script !== undefined && { script }), ...(secrets !== undefined && { secrets }) }
+}
+
+/** The whole command. The output is frames as letterbox-filter.ts describes them, for a model's input of the size `input`. */
 export function ffmpegCommand(
-  input: VideoInput,
+  source: VideoInput,
   facts: VideoFacts,
-  box: Letterbox,
+  input: Size,
   options: ReadOptions,
 ): ToolCommand {
-  const args = ['-hide_banner', '-loglevel', 'error', ...decoderArgs(options.decoder, facts.codec)]
-  if (input.address !== 'pipe:0') args.unshift('-nostdin')
+  const args = [
+    '-nostdin',
+    '-hide_banner',
+    '-loglevel',
+    'error',
+    ...decoderArgs(options.decoder, facts.codec),
+  ]
   if (options.isPaced) args.push('-re')
   if (options.loop) args.push('-stream_loop', '-1')
   if (options.startS !== undefined) args.push('-ss', String(options.startS))
-  args.push(...input.readArgs, ...input.openArgs, '-i', input.address)
+  args.push(...source.readArgs, ...source.openArgs, '-i', source.address)
   if (options.durationS !== undefined) args.push('-t', String(options.durationS))
-  args.push('-map', '0:v:0', '-vf', videoFilters(box, options.fpsMax, facts.fps))
+  args.push('-map', '0:v:0', '-vf', videoFilters(input, options.fpsMax, facts.fps))
   // Frames as they come: without this, ffmpeg repeats and drops frames to make the rate constant.
   args.push(options.hasFpsMode ? '-fps_mode' : '-vsync', 'passthrough')
-  return { command: 'ffmpeg', args: [...args, '-pix_fmt', 'rgb24', '-f', 'rawvideo', 'pipe:1'] }
+  return toolCommandOf('ffmpeg', [...args, '-pix_fmt', 'rgb24', '-f', 'rawvideo', 'pipe:1'], source)
 }
 
-/** Whether the ffmpeg that printed `banner` (`ffmpeg -version`) knows `-fps_mode`: 5.1 and later, and builds without a number. */
-export function knowsFpsMode(banner: string): boolean {
+/** What an ffmpeg can do. */
+export interface FfmpegAbilities {
+  /** `-fps_mode`, which is called `-vsync` before 5.1. */
+  readonly hasFpsMode: boolean
+  /** Options in a list of the concat demuxer: 5.0 and later. */
+  readonly hasListOptions: boolean
+}
+
+/** What the ffmpeg that printed `banner` (`ffmpeg -version`) can do; builds without a number are new ones. */
+export function abilitiesOf(banner: string): FfmpegAbilities {
   const match = /^ffmpeg version n?(\d+)\.(\d+)/.exec(banner)
-  if (match === null) return true
-  const major = Number(match[1])
-  return major > 5 || (major === 5 && Number(match[2]) >= 1)
+  const major = match === null ? Number.POSITIVE_INFINITY : Number(match[1])
+  const minor = match === null ? 0 : Number(match[2])
+  return { hasFpsMode: major > 5 || (major === 5 && minor >= 1), hasListOptions: major >= 5 }
 }

@@ -35,6 +35,8 @@ export interface FrameSupply {
 export interface SourceReport {
   /** One picture was left out. */
   unreadable(error: Error): void
+  /** The size of the first picture after an opening, and each other one that follows, pixels. */
+  readonly pictureSize: (width: number, height: number) => void
 }
 
 /** One kind of camera, file or stream. */

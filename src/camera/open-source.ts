@@ -6,12 +6,14 @@
  *      pictures/, photo.jpg                  picture folder, one picture
  *      rtsp://user:password@host/path        network stream                 (ffmpeg; also rtsps rtmp http https udp tcp srt)
  *      /dev/video0, v4l2://0                 USB or other V4L2 camera       (ffmpeg)
+ *      /dev/v4l/by-id/..., /dev/frontcam     the same by a name that survives a reboot
  *      csi://0                               Jetson CSI camera              (gst-launch-1.0, ffmpeg)
  *      libcamera://0                         Raspberry Pi camera            (rpicam-vid, ffmpeg)
  *      webcam://0, webcam://TEST             snapshots                      (node-webcam, fswebcam)
  *      synthetic, synthetic://               drawn shapes, nothing needed
  *      synthetic:///data/bus.jpg             a picture, panned and zoomed
  *
+ * A user name or password with / # ? @ % or a space is percent-encoded (%2F %23 %3F %40 %25 %20).
  * Options follow as `#name=value&name=value`; addresses that cannot have a query of their own take `?` as well.
  *
  *      fps         frames above this rate are left out; for pictures and snapshots: the rate
@@ -29,9 +31,10 @@ import { randomInt } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { redactText } from '../base/address.js'
 import type { Clock } from '../base/clock.js'
 import { systemClock } from '../base/clock.js'
-import { messageOf } from '../base/errors.js'
+import { messageOf, systemCodeOf } from '../base/errors.js'
 import type { Logger } from '../base/logger.js'
 import { silentLogger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
@@ -62,6 +65,8 @@ export interface OpenSourceOptions {
   /** What the address's own options override. */
   readonly decoder?: DecoderPreset
   readonly fpsMax?: number
+  /** Starts over at the end: files only. */
+  readonly loop?: boolean
   /** Silence that counts as a stall, milliseconds; default 10,000. */
   readonly stallTimeoutMs?: number
   /** Faults in a row after which the source has failed for good; default: never. For a person who waits: 1. */
@@ -77,8 +82,15 @@ const backoff = { firstMs: 1000, capMs: 30_000 } as const
 async function pathSource(context: SourceContext): Promise<FrameSource> {
   const path = resolve(context.address.target)
   const found: Stats = await stat(path).catch((thrown: unknown) => {
-    throw sourceInvalid(context.address.label, messageOf(thrown))
+    const isMissing = systemCodeOf(thrown) === 'ENOENT'
+    // The system's own sentence repeats the path, and with it whatever was meant as a password.
+    throw sourceInvalid(
+      context.address.label,
+      isMissing ? 'no such file or folder' : redactText(messageOf(thrown), context.address.secrets),
+    )
   })
+  // A link to a device, wherever it lies.
+  if (found.isCharacterDevice()) return v4l2Source(context, path)
   if (found.isDirectory() || isImagePath(path)) return imageSource(context, path)
   return videoFileSource(context, path)
 }
@@ -109,7 +121,7 @@ function sourceOf(context: SourceContext): Promise<FrameSource> {
 export async function openSource(options: OpenSourceOptions): Promise<FrameSupply> {
   const { inputWidth, inputHeight, mode } = options
   const clock = options.clock ?? systemClock
-  const address = parseSourceUri(options.uri)
+  const address = parseSourceUri(options.uri, options.loop)
   const fpsMax = address.options.fps ?? options.fpsMax
   const decoder = address.options.decoder ?? options.decoder ?? 'default'
   const source = await sourceOf({ address, mode, decoder, fpsMax, clock })

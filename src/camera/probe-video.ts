@@ -1,18 +1,16 @@
 /**
  * What a video is, as ffprobe sees it.
- * Invariant: the size is that of the upright picture, which is what ffmpeg's filters get.
+ * Invariant: nothing is told of the size of its pictures: it may change, and each frame says its own (letterbox-filter.ts).
  */
 
 import type { Clock } from '../base/clock.js'
 import { AgentError } from '../base/errors.js'
-import type { VideoFacts, VideoInput } from './ffmpeg.js'
-import { knowsFpsMode } from './ffmpeg.js'
-import { redactUrls } from './redact.js'
+import type { FfmpegAbilities, VideoFacts, VideoInput } from './ffmpeg.js'
+import { abilitiesOf, toolCommandOf } from './ffmpeg.js'
 import type { ToolCommand, ToolExit } from './tool-process.js'
 import { ToolProcess } from './tool-process.js'
 
-const shownEntries =
-  'stream=width,height,codec_name,avg_frame_rate,r_frame_rate:stream_side_data=rotation:stream_tags=rotate'
+const shownEntries = 'stream=width,height,codec_name,avg_frame_rate,r_frame_rate'
 
 /** Runs a program to its end and returns what it printed. `signal` ends it early. */
 async function outputOf(
@@ -33,11 +31,11 @@ async function outputOf(
   return { text, exit, lastWords: tool.lastWords() }
 }
 
-/** Checks that ffmpeg is there and whether it knows `-fps_mode`. Rejects with `resource.tool_missing`. */
-export async function probeFfmpeg(clock: Clock): Promise<{ hasFpsMode: boolean }> {
+/** Checks that ffmpeg is there, and what it can do. Rejects with `resource.tool_missing`. */
+export async function probeFfmpeg(clock: Clock): Promise<FfmpegAbilities> {
   const { signal } = new AbortController()
   const { text } = await outputOf({ command: 'ffmpeg', args: ['-version'] }, clock, signal)
-  return { hasFpsMode: knowsFpsMode(text) }
+  return abilitiesOf(text)
 }
 
 /**
@@ -46,12 +44,12 @@ export async function probeFfmpeg(clock: Clock): Promise<{ hasFpsMode: boolean }
  */
 export async function probeVideo(input: VideoInput, clock: Clock, signal: AbortSignal): Promise<VideoFacts> {
   const args = ['-v', 'error', '-select_streams', 'v:0', '-show_entries', shownEntries, '-of', 'json']
-  const command = { command: 'ffprobe', args: [...args, ...input.openArgs, '-i', input.address] } as const
+  const command = toolCommandOf('ffprobe', [...args, ...input.openArgs, '-i', input.address], input)
   const { text, exit, lastWords } = await outputOf(command, clock, signal)
   const facts = exit.code === 0 ? videoFactsFrom(text) : undefined
   if (facts !== undefined) return facts
   const reason = lastWords === '' ? 'it has no video stream' : lastWords
-  throw new AgentError('camera.open_failed', `cannot open ${redactUrls(input.address)} as video: ${reason}`)
+  throw new AgentError('camera.open_failed', `cannot open ${input.label} as video: ${reason}`)
 }
 
 /** `30000/1001` -> 29.97; undefined for `0/0` and the like. */
@@ -65,28 +63,14 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }
 
-/** The clockwise or counter-clockwise turn that the container asks for, degrees. */
-function rotationOf(stream: Record<string, unknown>): number {
-  const sideData: unknown[] = Array.isArray(stream['side_data_list']) ? stream['side_data_list'] : []
-  const turned = sideData.find((entry) => isRecord(entry) && 'rotation' in entry)
-  const tag = isRecord(stream['tags']) ? stream['tags']['rotate'] : undefined
-  const degrees = Number(isRecord(turned) ? turned['rotation'] : tag)
-  return Number.isFinite(degrees) ? degrees : 0
-}
-
 /** Reads ffprobe's JSON; undefined when it lists no video stream with a size. */
 export function videoFactsFrom(json: string): VideoFacts | undefined {
   const parsed: unknown = JSON.parse(json)
   const streams: unknown[] = isRecord(parsed) && Array.isArray(parsed['streams']) ? parsed['streams'] : []
   const stream = streams[0]
   if (!isRecord(stream)) return undefined
-  const width = Number(stream['width'])
-  const height = Number(stream['height'])
-  if (!(width > 0 && height > 0)) return undefined
-  const isSideways = Math.abs(rotationOf(stream)) % 180 === 90
+  if (!(Number(stream['width']) > 0 && Number(stream['height']) > 0)) return undefined
   return {
-    width: isSideways ? height : width,
-    height: isSideways ? width : height,
     codec: String(stream['codec_name']),
     fps: rateFrom(stream['avg_frame_rate']) ?? rateFrom(stream['r_frame_rate']),
   }

@@ -42,6 +42,7 @@ export class SourceSupply implements FrameSupply {
   readonly #finished: Promise<void>
   #restarts = 0
   #unreadable = 0
+  #pictureSize: string | undefined
 
   /** Starts at once. Takes `ring`. */
   constructor(source: FrameSource, ring: FrameRing, options: SupplyOptions) {
@@ -84,13 +85,13 @@ export class SourceSupply implements FrameSupply {
       }
       faults = this.#ring.captured > capturedBefore ? 1 : faults + 1
       if (!this.#source.isEndless || fault.retry === 'never' || faults >= faultsMax) {
-        logger.error({ camera: this.label, code: fault.code, err: fault }, 'camera failed')
+        logger.error({ source: this.label, code: fault.code, err: fault }, 'camera failed')
         this.#ring.end(fault)
         return
       }
       const delayMs = backoffDelayMs(faults - 1, backoff, random)
       logger.warn(
-        { camera: this.label, code: fault.code, reason: fault.message, retry_in_ms: Math.round(delayMs) },
+        { source: this.label, code: fault.code, reason: fault.message, retry_in_ms: Math.round(delayMs) },
         'camera is opened again',
       )
       await clock.sleep(delayMs, this.#stopped.signal)
@@ -116,7 +117,10 @@ export class SourceSupply implements FrameSupply {
       await this.#source.run(this.#ring, signal, {
         unreadable: (error) => {
           this.#unreadable++
-          this.#options.logger.warn({ camera: this.label, reason: messageOf(error) }, 'picture left out')
+          this.#options.logger.warn({ source: this.label, reason: messageOf(error) }, 'picture left out')
+        },
+        pictureSize: (width, height) => {
+          this.#tellSize(width, height)
         },
       })
     } catch (thrown) {
@@ -129,6 +133,19 @@ export class SourceSupply implements FrameSupply {
     }
     if (stall !== undefined || !this.#source.isEndless) return stall
     return new AgentError('camera.stream_broken', `${this.label} ended, which a stream should not`)
+  }
+
+  /** Pictures of another size are read as well; somebody may have set the camera so, or not have noticed. */
+  #tellSize(width: number, height: number): void {
+    const before = this.#pictureSize
+    this.#pictureSize = `${width}x${height}`
+    if (before === undefined)
+      this.#options.logger.info({ source: this.label, size: this.#pictureSize }, 'camera gives pictures')
+    else if (before !== this.#pictureSize)
+      this.#options.logger.warn(
+        { source: this.label, size: this.#pictureSize, size_before: before },
+        'camera has changed the size of its pictures',
+      )
   }
 
   /** Calls `onSilence` when no frame comes although the consumer leaves room for one. */

@@ -4,10 +4,10 @@
  * The grammar is in open-source.ts.
  */
 
+import { addressOf } from '../base/address.js'
 import { AgentError } from '../base/errors.js'
 import type { DecoderPreset } from './decoder-presets.js'
 import { decoderPresets, isDecoderPreset } from './decoder-presets.js'
-import { redactUrls } from './redact.js'
 
 /** The kinds of address; `path` is a file or a folder. */
 export type SourceScheme = 'path' | 'network' | 'v4l2' | 'csi' | 'libcamera' | 'webcam' | 'synthetic'
@@ -32,8 +32,10 @@ export interface SourceAddress {
   /** A path, a URL, a device or a number, without options. */
   readonly target: string
   readonly options: SourceUriOptions
-  /** The address as it may be shown. */
+  /** The address as it may be shown, without options. */
   readonly label: string
+  /** Texts of the address that must not be printed. */
+  readonly secrets: readonly string[]
 }
 
 const networkSchemes = ['rtsp', 'rtsps', 'rtmp', 'http', 'https', 'udp', 'tcp', 'srt'] as const
@@ -43,7 +45,10 @@ const knownForms =
 
 /** The error for an address that cannot be used. */
 export function sourceInvalid(address: string, problem: string): AgentError {
-  return new AgentError('camera.source_invalid', `cannot use ${redactUrls(address)} as a camera: ${problem}`)
+  return new AgentError(
+    'camera.source_invalid',
+    `cannot use ${addressOf(address).shown} as a camera: ${problem}`,
+  )
 }
 
 function numberFrom(text: string, least: number): number | undefined {
@@ -160,30 +165,47 @@ function decoded(address: string, text: string): string {
   }
 }
 
+/** Folders below /dev, and names there, that are no devices. */
+const plainBelowDev = /^\/dev\/(?:shm|mqueue|fd|std(?:in|out|err))(?:\/|$)/
+
 function targetOf(address: string, scheme: string | undefined, body: string): [SourceScheme, string] {
   if (scheme === undefined) {
-    if (/^\/dev\/video\d+$/.test(body)) return ['v4l2', body]
+    // Besides /dev/video0: links that udev makes, /dev/v4l/by-id/... and those of an installer's own rules.
+    if (/^\/dev\/./.test(body) && !plainBelowDev.test(body)) return ['v4l2', deviceFrom(address, body, false)]
     return body === 'synthetic' ? ['synthetic', ''] : ['path', body]
   }
   if (oneOf(scheme, networkSchemes) !== undefined) return ['network', body]
   return ownTarget(address, scheme, decoded(address, body.slice(scheme.length + 3)))
 }
 
-/** Takes an address apart. Throws `camera.source_invalid`, naming what is known. Reads nothing from the disk. */
-export function parseSourceUri(address: string): SourceAddress {
+/**
+ * Takes an address apart; `isLooped` adds the option `loop=true`. Throws `camera.source_invalid`, naming what is known. Reads nothing
+ * from the disk.
+ */
+export function parseSourceUri(address: string, isLooped = false): SourceAddress {
   if (address === '') throw sourceInvalid('""', `expected ${knownForms}`)
   const schemeName = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)?.[1]?.toLowerCase()
-  const mayHaveQuery = schemeName === undefined || oneOf(schemeName, networkSchemes) !== undefined
+  const isNetwork = schemeName !== undefined && oneOf(schemeName, networkSchemes) !== undefined
+  const { problem, secrets } = addressOf(address)
+  if (isNetwork && problem !== undefined) throw sourceInvalid(address, problem)
+  if (/\p{Cc}/u.test(address))
+    throw sourceInvalid(address, 'it holds a line break or another control character')
+  const mayHaveQuery = schemeName === undefined || isNetwork
   const { body, query } = splitOptions(address, mayHaveQuery ? hashOptions : anyOptions)
   const [scheme, target] = targetOf(address, schemeName, body)
-  return { scheme, target, options: optionsFrom(address, scheme, query), label: redactUrls(body) }
+  const options = optionsFrom(address, scheme, isLooped ? `${query}&loop=true` : query)
+  return { scheme, target, options, label: addressOf(body).shown, secrets }
 }
 
-/** `0`, `/dev/video0` or nothing -> a device path; `TEST` is fswebcam's own test picture. */
+/** The device of fswebcam that gives its own test picture. */
+export const testDevice = 'TEST'
+
+/** `0`, `/dev/video0` or nothing -> a device path. */
 function deviceFrom(address: string, text: string, isWebcam: boolean): string {
-  if (isWebcam && text === 'TEST') return text
+  if (isWebcam && text === testDevice) return text
   if (/^\d{0,2}$/.test(text)) return `/dev/video${text === '' ? '0' : text}`
-  // The device becomes part of a shell command inside node-webcam: only plain device names pass.
-  if (/^\/?dev\/[\w./-]+$/.test(text) && !text.includes('..')) return text.startsWith('/') ? text : `/${text}`
-  throw sourceInvalid(address, 'expected a device such as /dev/video0, or its number')
+  // The characters that udev leaves in the names of links, by-path's colons among them.
+  const isDevice = /^\/?dev\/[\p{L}\p{N} _#+.:=@/\\-]+$/u.test(text) && !/(?:^|\/)\.\.(?:\/|$)/.test(text)
+  if (isDevice) return text.startsWith('/') ? text : `/${text}`
+  throw sourceInvalid(address, 'expected a device such as /dev/video0 or /dev/v4l/by-id/NAME, or its number')
 }

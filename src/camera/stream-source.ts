@@ -11,40 +11,35 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../base/clock.js'
 import { AgentError } from '../base/errors.js'
-import type { Letterbox } from '../yolo/letterbox.js'
 import type { FrameRing } from './frame-ring.js'
-import type { FrameSource } from './frame-source.js'
-import { bandBytesOf, openPixelPipe } from './pixel-pipe.js'
+import type { FrameSource, SourceReport } from './frame-source.js'
+import { frameBytesOf, openPixelPipe } from './pixel-pipe.js'
 import { socketPair } from './socket-pair.js'
 import type { ToolCommand, ToolExit } from './tool-process.js'
 import { ToolProcess } from './tool-process.js'
 
-/** What is to be run for one opening of the source. */
-export interface StreamPlan {
-  readonly chain: readonly ToolCommand[]
-  /** Geometry of the rows that the last program writes. */
-  readonly letterbox: Letterbox
-}
+/** What is to be run for one opening of the source, each writing into the next; the last writes what letterbox-filter.ts describes. */
+export type ToolChain = readonly ToolCommand[]
 
 export interface StreamSourceOptions {
   /** For logs and errors; holds no credentials. */
   readonly label: string
   readonly isEndless: boolean
   readonly clock: Clock
-  /** Called at each opening, so that a camera which came back with another size is taken as it is. */
-  readonly plan: (ring: FrameRing, signal: AbortSignal) => Promise<StreamPlan>
+  /** Called at each opening, so that a camera which came back with another codec or rate is taken as it is. */
+  readonly plan: (ring: FrameRing, signal: AbortSignal) => Promise<ToolChain>
 }
 
 /** How long a program may take to end once nothing more comes from it. */
 const endGraceMs = 2000
 
 /** Starts the chain from its first program; `sink` becomes the last one's stdout. On failure nothing is left running. */
-async function startChain(plan: StreamPlan, sink: Socket, clock: Clock): Promise<ToolProcess[]> {
+async function startChain(chain: ToolChain, sink: Socket, clock: Clock): Promise<ToolProcess[]> {
   const tools: ToolProcess[] = []
   let stdin: Socket | undefined
   try {
-    for (const [position, command] of plan.chain.entries()) {
-      const isLast = position === plan.chain.length - 1
+    for (const [position, command] of chain.entries()) {
+      const isLast = position === chain.length - 1
       const link = isLast ? undefined : await socketPair()
       const stdout = link?.writeEnd ?? sink
       try {
@@ -74,21 +69,23 @@ function faultOf(tool: ToolProcess, exit: ToolExit): string | undefined {
 /** Runs the chain until its frames have ended; returns what went wrong, in order, and whether any frame came. */
 async function runChain(
   { label, clock }: StreamSourceOptions,
-  plan: StreamPlan,
+  chain: ToolChain,
   ring: FrameRing,
   signal: AbortSignal,
+  report: SourceReport,
 ): Promise<void> {
   const capturedBefore = ring.captured
-  const pipe = await openPixelPipe(ring, plan.letterbox, clock, signal)
-  const tools = await startChain(plan, pipe.writeEnd, clock).catch(async (thrown: unknown) => {
+  const pipe = await openPixelPipe(ring, clock, signal, report.pictureSize)
+  const tools = await startChain(chain, pipe.writeEnd, clock).catch(async (thrown: unknown) => {
     pipe.writeEnd.destroy()
     await pipe.drained
     throw thrown
   })
-  const pendingBytes = await pipe.drained
-  if (signal.aborted) {
+  const { pendingBytes, fault } = await pipe.drained
+  if (signal.aborted || fault !== undefined) {
     await Promise.all(tools.map((tool) => tool.stop()))
-    return
+    if (fault === undefined) return
+    throw new AgentError(fault.code, `${label}: ${fault.message}`, { cause: fault })
   }
   const exits = await Promise.all(tools.map((tool) => tool.finish(endGraceMs)))
   const faults = exits.flatMap((exit, position) => faultOf(tools[position]!, exit) ?? [])
@@ -96,8 +93,7 @@ async function runChain(
     const reason = faults.join('; ') || tools.map((tool) => tool.lastWords()).join(' ') || 'no frame came'
     throw new AgentError('camera.open_failed', `cannot read frames from ${label}: ${reason}`)
   }
-  if (pendingBytes > 0)
-    faults.push(`the last frame has ${pendingBytes} of ${bandBytesOf(plan.letterbox)} bytes`)
+  if (pendingBytes > 0) faults.push(`the last frame has ${pendingBytes} of ${frameBytesOf(ring)} bytes`)
   if (faults.length > 0)
     throw new AgentError('camera.stream_broken', `${label} broke off: ${faults.join('; ')}`)
 }
@@ -107,9 +103,9 @@ export function streamSource(options: StreamSourceOptions): FrameSource {
   return {
     label: options.label,
     isEndless: options.isEndless,
-    run: async (ring, signal) => {
-      const plan = await options.plan(ring, signal)
-      if (!signal.aborted) await runChain(options, plan, ring, signal)
+    run: async (ring, signal, report) => {
+      const chain = await options.plan(ring, signal)
+      if (!signal.aborted) await runChain(options, chain, ring, signal, report)
     },
   }
 }

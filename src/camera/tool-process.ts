@@ -7,14 +7,19 @@ import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
+import { redactText } from '../base/address.js'
 import type { Clock } from '../base/clock.js'
 import { AgentError, messageOf, systemCodeOf } from '../base/errors.js'
-import { redactUrls } from './redact.js'
 
-/** A program and its arguments; no shell is involved. */
+/** A program and its arguments; no shell is involved. Every user of the machine can read the arguments. */
 export interface ToolCommand {
   readonly command: ToolName
+  /** Holds no secret. */
   readonly args: readonly string[]
+  /** What the program reads on its stdin; for what others must not read. Absent: whatever `start` connects there. */
+  readonly script?: string
+  /** Texts that are left out of what the program says. */
+  readonly secrets?: readonly string[]
 }
 
 /** Program -> the Debian, Ubuntu and Raspberry Pi OS package that has it. */
@@ -57,10 +62,12 @@ export class ToolProcess {
   readonly exited: Promise<ToolExit>
   readonly #child: ChildProcess
   readonly #clock: Clock
+  readonly #secrets: readonly string[]
   #tail = ''
 
-  private constructor(command: ToolName, child: ChildProcess, clock: Clock) {
+  private constructor({ command, secrets = [] }: ToolCommand, child: ChildProcess, clock: Clock) {
     this.command = command
+    this.#secrets = secrets
     this.#child = child
     this.#clock = clock
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -78,13 +85,14 @@ export class ToolProcess {
    * `camera.open_failed` when the system refuses to start it.
    */
   static async start(
-    { command, args }: ToolCommand,
+    toolCommand: ToolCommand,
     streams: { readonly stdin: 'ignore' | Socket; readonly stdout: 'pipe' | Socket },
     clock: Clock,
   ): Promise<ToolProcess> {
-    const stdio: StdioOptions = [streams.stdin, streams.stdout, 'pipe']
+    const { command, args, script } = toolCommand
+    const stdio: StdioOptions = [script === undefined ? streams.stdin : 'pipe', streams.stdout, 'pipe']
     const child = spawn(command, args, { stdio, windowsHide: true })
-    const tool = new ToolProcess(command, child, clock)
+    const tool = new ToolProcess(toolCommand, child, clock)
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve)
       child.once('error', reject)
@@ -96,6 +104,7 @@ export class ToolProcess {
     })
     // A failing kill or write is of no interest once the program runs: `exited` tells how it ended.
     child.on('error', () => undefined)
+    child.stdin?.on('error', () => undefined).end(script)
     return tool
   }
 
@@ -110,7 +119,7 @@ export class ToolProcess {
 
   /** The last lines of stderr on one line, without credentials; empty when it said nothing. */
   lastWords(lineCount = 3): string {
-    const lines = redactUrls(this.#tail)
+    const lines = redactText(this.#tail, this.#secrets)
       .split(/[\r\n]+/)
       .map((line) => line.replace(/^\[([^\]@]+?)\s*@ 0x[0-9a-f]+\]\s*/, '$1: ').trim())
       .filter((line) => line !== '')

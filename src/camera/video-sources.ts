@@ -4,16 +4,15 @@
  */
 
 import { AgentError, isAgentError } from '../base/errors.js'
-import { letterbox } from '../yolo/letterbox.js'
 import type { ReadOptions, VideoFacts, VideoInput } from './ffmpeg.js'
-import { ffmpegCommand, plainInput, rawStdinInput, rtspInput, v4l2Input } from './ffmpeg.js'
+import { ffmpegCommand, fileInput, networkInput, rawStdinInput, v4l2Input } from './ffmpeg.js'
 import type { FrameRing } from './frame-ring.js'
 import type { FrameSource } from './frame-source.js'
+import type { CaptureSize } from './capture-commands.js'
 import { jetsonCsiCommand, rpicamCommand } from './capture-commands.js'
 import { probeFfmpeg, probeVideo } from './probe-video.js'
 import type { SourceContext } from './source-context.js'
 import { sourceInvalid } from './source-uri.js'
-import type { StreamPlan } from './stream-source.js'
 import { streamSource } from './stream-source.js'
 import type { ToolCommand } from './tool-process.js'
 
@@ -28,7 +27,7 @@ function inputSizeOf(ring: FrameRing): { width: number; height: number } {
   return { width: ring.inputWidth, height: ring.inputHeight }
 }
 
-/** A source that ffmpeg reads. `look` finds the facts at each opening: a camera may come back with another size. */
+/** A source that ffmpeg reads. `look` finds the facts at each opening: a camera may come back with another codec. */
 function readSource(
   context: SourceContext,
   input: VideoInput,
@@ -43,8 +42,7 @@ function readSource(
     clock,
     plan: async (ring, signal) => {
       const facts = await look(signal)
-      const box = letterbox(facts, inputSizeOf(ring))
-      return { chain: [ffmpegCommand(input, facts, box, options)], letterbox: box }
+      return [ffmpegCommand(input, facts, inputSizeOf(ring), options)]
     },
   })
 }
@@ -54,7 +52,7 @@ export async function videoFileSource(context: SourceContext, path: string): Pro
   const { pace, loop = false } = context.address.options
   const isPaced = pace === undefined ? context.mode === 'live' : pace === 'realtime'
   const options = { ...(await readOptions(context)), isPaced, loop }
-  const input = plainInput(`file:${path}`)
+  const input = fileInput(path)
   const { signal } = new AbortController()
   const facts = await probeVideo(input, context.clock, signal).catch((thrown: unknown) => {
     if (!isAgentError(thrown, 'camera.open_failed')) throw thrown
@@ -70,18 +68,17 @@ async function liveSource(context: SourceContext, input: VideoInput): Promise<Fr
 }
 
 /** RTSP, HTTP and the like: a stream that should not end. */
-export function networkSource(context: SourceContext): Promise<FrameSource> {
-  const { target, options } = context.address
-  const isRtsp = /^rtsps?:/i.test(target)
-  const input = isRtsp ? rtspInput(target, options.transport ?? 'tcp') : plainInput(target)
-  return liveSource(context, input)
+export async function networkSource(context: SourceContext): Promise<FrameSource> {
+  const { address, clock } = context
+  const { hasListOptions } = await probeFfmpeg(clock)
+  return liveSource(context, networkInput(address, address.options.transport ?? 'tcp', hasListOptions))
 }
 
-/** A V4L2 device. */
-export function v4l2Source(context: SourceContext): Promise<FrameSource> {
-  const { target, options } = context.address
+/** A V4L2 device: `device` where the address is not one itself. */
+export function v4l2Source(context: SourceContext, device = context.address.target): Promise<FrameSource> {
+  const { options } = context.address
   const wish = { ...options.size, fps: context.fpsMax, pixelFormat: options.format }
-  return liveSource(context, v4l2Input(target, wish))
+  return liveSource(context, v4l2Input(device, wish))
 }
 
 const captureDefaults = { width: 1280, height: 720, fps: 30 } as const
@@ -89,7 +86,7 @@ const captureDefaults = { width: 1280, height: 720, fps: 30 } as const
 /** A capture program that writes raw 4:2:0 frames into ffmpeg. */
 async function capturedSource(
   context: SourceContext,
-  capture: (facts: VideoFacts & { readonly fps: number }) => ToolCommand,
+  capture: (size: CaptureSize) => ToolCommand,
 ): Promise<FrameSource> {
   const { address, clock } = context
   const size = address.options.size ?? captureDefaults
@@ -99,29 +96,26 @@ async function capturedSource(
       `the size is ${size.width}x${size.height}; expected a width that is a multiple of 64 and an even height`,
     )
   const fps = context.fpsMax ?? captureDefaults.fps
-  const facts = { width: size.width, height: size.height, codec: 'rawvideo', fps }
+  const wish = { width: size.width, height: size.height, fps }
   const options = { ...(await readOptions(context)), decoder: 'default' as const }
   return streamSource({
     label: address.label,
     isEndless: true,
     clock,
-    plan: (ring): Promise<StreamPlan> => {
-      const box = letterbox(facts, inputSizeOf(ring))
-      const input = rawStdinInput(facts.width, facts.height, fps)
-      return Promise.resolve({
-        chain: [capture(facts), ffmpegCommand(input, facts, box, options)],
-        letterbox: box,
-      })
+    plan: (ring) => {
+      const raw = rawStdinInput(wish.width, wish.height, fps)
+      const reader = ffmpegCommand(raw, { codec: 'rawvideo', fps }, inputSizeOf(ring), options)
+      return Promise.resolve([capture(wish), reader])
     },
   })
 }
 
 /** A Raspberry Pi camera through rpicam-vid. */
 export function libcameraSource(context: SourceContext): Promise<FrameSource> {
-  return capturedSource(context, (facts) => rpicamCommand(Number(context.address.target), facts))
+  return capturedSource(context, (size) => rpicamCommand(Number(context.address.target), size))
 }
 
 /** A CSI camera of a Jetson through gst-launch-1.0. */
 export function csiSource(context: SourceContext): Promise<FrameSource> {
-  return capturedSource(context, (facts) => jetsonCsiCommand(Number(context.address.target), facts))
+  return capturedSource(context, (size) => jetsonCsiCommand(Number(context.address.target), size))
 }

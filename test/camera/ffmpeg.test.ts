@@ -1,20 +1,18 @@
 import t from 'tap'
 import type { ReadOptions } from '../../src/camera/ffmpeg.js'
 import {
+  abilitiesOf,
   ffmpegCommand,
-  knowsFpsMode,
-  plainInput,
+  fileInput,
+  networkInput,
   rawStdinInput,
-  rtspInput,
   v4l2Input,
-  videoFilters,
 } from '../../src/camera/ffmpeg.js'
-import { letterbox } from '../../src/yolo/letterbox.js'
+import { letterboxFilters } from '../../src/camera/letterbox-filter.js'
 
 const input = { width: 640, height: 640 }
-const wide = letterbox({ width: 1280, height: 720 }, input)
-const tall = letterbox({ width: 720, height: 1280 }, input)
-const facts = { width: 1280, height: 720, codec: 'h264', fps: 30 }
+const facts = { codec: 'h264', fps: 30 }
+const stream1 = { target: 'rtsp://u:secret@cam/1', label: 'rtsp://***@cam/1', secrets: ['u:secret'] }
 const plain: ReadOptions = {
   decoder: 'default',
   fpsMax: undefined,
@@ -25,33 +23,31 @@ const plain: ReadOptions = {
   hasFpsMode: true,
 }
 
-t.test('a wide picture is scaled only; a tall one gets grey on both sides', (t) => {
-  t.equal(videoFilters(wide, undefined, 30), 'scale=640:360:flags=bilinear,format=rgb24')
-  t.equal(
-    videoFilters(tall, undefined, 30),
-    'scale=360:640:flags=bilinear,format=rgb24,pad=640:640:140:0:color=0x727272',
-  )
-  t.end()
-})
+/** The filters of a file of `fps` frames a second, of which at most `fpsMax` are wanted. */
+function filtersFor(fpsMax: number | undefined, fps: number | undefined): string | undefined {
+  const { args } = ffmpegCommand(fileInput('/a.mp4'), { ...facts, fps }, input, { ...plain, fpsMax })
+  return args[args.indexOf('-vf') + 1]
+}
 
 t.test('the rate is limited only where it is higher or unknown', (t) => {
-  t.match(videoFilters(wide, 10, 30), /^fps=10,/)
-  t.match(videoFilters(wide, 10, undefined), /^fps=10,/)
-  t.notMatch(videoFilters(wide, 10, 5), /fps=/)
+  t.equal(filtersFor(10, 30), `fps=10,${letterboxFilters(input)}`)
+  t.match(filtersFor(10, undefined), /^fps=10,/)
+  t.equal(filtersFor(10, 5), letterboxFilters(input))
+  t.equal(filtersFor(undefined, 30), letterboxFilters(input))
   t.end()
 })
 
 t.test('a file at full speed', (t) => {
   t.equal(
-    ffmpegCommand(plainInput('file:/a b.mp4'), facts, wide, plain).args.join(' '),
+    ffmpegCommand(fileInput('/a b.mp4'), facts, input, plain).args.join(' '),
     '-nostdin -hide_banner -loglevel error -i file:/a b.mp4 -map 0:v:0 ' +
-      '-vf scale=640:360:flags=bilinear,format=rgb24 -fps_mode passthrough -pix_fmt rgb24 -f rawvideo pipe:1',
+      `-vf ${letterboxFilters(input)} -fps_mode passthrough -pix_fmt rgb24 -f rawvideo pipe:1`,
   )
   t.end()
 })
 
 t.test('options of the input stand before it, the duration behind it', (t) => {
-  const { args } = ffmpegCommand(plainInput('file:/a.mp4'), facts, wide, {
+  const { args } = ffmpegCommand(fileInput('/a.mp4'), facts, input, {
     ...plain,
     decoder: 'rpi',
     isPaced: true,
@@ -65,12 +61,29 @@ t.test('options of the input stand before it, the duration behind it', (t) => {
   t.end()
 })
 
-t.test('RTSP goes over TCP unless told otherwise', (t) => {
-  t.match(
-    ffmpegCommand(rtspInput('rtsp://cam/1', 'tcp'), facts, wide, plain).args.join(' '),
-    '-flags low_delay -rtsp_transport tcp -i',
-  )
-  t.same(rtspInput('rtsp://cam/1', 'udp').openArgs, ['-rtsp_transport', 'udp'])
+t.test('the address of a stream is not among the arguments, which every user can read', (t) => {
+  const stream = networkInput(stream1, 'tcp', true)
+  const { args, script, secrets } = ffmpegCommand(stream, facts, input, plain)
+  t.match(args.join(' '), /-flags low_delay .*-f concat -safe 0 -i pipe:0/)
+  t.notMatch(args.join(' '), /secret|cam/)
+  t.equal(script, `ffconcat version 1.0\nfile '${stream1.target}'\noption rtsp_transport tcp\n`)
+  t.same(secrets, stream1.secrets)
+  t.match(networkInput(stream1, 'udp', true).script, 'option rtsp_transport udp')
+  const quoted = { target: "http://cam/it's", label: '', secrets: [] }
+  t.equal(networkInput(quoted, 'tcp', true).script, "ffconcat version 1.0\nfile 'http://cam/it'\\''s'\n")
+  t.end()
+})
+
+t.test('an older ffmpeg gets the transport where no secret is told, and no secret in any case', (t) => {
+  const open = { target: 'rtsp://cam/1', label: 'rtsp://cam/1', secrets: [] }
+  t.match(networkInput(open, 'tcp', false), {
+    address: 'rtsp://cam/1',
+    openArgs: ['-rtsp_transport', 'tcp'],
+    script: undefined,
+  })
+  const { args, script } = ffmpegCommand(networkInput(stream1, 'tcp', false), facts, input, plain)
+  t.notMatch(args.join(' '), /secret|cam/)
+  t.notMatch(script, /option/)
   t.end()
 })
 
@@ -83,18 +96,22 @@ t.test('a V4L2 camera is asked only for what was wished', (t) => {
   t.end()
 })
 
-t.test('raw frames from another program come over stdin, which stays open', (t) => {
-  const { args } = ffmpegCommand(rawStdinInput(1280, 720, 30), facts, wide, plain)
-  t.notOk(args.includes('-nostdin'))
+t.test('raw frames from another program come over stdin', (t) => {
+  const { args, script } = ffmpegCommand(rawStdinInput(1280, 720, 30), facts, input, plain)
+  t.equal(script, undefined)
   t.match(args.join(' '), '-f rawvideo -pixel_format yuv420p -video_size 1280x720 -framerate 30 -i pipe:0')
   t.end()
 })
 
-t.test('the banner tells whether -fps_mode is known', (t) => {
-  t.notOk(knowsFpsMode('ffmpeg version 4.2.7-0ubuntu0.1 Copyright'))
-  t.notOk(knowsFpsMode('ffmpeg version 5.0.1 Copyright'))
-  t.ok(knowsFpsMode('ffmpeg version 5.1.9-0+deb12u1 Copyright'))
-  t.ok(knowsFpsMode('ffmpeg version n7.1 Copyright'))
-  t.ok(knowsFpsMode('ffmpeg version N-112000-gabcdef Copyright'))
+t.test('the banner tells what is known', (t) => {
+  const abilities = (version: string): readonly boolean[] => {
+    const { hasFpsMode, hasListOptions } = abilitiesOf(`ffmpeg version ${version} Copyright`)
+    return [hasFpsMode, hasListOptions]
+  }
+  t.same(abilities('4.4.2-0ubuntu0.22.04.1'), [false, false])
+  t.same(abilities('5.0.1'), [false, true])
+  t.same(abilities('5.1.9-0+deb12u1'), [true, true])
+  t.same(abilities('n7.1'), [true, true])
+  t.same(abilities('N-112000-gabcdef'), [true, true])
   t.end()
 })

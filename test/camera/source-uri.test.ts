@@ -10,6 +10,21 @@ t.test('every form of address is understood', (t) => {
     ['v4l2:///dev/video2', 'v4l2', '/dev/video2'],
     ['v4l2://1', 'v4l2', '/dev/video1'],
     ['v4l2:///dev/v4l/by-id/usb-cam_1-index0', 'v4l2', '/dev/v4l/by-id/usb-cam_1-index0'],
+    [
+      '/dev/v4l/by-id/usb-VENDOR_CAM_1234-video-index0',
+      'v4l2',
+      '/dev/v4l/by-id/usb-VENDOR_CAM_1234-video-index0',
+    ],
+    [
+      '/dev/v4l/by-path/pci-0000:00:14.0-usb-0:1:1.0-video-index0',
+      'v4l2',
+      '/dev/v4l/by-path/pci-0000:00:14.0-usb-0:1:1.0-video-index0',
+    ],
+    ['v4l2:///dev/v4l/by-path/pci-0000:00:14.0-usb-0:1', 'v4l2', '/dev/v4l/by-path/pci-0000:00:14.0-usb-0:1'],
+    ['webcam:///dev/v4l/by-path/usb-0:1', 'webcam', '/dev/v4l/by-path/usb-0:1'],
+    ['/dev/frontcam#size=640x480', 'v4l2', '/dev/frontcam'],
+    ['/dev/shm/clip.mp4', 'path', '/dev/shm/clip.mp4'],
+    ['/dev/stdin', 'path', '/dev/stdin'],
     ['rtsp://u:p@cam/1?channel=2', 'network', 'rtsp://u:p@cam/1?channel=2'],
     ['HTTPS://cam/x.mjpg', 'network', 'HTTPS://cam/x.mjpg'],
     ['csi://1', 'csi', '1'],
@@ -41,7 +56,14 @@ t.test('options follow a hash, or a question mark where the address has no query
 })
 
 t.test('labels hide credentials', (t) => {
+  t.same(parseSourceUri('rtsp://u:p%2Fw@cam/1#fps=3').secrets, ['u:p%2Fw', 'u:p/w', 'p%2Fw', 'p/w'])
   t.equal(parseSourceUri('rtsp://u:p@cam/1#fps=3').label, 'rtsp://***@cam/1')
+  t.end()
+})
+
+t.test('what a camera cannot do is refused, a loop from the settings too', (t) => {
+  t.equal(parseSourceUri('clip.mp4#fps=3', true).options.loop, true)
+  t.throws(() => parseSourceUri('/dev/video0', true), { message: /loop has no meaning here/ })
   t.end()
 })
 
@@ -62,6 +84,9 @@ t.test('what is not understood is refused, with what is known', (t) => {
     ['webcam://dev/video0;reboot', /a device such as/],
     ['webcam:///dev/$(reboot)', /a device such as/],
     ['v4l2:///dev/../etc/passwd', /a device such as/],
+    ['/dev/cam --device=x;reboot', /a device such as/],
+    ['rtsp://u:Top/Secret1@cam/1', /\*\*\*@cam\/1 as a camera: .*percent-encoded/],
+    ["http://cam/x'\nfile 'file:/etc/passwd", /a line break/],
   ] as const
   for (const [address, message] of cases)
     t.throws(() => parseSourceUri(address), { code: 'camera.source_invalid', message }, address)

@@ -86,39 +86,6 @@ t.test('every frame of a file arrives, in order, at a slow consumer', { skip }, 
   t.same(childProcesses(), [])
 })
 
-t.test('the picture lies exactly where the letterbox says', { skip }, async (t) => {
-  for (const [width, height] of [
-    [48, 32],
-    [33, 20],
-    [20, 33],
-    [64, 64],
-    [101, 7],
-  ] as const) {
-    const path = join(folder, `white-${width}x${height}.mkv`)
-    const white = `color=white:size=${width}x${height}:rate=5,format=rgb24`
-    writeClip(path, ['-f', 'lavfi', '-i', white, '-frames:v', '1', '-c:v', 'png'])
-    for (const [inputWidth, inputHeight] of [
-      [64, 64],
-      [96, 64],
-    ] as const) {
-      const supply = await openSource({ uri: path, inputWidth, inputHeight, mode: 'every-frame' })
-      const lease = await take(supply)
-      const box = letterbox({ width, height }, { width: inputWidth, height: inputHeight })
-      t.same(lease.letterbox, box)
-      const pixels = pixelsOf(lease)
-      const wrong = Array.from({ length: inputWidth * inputHeight }, (_, at) => at).filter((at) => {
-        const x = (at % inputWidth) - box.padLeft
-        const y = Math.floor(at / inputWidth) - box.padTop
-        const isInside = x >= 0 && y >= 0 && x < box.scaledWidth && y < box.scaledHeight
-        return pixels[at * 3] !== (isInside ? 255 : 114)
-      })
-      t.same(wrong, [], `${width}x${height} in ${inputWidth}x${inputHeight}`)
-      lease.release()
-      await supply.stop()
-    }
-  }
-})
-
 t.test('options choose the part and the rate', { skip }, async (t) => {
   t.same(await greysOf(`${counted}#start_s=1`), expectedGreys(20, 40))
   t.same(await greysOf(`${counted}#duration_s=0.5`), expectedGreys(0, 10))

@@ -151,11 +151,12 @@ export class CameraHost implements Serving {
       camera: camera.name,
       openSupply: ({ width, height }) =>
         openSource({
-          uri: addressOf(camera),
+          uri: camera.source,
+          loop: camera.loop,
           inputWidth: width,
           inputHeight: height,
           mode: 'live',
-          logger,
+          logger: logger.child({ camera: camera.name }),
           clock,
           random,
         }),
@@ -207,10 +208,4 @@ export class CameraHost implements Serving {
     this.#turn = result.catch(() => undefined)
     return result
   }
-}
-
-/** The address of a camera with the options that its configuration asks for. */
-function addressOf({ source, loop }: CameraConfig): string {
-  if (!loop) return source
-  return `${source}${source.includes('#') ? '&' : '#'}loop=true`
 }
