@@ -2,6 +2,10 @@
 
 import { AgentError } from '../base/errors.js'
 
+/** What `--strict` does, in the commands that read labelled pictures. */
+export const strictMeaning =
+  'end where a picture or a label cannot be used (default: leave the picture out, and say so)'
+
 /** A parser for a number within bounds. */
 export function numberOption(name: string, low: number, high: number): (text: string) => number {
   return (text) => {

@@ -17,7 +17,7 @@ export interface Output {
   /** The result for machines; nothing without --json. */
   result(value: unknown): void
   /** A remark that is not part of the result: stderr. */
-  note(text: string): void
+  readonly note: (text: string) => void
   /** A bar that follows `fraction` on a terminal; a plain line each tenth elsewhere. */
   progress(label: string): Progress
 }

@@ -87,7 +87,7 @@ async function ownModel(): Promise<string> {
 async function tableOf(models: readonly Model[], data: string): Promise<string> {
   const files: DetectorFile[] = []
   for (const { path } of models) files.push(await readDetectorFile(path))
-  const dataset = await openDataset(data, files[0]!.description.classNames)
+  const dataset = await openDataset(data, files[0]!.description.classNames, { note: console.error })
   const accuracies: AccuracyMeasurement[] = []
   for (const file of files)
     accuracies.push(await measureAccuracy(file, dataset, { intraOpThreads: threads }, () => undefined))

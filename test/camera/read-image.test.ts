@@ -38,7 +38,7 @@ t.test('grey, 16-bit, transparent and CMYK pictures become three bytes a pixel',
   const clear = await flag().ensureAlpha(0).png().toBuffer()
   const cmyk = await flag().toColourspace('cmyk').jpeg().toBuffer()
   for (const bytes of [grey, deep, clear, cmyk]) t.equal((await readRgb(bytes)).data.length, 24)
-  t.same([...(await readRgb(clear)).data.subarray(0, 3)], [0, 0, 0], 'transparent is black')
+  t.same([...(await readRgb(clear)).data.subarray(0, 3)], [255, 0, 0], 'transparent parts keep their color')
   t.same([...(await readRgb(deep)).data.subarray(0, 3)], [255, 0, 0])
 })
 

@@ -42,6 +42,8 @@ t.test('gives pictures with their objects under the class indices of the model',
       },
     ],
     unknownCategories: ['toothbrush'],
+    leftOut: [],
+    remarks: ['classes are not in the order of the model: matched by name'],
   })
   t.end()
 })
@@ -57,24 +59,13 @@ t.test('a model with numbered classes takes the categories by rising id', (t) =>
 })
 
 t.test('refuses what does not fit and says where', (t) => {
-  const [first] = dataset.annotations
   const cases: readonly (readonly [object, RegExp])[] = [
     [{ images: undefined }, /val\.json: images: expected/],
     [
       { images: [{ id: 1, file_name: 'a', width: 0, height: 5 }] },
       /images\[0\]\.width: expected >=1, found 0/,
     ],
-    [{ annotations: [{ ...first, bbox: [1, 2, 3] }] }, /annotations\[0\]\.bbox/],
-    [
-      { annotations: [{ ...first, bbox: [1, 2, -3, 4] }] },
-      /annotations\[0\]\.bbox\[2\]: expected >=0, found -3/,
-    ],
-    [{ annotations: [{ ...first, iscrowd: 2 }] }, /annotations\[0\]\.iscrowd/],
-    [{ annotations: [{ ...first, image_id: 9 }] }, /annotations\[0\] is of image 9, which is not listed/],
-    [
-      { annotations: [{ ...first, category_id: 5 }] },
-      /annotations\[0\] is of category 5, which is not listed/,
-    ],
+    [{ annotations: [{ category_id: 1 }] }, /annotations\[0\]\.image_id/],
     [{ images: [dataset.images[0], dataset.images[0]] }, /two images have the same id/],
     [{ categories: [...dataset.categories, { id: 1, name: 'x' }] }, /two categories have the id 1/],
   ]
@@ -83,8 +74,30 @@ t.test('refuses what does not fit and says where', (t) => {
   }
   t.throws(() => parseCocoInstances('{', 'val.json', ['a']), { message: /val\.json: no JSON/ })
   t.throws(() => parse({}, ['fish', 'fork']), {
-    message: /none of its 3 categories is one of the model's 2 classes/,
+    message:
+      /none of its 3 classes \(person, dog, toothbrush\) is one of the model's 2 classes \(fish, fork\)/,
   })
+  t.end()
+})
+
+t.test('an annotation that does not fit leaves its picture out, by its place', (t) => {
+  const [first] = dataset.annotations
+  const cases: readonly (readonly [object, RegExp])[] = [
+    [{ bbox: [1, 2, 3] }, /val\.json: annotations\[0\]\.bbox/],
+    [{ bbox: [1, 2, -3, 4] }, /annotations\[0\]\.bbox\[2\]: expected >=0, found -3/],
+    [{ iscrowd: 2 }, /annotations\[0\]\.iscrowd/],
+    [{ category_id: 5 }, /annotations\[0\] is of category 5, which is not listed/],
+  ]
+  for (const [change, problem] of cases) {
+    const { images, leftOut } = parse({ annotations: [{ ...first, ...change }] })
+    t.same(
+      images.map(({ name }) => name),
+      ['b.jpg'],
+    )
+    t.match(leftOut, [{ name: 'a.jpg', problem }])
+  }
+  const { remarks } = parse({ annotations: [{ ...first, image_id: 9 }] })
+  t.match(remarks[1], /1 annotations of val\.json are of pictures that it does not list/)
   t.end()
 })
 

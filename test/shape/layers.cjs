@@ -33,6 +33,7 @@ const vendors = {
   mqtt: ['transport', 'dashboard'],
   aedes: ['transport'],
   sharp: ['camera'],
+  '@cwasm/nsbmp': ['camera'],
   'node-webcam': ['camera'],
   systeminformation: ['hardware', 'telemetry'],
   convict: ['config'],

@@ -1,25 +1,20 @@
 /**
- * A golden set from a data set on disk: the pictures that go out with a model, for every device to try it on.
+ * A golden set from a data set: the pictures that go out with a model, for every device to try it on.
  * Invariant: pictures are taken as they are, evenly over the data set, so that the same command gives the same bytes.
  */
 
 import { readFile } from 'node:fs/promises'
 import { AgentError } from '../../base/errors.js'
 import { encodeGolden, type GoldenObject } from '../../protocol/golden.js'
-import { openDataset } from '../dataset/open-dataset.js'
+import type { Dataset } from '../dataset/dataset.js'
 
 export interface GoldenFile {
   readonly bytes: Uint8Array
   readonly images: number
 }
 
-/** At most `picturesMax` pictures of the data set at `path`, in its order. Throws `dataset.*`. */
-export async function goldenFileFrom(
-  path: string,
-  classNames: readonly string[],
-  picturesMax: number,
-): Promise<GoldenFile> {
-  const dataset = await openDataset(path, classNames)
+/** At most `picturesMax` pictures of the data set, in its order. Throws `dataset.folder_unusable`. */
+export async function goldenFileFrom(dataset: Dataset, picturesMax: number): Promise<GoldenFile> {
   const count = Math.min(picturesMax, dataset.images.length)
   const chosen = Array.from(
     { length: count },
@@ -28,7 +23,7 @@ export async function goldenFileFrom(
   if (chosen.every(({ groundTruths }) => groundTruths.length === 0)) {
     throw new AgentError(
       'dataset.folder_unusable',
-      `cannot make a golden set of ${path}: its ${count} pictures have no labelled object, expected at least one`,
+      `cannot make a golden set of ${dataset.name}: its ${count} pictures have no labelled object, expected at least one`,
     )
   }
   const pictures = await Promise.all(

@@ -11,6 +11,8 @@ import { readDetectorFile } from '../model-file.js'
 import { packageVersion } from '../package-version.js'
 import { type BundleContent, readBundle } from './bundle-folder.js'
 import { isOnnxPath, type Platforms, readForeignFile } from './foreign-file.js'
+import type { DatasetReading } from '../dataset/dataset.js'
+import { openDataset } from '../dataset/open-dataset.js'
 import { goldenFileFrom } from './golden-file.js'
 import { makeBundle } from './make-bundle.js'
 
@@ -24,7 +26,7 @@ export interface BundleWishes {
   readonly sequence?: number
   readonly classNames?: readonly string[]
   /** A data set whose pictures go out as the golden set, and how many at the most. */
-  readonly golden?: string
+  readonly golden?: { readonly path: string; readonly reading: DatasetReading }
   readonly goldenImages?: number
   /** What files that are not ONNX are for. */
   readonly platforms?: Platforms
@@ -68,7 +70,10 @@ export async function bundleFrom(
   const golden =
     wishes.golden === undefined
       ? undefined
-      : await goldenFileFrom(wishes.golden, classNames, wishes.goldenImages ?? defaultGoldenImages)
+      : await goldenFileFrom(
+          await openDataset(wishes.golden.path, classNames, wishes.golden.reading),
+          wishes.goldenImages ?? defaultGoldenImages,
+        )
   const content = makeBundle(
     files.map((file, index) => ({ path: onnxPaths[index]!, ...file })),
     {

@@ -7,18 +7,20 @@ import { systemClock } from '../../base/clock.js'
 import { AgentError } from '../../base/errors.js'
 import { type AccuracyDifference, bootstrapDifference } from '../../evaluation/bootstrap.js'
 import type { ImageMatches } from '../../evaluation/match-image.js'
+import { type Dataset, wireDataset } from '../dataset/dataset.js'
 import { openDataset } from '../dataset/open-dataset.js'
 import { type AccuracyMeasurement, measureAccuracy } from '../measure/measure-accuracy.js'
 import { measureSpeed, quantileOf } from '../measure/measure-speed.js'
 import { pictureFrames } from '../measure/speed-frames.js'
 import { type DetectorFile, readDetectorFile } from '../model-file.js'
-import { integerOption } from '../options.js'
+import { integerOption, strictMeaning } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
 
 interface Options {
   readonly val: string
   readonly threads?: number
   readonly rounds: number
+  readonly strict?: boolean
   readonly json?: boolean
 }
 
@@ -37,6 +39,7 @@ export function compareCommand(): Command {
       integerOption('threads', 1, 256),
     )
     .option('--rounds <count>', 'turns of both for their speed', integerOption('rounds', 3, 100_000), 40)
+    .option('--strict', strictMeaning)
     .option('--json', 'print JSON')
     .action(compare)
 }
@@ -57,7 +60,7 @@ async function compare(a: string, b: string, options: Options): Promise<void> {
     const problem = `cannot compare ${a} and ${b}: they have different classes, expected the same`
     throw new AgentError('model.labels_invalid', problem)
   }
-  const dataset = await openDataset(options.val, classNames)
+  const dataset = await openDataset(options.val, classNames, { note: output.note, strict: options.strict })
   const session = { intraOpThreads: options.threads ?? availableParallelism() }
   const accuracies: AccuracyMeasurement[] = []
   for (const [index, file] of files.entries()) {
@@ -88,7 +91,7 @@ async function compare(a: string, b: string, options: Options): Promise<void> {
     ratio: speeds[1]!.ratios,
     classes: classRows(classNames, first, second),
   }
-  output.result(wireOf(options.val, result))
+  output.result(wireOf(options.val, dataset, result))
   print(output, result)
 }
 
@@ -178,7 +181,7 @@ function differenceText({ difference, low, high }: AccuracyDifference): string {
   return `${signed(difference)} (${signed(low)} .. ${signed(high)})`
 }
 
-function wireOf(dataset: string, comparison: Comparison): object {
+function wireOf(path: string, dataset: Dataset, comparison: Comparison): object {
   const { paths, files, accuracies, map, map50, ms, ratio, classes } = comparison
   const wireDifference = ({ difference, low, high }: AccuracyDifference): object => ({
     difference,
@@ -186,7 +189,8 @@ function wireOf(dataset: string, comparison: Comparison): object {
     high,
   })
   return {
-    dataset,
+    dataset: path,
+    ...wireDataset(dataset),
     models: paths.map((path, index) => ({
       model: path,
       size_bytes: files[index]!.bytes.byteLength,

@@ -25,9 +25,10 @@ import { sparsityStep } from '../compress/sparsity-step.js'
 import type { CompressStep } from '../compress/step.js'
 import { readDetectorFile } from '../model-file.js'
 import { searchModel, type SearchOptions, withSearchOptions } from '../search/search-command.js'
-import { type Dataset, openDataset } from '../dataset/open-dataset.js'
-import { choiceOption, integerOption, numberOption } from '../options.js'
-import { type Output, processOutput } from '../output.js'
+import type { Dataset, DatasetReading } from '../dataset/dataset.js'
+import { openDataset } from '../dataset/open-dataset.js'
+import { choiceOption, integerOption, numberOption, strictMeaning } from '../options.js'
+import { processOutput } from '../output.js'
 
 const targetNames = Object.keys(int8Targets) as readonly (keyof typeof int8Targets)[]
 
@@ -54,6 +55,7 @@ interface Options extends SearchOptions {
   readonly sensitivity?: boolean
   readonly biasCorrection: boolean
   readonly seed: number
+  readonly strict?: boolean
   readonly json?: boolean
 }
 
@@ -108,6 +110,7 @@ export function compressCommand(): Command {
     .option('--sensitivity', 'rank the layers in the report')
     .option('--no-bias-correction', 'leave the biases as they are')
     .option('--seed <number>', 'the start of every choice by chance', integerOption('seed', 0, 2 ** 31), 0)
+    .option('--strict', strictMeaning)
     .option('--json', 'print the report as JSON')
   return withSearchOptions(command).action(compress)
 }
@@ -124,8 +127,9 @@ async function compress(path: string, given: Options, command: Command): Promise
   const { fileBytes: bytes, graph, description } = await readDetectorFile(path)
   requireFloat(graph)
   const steps = stepsOf(plan, options)
-  const images = await calibrationImages(options, output)
-  const dataset = await labelledPictures(options, description.classNames)
+  const reading = { note: output.note, strict: options.strict }
+  const images = await calibrationImages(options, reading)
+  const dataset = await labelledPictures(options, description.classNames, reading)
   const context = { runner: graphRunner(), images, seed: options.seed }
   const request = { modelPath: path, bytes, graph, steps, context, dataset, outFolder: options.out }
   const { path: written, report } = await compressModel(request, output)
@@ -200,12 +204,13 @@ function present(values: PlanSection): PlanSection {
 async function labelledPictures(
   { data, maxDrop, calib }: Options,
   classNames: readonly string[],
+  reading: DatasetReading,
 ): Promise<Dataset | undefined> {
-  if (data !== undefined) return openDataset(data, classNames)
+  if (data !== undefined) return openDataset(data, classNames, reading)
   if (maxDrop === undefined || calib === undefined) return undefined
   const folder = basename(resolve(calib)) === 'images' ? dirname(resolve(calib)) : calib
   try {
-    return await openDataset(folder, classNames)
+    return await openDataset(folder, classNames, reading)
   } catch (thrown) {
     if (!isAgentError(thrown, 'dataset.folder_unusable', 'dataset.label_invalid')) throw thrown
     throw new AgentError(thrown.code, `--max-drop needs labelled pictures: ${thrown.message}`, {
@@ -215,14 +220,12 @@ async function labelledPictures(
   }
 }
 
-async function calibrationImages(options: Options, output: Output): Promise<CalibrationImages> {
+async function calibrationImages(options: Options, reading: DatasetReading): Promise<CalibrationImages> {
   if (options.calib === undefined) {
     if (options.int8 !== true) return { count: 0, read: () => Promise.reject(withoutPictures()) }
     throw withoutPictures()
   }
-  const folder = await openCalibrationFolder(options.calib, options.images)
-  for (const message of folder.leftOut) output.note(`left out: ${message}`)
-  return folder
+  return openCalibrationFolder(options.calib, options.images, reading)
 }
 
 function withoutPictures(): AgentError {

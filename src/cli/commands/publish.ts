@@ -94,7 +94,9 @@ async function publish(paths: string[], options: Options): Promise<void> {
       ...(options.name !== undefined && { name: options.name }),
       ...(options.modelVersion !== undefined && { version: options.modelVersion }),
       ...(options.sequence !== undefined && { sequence: options.sequence }),
-      ...(options.golden !== undefined && { golden: options.golden }),
+      ...(options.golden !== undefined && {
+        golden: { path: options.golden, reading: { note: output.note } },
+      }),
       ...(options.goldenImages !== undefined && { goldenImages: options.goldenImages }),
       ...(options.artefact.size > 0 && { platforms: options.artefact }),
       ...(options.names !== undefined && { classNames: await readNames(options.names) }),

@@ -9,7 +9,7 @@ import { buildNetwork, type NetworkOptions } from '../../yolo/build-network.js'
 import { networkScales, type NetworkScaleName } from '../../yolo/network-scale.js'
 import { graphRunner } from '../compress/graph-runner.js'
 import { openTrainingDataset } from '../dataset/open-dataset.js'
-import { choiceOption, integerOption, numberOption } from '../options.js'
+import { choiceOption, integerOption, numberOption, strictMeaning } from '../options.js'
 import { processOutput } from '../output.js'
 import { headShape } from '../training/head-shape.js'
 import { loadSamples } from '../training/load-samples.js'
@@ -26,6 +26,7 @@ interface Options {
   readonly seed: number
   readonly threads?: number
   readonly measureEvery: number
+  readonly strict?: boolean
   readonly json?: boolean
 }
 
@@ -65,13 +66,14 @@ export function trainCommand(): Command {
       numberOption('measure-every', 0.01, 1e6),
       10,
     )
+    .option('--strict', strictMeaning)
     .option('--json', 'print JSON')
     .action(train)
 }
 
 async function train(data: string, options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
-  const dataset = await openTrainingDataset(data)
+  const dataset = await openTrainingDataset(data, { note: output.note, strict: options.strict })
   const { classNames } = dataset
   const { size, batch, seed } = options
   const network: NetworkOptions = {

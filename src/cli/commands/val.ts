@@ -4,16 +4,18 @@ import { basename } from 'node:path'
 import { Command } from 'commander'
 import { AgentError } from '../../base/errors.js'
 import { type AccuracyDifference, bootstrapDifference } from '../../evaluation/bootstrap.js'
+import { wireDataset } from '../dataset/dataset.js'
 import { openDataset } from '../dataset/open-dataset.js'
 import { type AccuracyMeasurement, measureAccuracy } from '../measure/measure-accuracy.js'
 import { type DetectorFile, readDetectorFile } from '../model-file.js'
-import { integerOption } from '../options.js'
+import { integerOption, strictMeaning } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
 
 interface Options {
   readonly data: string
   readonly threads?: number
   readonly perClass?: boolean
+  readonly strict?: boolean
   readonly json?: boolean
 }
 
@@ -28,6 +30,7 @@ export function valCommand(): Command {
       integerOption('threads', 1, 256),
     )
     .option('--per-class', 'the figures of each class')
+    .option('--strict', strictMeaning)
     .option('--json', 'print JSON')
     .action(val)
 }
@@ -44,9 +47,10 @@ async function val(paths: string[], options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
   const files = await Promise.all(paths.map(readDetectorFile))
   requireSameClasses(paths, files)
-  const dataset = await openDataset(options.data, files[0]!.description.classNames)
-  if (dataset.unknownCategories.length > 0)
-    output.note(`classes that the model does not know do not count: ${dataset.unknownCategories.join(', ')}`)
+  const dataset = await openDataset(options.data, files[0]!.description.classNames, {
+    note: output.note,
+    strict: options.strict,
+  })
   const session = options.threads === undefined ? {} : { intraOpThreads: options.threads }
   const measured: Measured[] = []
   for (const [index, file] of files.entries()) {
@@ -65,7 +69,7 @@ async function val(paths: string[], options: Options): Promise<void> {
       map50: first && bootstrapDifference(first, accuracy.matches, { metric: 'map50' }),
     })
   }
-  output.result({ dataset: options.data, models: measured.map(wireOf) })
+  output.result({ dataset: options.data, ...wireDataset(dataset), models: measured.map(wireOf) })
   printTable(output, measured)
   if (options.perClass === true) for (const each of measured) output.line(`\n${classTable(each)}`)
 }

@@ -5,10 +5,11 @@
  */
 
 import { resolve } from 'node:path'
-import { AgentError, isAgentError } from '../../base/errors.js'
-import { listImages } from '../../camera/image-files.js'
-import { readImageSize, readLetterboxed } from '../../camera/read-image.js'
+import { AgentError } from '../../base/errors.js'
+import { readLetterboxed } from '../../camera/read-image.js'
 import type { CalibrationImages } from '../../compress/ports.js'
+import type { DatasetReading } from '../dataset/dataset.js'
+import { openPictures } from '../dataset/open-dataset.js'
 
 /** Fewer pictures than this give ranges by chance. */
 const fewestImages = 8
@@ -17,44 +18,28 @@ const keptBytesMax = 320 * 2 ** 20
 
 export interface CalibrationFolder extends CalibrationImages {
   readonly folder: string
-  /** Files that could not be read as pictures, with the reason. */
-  readonly leftOut: readonly string[]
 }
 
 /**
- * The pictures of `folder`, at most `limit`, evenly chosen.
+ * The pictures at `folder` (or of a data.yaml or a list file), at most `limit`, evenly chosen.
  * Throws `dataset.folder_unusable` where there are too few that can be read.
  */
-export async function openCalibrationFolder(folder: string, limit: number): Promise<CalibrationFolder> {
-  const listed = await listImages(folder).catch((thrown: unknown) => {
-    if (!isAgentError(thrown, 'camera.source_invalid')) throw thrown
-    throw new AgentError('dataset.folder_unusable', `cannot calibrate: ${thrown.message}`, { cause: thrown })
-  })
-  const count = Math.min(limit, listed.length)
-  const chosen = Array.from(
-    { length: count },
-    (_, index) => listed[Math.floor((index * listed.length) / count)]!,
-  )
-  const leftOut: string[] = []
-  const paths: string[] = []
-  for (const path of chosen) {
-    try {
-      await readImageSize(path)
-      paths.push(path)
-    } catch (thrown) {
-      if (!isAgentError(thrown, 'image.decode_failed')) throw thrown
-      leftOut.push(thrown.message)
-    }
-  }
+export async function openCalibrationFolder(
+  folder: string,
+  limit: number,
+  reading: DatasetReading,
+): Promise<CalibrationFolder> {
+  const { paths, leftOut } = await openPictures(folder, reading, limit)
   if (paths.length < fewestImages) {
+    const [first] = leftOut
     const broken =
-      leftOut.length === 0 ? '' : `; ${leftOut.length} could not be read, the first: ${leftOut[0]!}`
+      first === undefined ? '' : `; ${leftOut.length} could not be read, the first: ${first.problem}`
     throw new AgentError(
       'dataset.folder_unusable',
       `cannot calibrate with ${resolve(folder)}: it has ${paths.length} readable pictures, expected at least ${fewestImages}${broken}`,
     )
   }
-  return { folder, leftOut, count: paths.length, read: reader(paths) }
+  return { folder, count: paths.length, read: reader(paths) }
 }
 
 function reader(paths: readonly string[]): CalibrationImages['read'] {

@@ -1,72 +1,55 @@
 /**
- * Labelled pictures from a folder or a file.
+ * Labelled pictures from a folder or a file. Every command reads them here.
  *
- *     DIR/instances.json + DIR/images/     COCO; wins where both kinds of labels are there, because it marks crowds
- *     DIR/images/*.jpg + DIR/labels/*.txt  YOLO
- *     DIR/*.jpg + DIR/*.txt                YOLO, all in one folder
- *     DIR/data.yaml                        Ultralytics, as FILE.yaml; wins over pictures beside it
- *     FILE.json                            COCO; pictures in images/ beside it, or beside it
- *     FILE.yaml                            Ultralytics; its val folder
+ *     FILE.yaml        Ultralytics: splits as folders, lists of folders, list files; names decide the classes
+ *     DIR with a .yaml the same; data.yaml or dataset.yaml where there are several
+ *     FILE.json        COCO; pictures in images/ beside it, or beside it
+ *     DIR              with instances.json: COCO, which wins because it marks crowds; else YOLO: labels in labels/ or beside
+ *                      the pictures, classes in the model's order or in that of classes.txt
  *
- * Invariant: every picture is there and every label fits, or the data set is refused with file and line.
+ * Invariant: all of a data set is read; what cannot be used is told before anything is computed (see dataset.ts).
  */
 
-import { readFile, stat } from 'node:fs/promises'
-import { basename, dirname, extname, join } from 'node:path'
-import { AgentError, isAgentError, messageOf, systemCodeOf } from '../../base/errors.js'
-import { listImages } from '../../camera/image-files.js'
-import { readImageSize } from '../../camera/read-image.js'
-import { parseCocoInstances } from '../../evaluation/coco-instances.js'
-import { parseDataYaml } from '../../evaluation/data-yaml.js'
-import type { LabelledImage } from '../../evaluation/evaluate.js'
-import { parseYoloLabels } from '../../evaluation/yolo-labels.js'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { basename, dirname, extname, join, relative, resolve } from 'node:path'
+import { AgentError, messageOf, systemCodeOf } from '../../base/errors.js'
+import { type DataYaml, isDataYaml, parseDataYaml } from '../../evaluation/data-yaml.js'
+import { classList, matchClasses } from '../../evaluation/match-classes.js'
+import { checkPictures } from './check-pictures.js'
+import { readClassList } from './class-list-file.js'
+import { readCoco } from './coco-images.js'
+import {
+  type Dataset,
+  type DatasetImage,
+  type DatasetReading,
+  type LeftOut,
+  type ReadDataset,
+  tellDataset,
+  tellLeftOut,
+  unusable,
+} from './dataset.js'
+import { isFolder, isThere, locatePlace, picturesAt, type PicturePlace } from './find-pictures.js'
+import { readYoloImages, type YoloForm } from './yolo-images.js'
 
-/** A picture with what is in it. */
-export interface DatasetImage extends LabelledImage {
-  readonly path: string
-}
-
-export interface Dataset {
-  /** For reports: the last part of its path. */
-  readonly name: string
-  readonly images: readonly DatasetImage[]
-  /** Categories of the labels that the model does not know; their objects do not count. */
-  readonly unknownCategories: readonly string[]
-}
-
-/** Opens the data set at `path` for a model with `classNames`. Throws `dataset.*`. */
-export async function openDataset(path: string, classNames: readonly string[]): Promise<Dataset> {
-  const found = await stat(path).catch((thrown: unknown) => {
-    throw unusable(
-      path,
-      systemCodeOf(thrown) === 'ENOENT' ? 'there is no such folder or file' : messageOf(thrown),
-    )
-  })
-  if (found.isDirectory()) return openFolder(path, classNames)
-  const extension = extname(path).toLowerCase()
-  if (extension === '.json') return openCoco(path, classNames)
-  if (extension === '.yaml' || extension === '.yml') return openYaml(path, classNames)
+/** Opens the data set at `path` for a model with `classNames`; of a data.yaml its val split. Throws `dataset.*`. */
+export async function openDataset(
+  path: string,
+  classNames: readonly string[],
+  reading: DatasetReading,
+): Promise<Dataset> {
+  const yaml = await descriptionOf(path)
+  if (yaml !== undefined) return openSplit(yaml, 'val', classNames, reading)
+  const strict = reading.strict ?? false
+  if (await isFolder(path)) {
+    const coco = join(path, 'instances.json')
+    const read = (await isThere(coco))
+      ? await readCoco(coco, classNames, strict)
+      : await readFolder(path, classNames, strict)
+    return tellDataset(read, reading)
+  }
+  if (extname(path).toLowerCase() === '.json')
+    return tellDataset(await readCoco(path, classNames, strict), reading)
   throw unusable(path, 'expected a folder, instances.json or data.yaml')
-}
-
-function unusable(path: string, problem: string): AgentError {
-  return new AgentError('dataset.folder_unusable', `cannot use the data set ${path}: ${problem}`)
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined)
-  return found?.isDirectory() === true
-}
-
-async function openFolder(folder: string, classNames: readonly string[]): Promise<Dataset> {
-  const coco = join(folder, 'instances.json')
-  if ((await stat(coco).catch(() => undefined)) !== undefined) return openCoco(coco, classNames)
-  const yaml = join(folder, 'data.yaml')
-  if ((await stat(yaml).catch(() => undefined)) !== undefined) return openYaml(yaml, classNames)
-  const hasImages = await isFolder(join(folder, 'images'))
-  const images = hasImages ? join(folder, 'images') : folder
-  const labels = hasImages ? join(folder, 'labels') : folder
-  return openYolo({ name: basename(folder), images, labels }, classNames)
 }
 
 /** A data set to learn from. */
@@ -77,13 +60,14 @@ export interface TrainingDataset {
 }
 
 /** Opens both splits of a data.yaml, or of the one in a folder. Throws `dataset.*`. */
-export async function openTrainingDataset(path: string): Promise<TrainingDataset> {
-  const file = (await isFolder(path)) ? join(path, 'data.yaml') : path
-  const { classNames } = parseDataYaml(await readText(file), file)
+export async function openTrainingDataset(path: string, reading: DatasetReading): Promise<TrainingDataset> {
+  const yaml = await descriptionOf(path)
+  if (yaml === undefined) throw unusable(path, 'expected a data.yaml, or a folder that has one')
+  const { classNames } = yaml.content
   return {
     classNames,
-    train: await openYaml(file, classNames, 'train'),
-    val: await openYaml(file, classNames, 'val'),
+    train: await openSplit(yaml, 'train', classNames, reading),
+    val: await openSplit(yaml, 'val', classNames, reading),
   }
 }
 
@@ -101,105 +85,186 @@ export async function openLearningDataset(
   path: string,
   classNames: readonly string[],
   labels: boolean,
+  reading: DatasetReading,
 ): Promise<LearningDataset> {
-  const inside = join(path, 'data.yaml')
-  const hasYaml = (await stat(inside).catch(() => undefined)) !== undefined
-  if (hasYaml || /\.ya?ml$/.test(path)) {
-    const found = await openTrainingDataset(path)
-    if (found.classNames.join('\n') !== classNames.join('\n')) {
-      const named = (names: readonly string[]): string =>
-        `${names.length} (${names.slice(0, 3).join(', ')}, ...)`
-      throw unusable(
-        path,
-        `its classes are ${named(found.classNames)}, those of the model ${named(classNames)}`,
-      )
+  const yaml = await descriptionOf(path)
+  if (yaml !== undefined) {
+    const hasVal = yaml.content.val.length > 0
+    return {
+      train: await openSplit(yaml, 'train', classNames, reading),
+      val: hasVal ? await openSplit(yaml, 'val', classNames, reading) : undefined,
     }
-    return found
   }
-  if (labels) return { train: await openDataset(path, classNames), val: undefined }
-  const paths = await listImages(path).catch((thrown: unknown) => {
-    throw isAgentError(thrown, 'camera.source_invalid') ? unusable(path, thrown.message) : thrown
-  })
+  if (labels) return { train: await openDataset(path, classNames, reading), val: undefined }
+  const { paths, leftOut } = await openPictures(path, reading)
   const images = paths.map((each) => ({ name: basename(each), path: each, groundTruths: [] }))
-  return { train: { name: basename(path), images, unknownCategories: [] }, val: undefined }
+  return { train: { name: basename(path), images, unknownCategories: [], leftOut }, val: undefined }
 }
 
-async function openYaml(
+/** Pictures without their labels. */
+export interface Pictures {
+  /** At least one. */
+  readonly paths: readonly string[]
+  readonly leftOut: readonly LeftOut[]
+}
+
+/**
+ * The pictures at `path`, labelled or not: a folder with all below it, a list file, one picture, or a data.yaml, whose
+ * train split counts, else its val split. `most` of them are chosen evenly and looked at.
+ * Throws `dataset.folder_unusable`.
+ */
+export async function openPictures(
   path: string,
-  classNames: readonly string[],
-  split: 'train' | 'val' = 'val',
-): Promise<Dataset> {
-  const description = parseDataYaml(await readText(path), path)
-  const [folder] = description[split]
-  if (folder === undefined) throw unusable(path, `it names no ${split} folder`)
-  if (description.classNames.length !== classNames.length) {
+  { note, strict }: DatasetReading,
+  most = Infinity,
+): Promise<Pictures> {
+  const yaml = await descriptionOf(path)
+  const split = yaml !== undefined && yaml.content.train.length > 0 ? 'train' : 'val'
+  const places = yaml === undefined ? [await picturesAt(path, path)] : await placesOf(yaml, split)
+  const found = places.flatMap(({ pictures }) => pictures)
+  const count = Math.min(most, found.length)
+  const chosen = Array.from(
+    { length: count },
+    (_, index) => found[Math.floor((index * found.length) / count)]!,
+  )
+  const looked = await checkPictures(chosen, strict ?? false, ({ path: picture }) => picture)
+  const paths = looked.read
+  const leftOut = [...places.flatMap((place) => place.leftOut), ...looked.leftOut]
+  const [first] = leftOut
+  if (first !== undefined && (strict === true || paths.length === 0))
+    throw unusable(path, `${leftOut.length} pictures cannot be used, the first: ${first.problem}`)
+  const part =
+    count < found.length ? `${count} of ${found.length} pictures, evenly chosen` : `${count} pictures`
+  note(`${path}: ${part}${leftOut.length === 0 ? '' : `; ${leftOut.length} left out`}`)
+  tellLeftOut(leftOut, note)
+  return { paths, leftOut }
+}
+
+interface Description {
+  readonly file: string
+  readonly content: DataYaml
+}
+
+/** The data.yaml at `path` or in the folder there. Throws `dataset.*` where nothing is there, or one of several is meant. */
+async function descriptionOf(path: string): Promise<Description | undefined> {
+  const found = await stat(path).catch((thrown: unknown) => {
+    const missing = systemCodeOf(thrown) === 'ENOENT'
+    throw unusable(path, missing ? 'there is no such folder or file' : messageOf(thrown))
+  })
+  const file = found.isDirectory() ? await descriptionIn(path) : path
+  if (file === undefined || !isYaml(file)) return undefined
+  const text = await readFile(file, 'utf8').catch((thrown: unknown) => {
+    throw unusable(file, messageOf(thrown))
+  })
+  return { file, content: parseDataYaml(text, file) }
+}
+
+function isYaml(path: string): boolean {
+  return /\.ya?ml$/i.test(path)
+}
+
+/** Of several descriptions in a folder these names win; FiftyOne writes dataset.yaml. */
+const usualNames = ['data.yaml', 'data.yml', 'dataset.yaml', 'dataset.yml']
+
+async function descriptionIn(folder: string): Promise<string | undefined> {
+  const names = (await readdir(folder)).filter((name) => isYaml(name) && !name.startsWith('.'))
+  const usual = usualNames.find((name) => names.includes(name))
+  if (usual !== undefined) return join(folder, usual)
+  const described: string[] = []
+  for (const name of names.sort()) {
+    if (isDataYaml(await readFile(join(folder, name), 'utf8').catch(() => ''))) described.push(name)
+  }
+  if (described.length > 1)
     throw unusable(
-      path,
-      `it has ${description.classNames.length} classes, the model has ${classNames.length}`,
+      folder,
+      `it has several descriptions (${described.join(', ')}): expected the path of one of them`,
+    )
+  return described[0] === undefined ? undefined : join(folder, described[0])
+}
+
+type Split = 'train' | 'val'
+
+async function placesOf({ file, content }: Description, split: Split): Promise<readonly PicturePlace[]> {
+  if (content[split].length === 0) throw unusable(file, `it names no ${split} pictures`)
+  const root = resolve(dirname(file), content.path)
+  const places: PicturePlace[] = []
+  for (const entry of content[split])
+    places.push(await picturesAt(await locatePlace(file, content.path, entry), root))
+  return places
+}
+
+async function openSplit(
+  yaml: Description,
+  split: Split,
+  classNames: readonly string[],
+  reading: DatasetReading,
+): Promise<Dataset> {
+  const { file, content } = yaml
+  const name = basename(file, extname(file))
+  const labels = { names: content.classNames, file, keypointFields: content.keypointFields }
+  const read = await readPlaces(await placesOf(yaml, split), labels, classNames, reading.strict ?? false)
+  return tellDataset({ title: `${file} (${split})`, name, unknownCategories: [], ...read }, reading)
+}
+
+async function readFolder(
+  folder: string,
+  classNames: readonly string[],
+  strict: boolean,
+): Promise<ReadDataset> {
+  const inside = join(folder, 'images')
+  const place = await picturesAt((await isFolder(inside)) ? inside : folder, folder)
+  const labels = (await readClassList(folder)) ?? { names: classNames, file: folder }
+  const read = await readPlaces([place], labels, classNames, strict)
+  return { title: folder, name: basename(resolve(folder)), unknownCategories: [], ...read }
+}
+
+interface LabelSource {
+  /** In the order of the class numbers. */
+  readonly names: readonly string[]
+  /** Where the names are from, for messages. */
+  readonly file: string
+  readonly keypointFields?: number
+}
+
+async function readPlaces(
+  places: readonly PicturePlace[],
+  { names, file, keypointFields = 0 }: LabelSource,
+  classNames: readonly string[],
+  strict: boolean,
+): Promise<Pick<ReadDataset, 'images' | 'leftOut' | 'remarks'>> {
+  const { toModel, unknown, remark } = matchClasses(names, classNames)
+  if (unknown.length > 0) {
+    throw new AgentError(
+      'dataset.folder_unusable',
+      `cannot use the data set ${file}: the model has no ${classList(unknown)}; the data set has ${classList(names)}, the model ${classList(classNames)}`,
+      { hint: 'give the classes of the data set the names that `yolo-edge inspect` shows for the model' },
     )
   }
-  const images = join(dirname(path), description.path, folder)
-  // Ultralytics keeps labels beside images/, in a folder of the same name below labels/.
-  const labels = images.replace(/(^|\/)images(?=\/|$)(?!.*\/images(?=\/|$))/, '$1labels')
-  return openYolo({ name: basename(path, extname(path)), images, labels }, classNames)
-}
-
-async function openCoco(path: string, classNames: readonly string[]): Promise<Dataset> {
-  const { images, unknownCategories } = parseCocoInstances(await readText(path), path, classNames)
-  const beside = dirname(path)
-  const folder = (await isFolder(join(beside, 'images'))) ? join(beside, 'images') : beside
-  const found = images.map((image) => ({ ...image, path: join(folder, image.name) }))
-  for (const image of found) {
-    if ((await stat(image.path).catch(() => undefined)) === undefined)
-      throw unusable(path, `picture ${image.name} is not in ${folder}`)
+  const form: YoloForm = { classCount: names.length, keypointFields, toModel }
+  const read = []
+  for (const place of places) read.push(await readYoloImages(place, form, strict))
+  const images = read.flatMap((each) => each.images)
+  const leftOut = read.flatMap((each) => each.leftOut)
+  if (images.length > 0 && read.every(({ labelFiles }) => labelFiles === 0)) {
+    const looked = [...new Set(places[0]!.pictures[0]!.labels.map((label) => dirname(label)))]
+    throw unusable(file, `none of its ${images.length} pictures has a label file in ${looked.join(' or ')}`)
   }
-  return { name: basename(beside), images: found, unknownCategories }
+  const unique = [...new Map(images.map((image) => [image.path, image])).values()]
+  const repeated = images.length - unique.length
+  const twice = repeated === 0 ? [] : [`${repeated} pictures are named more than once and count once`]
+  return { images: named(unique), leftOut, remarks: [...(remark === undefined ? [] : [remark]), ...twice] }
 }
 
-interface YoloFolders {
-  readonly name: string
-  readonly images: string
-  readonly labels: string
+/** Each picture under its file name, or under its path from the folder of all where a name is there twice. */
+function named(images: readonly DatasetImage[]): readonly DatasetImage[] {
+  const names = new Set(images.map(({ path }) => basename(path)))
+  if (names.size === images.length) return images.map((image) => ({ ...image, name: basename(image.path) }))
+  const folder = images.map(({ path }) => dirname(path)).reduce(commonFolder)
+  return images.map((image) => ({ ...image, name: relative(folder, image.path) }))
 }
 
-async function openYolo(
-  { name, images: folder, labels }: YoloFolders,
-  classNames: readonly string[],
-): Promise<Dataset> {
-  const paths = await listImages(folder).catch((thrown: unknown) => {
-    throw isAgentError(thrown, 'camera.source_invalid') ? unusable(folder, thrown.message) : thrown
-  })
-  const images: DatasetImage[] = []
-  let labelFiles = 0
-  for (const path of paths) {
-    const file = join(labels, `${basename(path, extname(path))}.txt`)
-    const text = await readLabels(file)
-    if (text !== undefined) labelFiles++
-    const size = await readImageSize(path)
-    const groundTruths = parseYoloLabels(text ?? '', { file, ...size }, classNames.length)
-    images.push({ name: basename(path), path, groundTruths })
-  }
-  if (labelFiles === 0)
-    throw unusable(folder, `none of its ${paths.length} pictures has a label file in ${labels}`)
-  return { name, images, unknownCategories: [] }
-}
-
-/** A picture without a label file has nothing in it. */
-async function readLabels(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (thrown) {
-    if (systemCodeOf(thrown) === 'ENOENT') return undefined
-    throw new AgentError('dataset.label_invalid', `cannot read ${file}: ${messageOf(thrown)}`, {
-      cause: thrown,
-    })
-  }
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (thrown) {
-    throw unusable(path, messageOf(thrown))
-  }
+function commonFolder(one: string, other: string): string {
+  let folder = one
+  while (relative(folder, other).startsWith('..')) folder = dirname(folder)
+  return folder
 }

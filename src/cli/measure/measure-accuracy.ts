@@ -8,7 +8,7 @@ import { openDetector } from '../../runtime/detector.js'
 import type { SessionOptions } from '../../runtime/session-options.js'
 import { validationOptions } from '../../yolo/detection.js'
 import type { ModelDescription } from '../../yolo/model-description.js'
-import type { Dataset } from '../dataset/open-dataset.js'
+import type { Dataset } from '../dataset/dataset.js'
 
 export interface AccuracyMeasurement {
   readonly metrics: DetectionMetrics

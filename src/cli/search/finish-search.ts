@@ -123,7 +123,7 @@ async function withFinalSpeeds(
 
 async function writeOutcome(outcome: SearchOutcome, { folder }: FinishedSearch): Promise<void> {
   const { request, variants } = outcome
-  const { source, dataset, datasetPath } = request
+  const { source, dataset } = request
   const sourceParameters = costOf(source.graph).parameters
   const files: VariantFile[] = []
   for (const { candidate, figures } of variants) {
@@ -150,7 +150,6 @@ async function writeOutcome(outcome: SearchOutcome, { folder }: FinishedSearch):
       }),
     })
   }
-  const { classNames } = source.description
   const content = makeBundle(files, {
     model: request.name,
     version: request.version ?? versionAt(outcome.startedAtMs),
@@ -159,7 +158,7 @@ async function writeOutcome(outcome: SearchOutcome, { folder }: FinishedSearch):
     toolVersion: packageVersion(),
     source: source.fileBytes,
     plan: request.settings.budgets.map(({ text }) => text).join('; '),
-    golden: await goldenFileFrom(datasetPath, classNames, defaultGoldenImages),
+    golden: await goldenFileFrom(request.dataset, defaultGoldenImages),
   })
   const documents = await writeReport(outcome, folder)
   await writeBundle(request.outFolder, content, request.keys, documents)

@@ -45,6 +45,7 @@ interface SharedOptions {
   readonly out: string
   readonly calib?: string
   readonly images: number
+  readonly strict?: boolean
   /** What int8 is measured as; undefined: what this machine computes right and fast. */
   readonly target: Int8TargetName | undefined
 }
@@ -107,8 +108,8 @@ export async function searchModel(
     const problem = `--budget and an input of ${inputWidth}x${inputHeight}: expected an export with a square input`
     throw new AgentError('cli.argument_invalid', problem)
   }
-  const images = await openCalibrationFolder(calib, Math.min(options.images, searchImagesMax))
-  for (const message of images.leftOut) output.note(`left out: ${message}`)
+  const reading = { note: output.note, strict: options.strict }
+  const images = await openCalibrationFolder(calib, Math.min(options.images, searchImagesMax), reading)
   const hostTarget = options.target ?? (await machineTarget())
   const request: SearchRequest = {
     source: { ...source, path },
@@ -120,8 +121,7 @@ export async function searchModel(
       half: true,
     },
     images,
-    dataset: await openDataset(val, classNames),
-    datasetPath: val,
+    dataset: await openDataset(val, classNames, reading),
     outFolder: out,
     timeLimitMs: options.time,
     threads: options.threads ?? availableParallelism(),

@@ -8,7 +8,7 @@ import { type Budget, parseBudget } from '../../compress/search/budget.js'
 import type { SearchSettings } from '../../compress/search/next-candidate.js'
 import { int8Targets, type Int8TargetName } from '../../compress/quantization/targets.js'
 import type { SigningKey } from '../../protocol/keys.js'
-import type { Dataset } from '../dataset/open-dataset.js'
+import type { Dataset } from '../dataset/dataset.js'
 import type { DetectorFile } from '../model-file.js'
 import { packageVersion } from '../package-version.js'
 
@@ -17,7 +17,6 @@ export interface SearchRequest {
   readonly settings: SearchSettings
   readonly images: CalibrationImages
   readonly dataset: Dataset
-  readonly datasetPath: string
   readonly outFolder: string
   /** No candidate is begun after this, counted over all starts of the search. */
   readonly timeLimitMs: number

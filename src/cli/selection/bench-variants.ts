@@ -25,7 +25,8 @@ export interface BenchVariantsOptions {
 export async function benchVariants(paths: readonly string[], options: BenchVariantsOptions): Promise<void> {
   const output = processOutput(options.json ?? false)
   const config = loadConfig({ file: options.config, env: process.env, overrides: options.set })
-  const wishes = options.golden === undefined ? {} : { golden: options.golden }
+  const reading = { note: output.note }
+  const wishes = options.golden === undefined ? {} : { golden: { path: options.golden, reading } }
   const bundle = await bundleFrom(paths, wishes, [], systemClock.wallMs())
   const providers = await probeProviders(config.inference.providers, libraryOptionsOf(config.inference))
   const working = providers.filter(({ works }) => works).map(({ name }) => name)

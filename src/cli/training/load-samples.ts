@@ -2,7 +2,7 @@
 
 import { readLetterboxedInto } from '../../camera/read-image.js'
 import type { Sample } from '../../training/ports.js'
-import type { Dataset } from '../dataset/open-dataset.js'
+import type { Dataset } from '../dataset/dataset.js'
 
 const readersAtOnce = 4
 

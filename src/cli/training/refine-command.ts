@@ -11,9 +11,10 @@ import { exportModel } from '../../onnx/export-model.js'
 import type { Graph } from '../../onnx/graph.js'
 import type { GraphRunner, Sample } from '../../training/ports.js'
 import { graphRunner } from '../compress/graph-runner.js'
-import { type Dataset, openDataset, openLearningDataset } from '../dataset/open-dataset.js'
+import type { Dataset } from '../dataset/dataset.js'
+import { openDataset, openLearningDataset } from '../dataset/open-dataset.js'
 import { readDetectorFile } from '../model-file.js'
-import { integerOption, numberOption } from '../options.js'
+import { integerOption, numberOption, strictMeaning } from '../options.js'
 import { processOutput } from '../output.js'
 import { loadSamples } from './load-samples.js'
 import { type Refinement, refineNetwork } from './refine-network.js'
@@ -28,6 +29,7 @@ export interface RefineOptions {
   readonly seed: number
   readonly threads?: number
   readonly measureEvery: number
+  readonly strict?: boolean
   readonly json?: boolean
 }
 
@@ -59,6 +61,7 @@ export function withRefineOptions(
       numberOption('measure-every', 0.001, 1e6),
       5,
     )
+    .option('--strict', strictMeaning)
     .option('--json', 'print JSON')
 }
 
@@ -91,8 +94,10 @@ export async function refine(
   const { graph, description } = await readDetectorFile(path)
   requireFloat(graph)
   const network = toEdgeForm(graph)
-  const dataset = await openLearningDataset(data, description.classNames, labels)
-  const val = options.val === undefined ? dataset.val : await openDataset(options.val, description.classNames)
+  const reading = { note: output.note, strict: options.strict }
+  const dataset = await openLearningDataset(data, description.classNames, labels, reading)
+  const val =
+    options.val === undefined ? dataset.val : await openDataset(options.val, description.classNames, reading)
   const session = options.threads === undefined ? {} : { intraOpThreads: options.threads }
   const runner = graphRunner(session)
   const loading = output.progress('reading')

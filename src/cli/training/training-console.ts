@@ -3,7 +3,7 @@
 import { exportModel } from '../../onnx/export-model.js'
 import type { Graph } from '../../onnx/graph.js'
 import { describeModel } from '../../yolo/model-description.js'
-import type { Dataset } from '../dataset/open-dataset.js'
+import type { Dataset } from '../dataset/dataset.js'
 import { measureAccuracy } from '../measure/measure-accuracy.js'
 import type { Output } from '../output.js'
 import type { StepLog } from './train-network.js'

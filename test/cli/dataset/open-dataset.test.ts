@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { openDataset } from '../../../src/cli/dataset/open-dataset.js'
 
 const names = ['nut', 'bolt']
+const quiet = { note: () => undefined }
 
 /** A folder with pictures a.png (100 x 50) and b.png, and `files`. */
 async function folderWith(t: Test, images: string, files: Readonly<Record<string, string>>): Promise<string> {
@@ -40,7 +41,7 @@ t.test('YOLO labels beside the pictures, or in a folder of their own', async (t)
     ['images', 'labels/a.txt'],
     ['.', 'a.txt'],
   ] as const) {
-    const dataset = await openDataset(await folderWith(t, images, { [label]: line }), names)
+    const dataset = await openDataset(await folderWith(t, images, { [label]: line }), names, quiet)
     t.same(
       dataset.images.map(({ name, groundTruths }) => [name, groundTruths.length]),
       [
@@ -54,7 +55,7 @@ t.test('YOLO labels beside the pictures, or in a folder of their own', async (t)
 
 t.test('COCO wins where both are there, and classes that the model does not know are told', async (t) => {
   const files = { 'instances.json': coco('a.png'), 'labels/a.txt': '0 0.5 0.5 1 1\n' }
-  const dataset = await openDataset(await folderWith(t, 'images', files), names)
+  const dataset = await openDataset(await folderWith(t, 'images', files), names, quiet)
   t.equal(dataset.images.length, 1)
   t.match(dataset.images[0]!.groundTruths, [{ classIndex: 1, x1: 10, crowd: false }])
   t.same(dataset.unknownCategories, ['gear'])
@@ -66,30 +67,33 @@ t.test('an Ultralytics description leads to its val folder', async (t) => {
     'labels/val/a.txt': '0 0.5 0.5 0.5 0.5\n',
   }
   const folder = await folderWith(t, 'images/val', files)
-  const dataset = await openDataset(join(folder, 'data.yaml'), names)
-  t.same((await openDataset(folder, names)).images, dataset.images, 'the folder that has it will do')
+  const dataset = await openDataset(join(folder, 'data.yaml'), names, quiet)
+  t.same((await openDataset(folder, names, quiet)).images, dataset.images, 'the folder that has it will do')
   t.same(
     dataset.images.map(({ groundTruths }) => groundTruths.length),
     [1, 0],
   )
-  await t.rejects(openDataset(join(folder, 'data.yaml'), ['one']), { code: 'dataset.folder_unusable' })
+  await t.rejects(openDataset(join(folder, 'data.yaml'), ['one'], quiet), { code: 'dataset.folder_unusable' })
 })
 
 const refusals: Readonly<Record<string, readonly [Readonly<Record<string, string>>, string, RegExp]>> = {
   'no label at all': [{}, 'dataset.folder_unusable', /none of its 2 pictures/],
-  'a broken line': [{ 'labels/b.txt': '0 0.5\n' }, 'dataset.label_invalid', /b\.txt, line 1/],
-  'a class too many': [{ 'labels/a.txt': '0 .5 .5 1 1\n2 .5 .5 1 1\n' }, 'dataset.label_invalid', /line 2/],
+  'no usable label': [
+    { 'labels/a.txt': '0 .5 .5 1 1\n2 .5 .5 1 1\n', 'labels/b.txt': '0 0.5\n' },
+    'dataset.folder_unusable',
+    /none of its 2 pictures can be used, .*a\.txt, line 2/,
+  ],
   'a picture that is missing': [{ 'instances.json': coco('c.png') }, 'dataset.folder_unusable', /c\.png/],
   'no JSON': [{ 'instances.json': '{' }, 'dataset.label_invalid', /instances\.json/],
 }
 for (const [name, [files, code, message]] of Object.entries(refusals)) {
   t.test(`refused: ${name}`, async (t) => {
-    await t.rejects(openDataset(await folderWith(t, 'images', files), names), { code, message })
+    await t.rejects(openDataset(await folderWith(t, 'images', files), names, quiet), { code, message })
   })
 }
 
 t.test('refused: nothing there, an empty folder, another kind of file', async (t) => {
   const folder = t.testdir({ empty: {}, 'labels.csv': '' })
   for (const name of ['absent', 'empty', 'labels.csv'])
-    await t.rejects(openDataset(join(folder, name), names), { code: 'dataset.folder_unusable' }, name)
+    await t.rejects(openDataset(join(folder, name), names, quiet), { code: 'dataset.folder_unusable' }, name)
 })

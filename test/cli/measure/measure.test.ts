@@ -21,7 +21,7 @@ t.test('a model that finds the object everywhere has mAP 1; one that looks elsew
     [12, 1],
     [0, 0],
   ] as const) {
-    const dataset = { name: 'white', images: [image(x1)], unknownCategories: [] }
+    const dataset = { name: 'white', images: [image(x1)], unknownCategories: [], leftOut: [] }
     const { metrics, matches } = await measureAccuracy(tinyDetector(), dataset, {}, (done) => seen.push(done))
     t.equal(Math.round(metrics.map * 1000) / 1000, map)
     t.equal(matches.length, 1)

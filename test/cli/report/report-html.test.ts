@@ -30,7 +30,7 @@ function outcome(): SearchOutcome {
     request: {
       name: `parts ${hostile}`,
       settings: { budgets, sides: [640, 512], hostTarget, otherTargets: [], half: true },
-      dataset: { name: hostile, images: [], unknownCategories: [] },
+      dataset: { name: hostile, images: [], unknownCategories: [], leftOut: [] },
       images: { count: 64 },
       command: `yolo-edge compress '${hostile}'`,
     } as unknown as SearchOutcome['request'],
