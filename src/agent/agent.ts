@@ -206,6 +206,9 @@ function updatePortsOf(parts: Parts, config: Config, logger: Logger): UpdatePort
       report: (report) => {
         void outbox.add(report)
       },
+      wishes: () => {
+        sayReported(parts)
+      },
     },
     trust: () => trustPolicyOf(config.security.trustedKeys, config.security.allowUnsigned),
     clock,

@@ -195,6 +195,8 @@ export function sayReported({ status, cameras, updater, restoring }: Parts): voi
     deployment: updater?.deployment,
     outcomes: updater?.outcomes ?? [],
     desiredSequence: updater?.desiredSequence,
+    refusedWish: updater?.refusedWish,
+    refusedWishes: updater?.refusedWishCount ?? 0,
   })
 }
 

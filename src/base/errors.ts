@@ -50,6 +50,8 @@ export const errorTable = {
   'trust.key_unreadable': { retry: 'never', exit: 4 },
   'trust.unsigned_refused': { retry: 'never', exit: 4 },
   'trust.sequence_stale': { retry: 'never', exit: 4 },
+  'trust.wish_expired': { retry: 'never', exit: 4 },
+  'trust.manifest_expired': { retry: 'never', exit: 4 },
   'integrity.digest_mismatch': { retry: 'at-once', exit: 4 },
   'integrity.size_mismatch': { retry: 'at-once', exit: 4 },
 

@@ -42,3 +42,37 @@ export function settingOption(
   if (cut < 1) throw new AgentError('cli.argument_invalid', `--set ${text}: expected section.key=value`)
   return new Map([...earlier, [text.slice(0, cut), text.slice(cut + 1)]])
 }
+
+const unitsMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** A parser for a time span such as `30s`, `15m`, `1h` or `2d`, in milliseconds; `off`, where it is allowed, gives undefined. */
+export function spanOption(name: string, mayBeOff = false): (text: string) => number | undefined {
+  return (text) => {
+    if (mayBeOff && text === 'off') return undefined
+    const [, digits, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
+    const spanMs = Number(digits) * (unitsMs[unit ?? ''] ?? Number.NaN)
+    if (spanMs > 0) return spanMs
+    const expected = `a time such as 30s, 15m, 1h or 2d${mayBeOff ? ', or off' : ''}`
+    throw new AgentError('cli.argument_invalid', `--${name} ${text}: expected ${expected}`)
+  }
+}
+
+/** A parser for a share in per cent such as `5%` or `5`, as 0..1. */
+export function shareOption(name: string): (text: string) => number {
+  return (text) => {
+    const share = Number(text.replace(/%$/, '')) / 100
+    if (/^[\d.]+%?$/.test(text) && share >= 0 && share <= 1) return share
+    throw new AgentError('cli.argument_invalid', `--${name} ${text}: expected a share such as 5%, 0..100`)
+  }
+}
+
+/** A parser for rising shares in per cent such as `5,25,100`. */
+export function stepsOption(name: string): (text: string) => readonly number[] {
+  return (text) => {
+    const steps = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
+    const isRising = steps.every((step, index) => step > (steps[index - 1] ?? 0) && step <= 100)
+    if (isRising && steps.length <= 32) return steps
+    const problem = `--${name} ${text}: expected at most 32 rising shares such as 5,25,100`
+    throw new AgentError('cli.argument_invalid', problem)
+  }
+}

@@ -16,6 +16,8 @@ export interface Output {
   line(text: string): void
   /** The result for machines; nothing without --json. */
   result(value: unknown): void
+  /** One of several results for machines, as they come: one line of JSON each; nothing without --json. */
+  event(value: unknown): void
   /** A remark that is not part of the result: stderr. */
   readonly note: (text: string) => void
   /** A bar that follows `fraction` on a terminal; a plain line each tenth elsewhere. */
@@ -39,6 +41,9 @@ export function processOutput(json: boolean): Output {
     },
     result: (value) => {
       if (json) stdout.write(`${jsonText(value)}\n`)
+    },
+    event: (value) => {
+      if (json) stdout.write(`${printable(JSON.stringify(value))}\n`)
     },
     note: (text) => {
       stderr.write(`${printableLines(text)}\n`)

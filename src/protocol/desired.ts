@@ -5,7 +5,17 @@
 
 import * as v from 'valibot'
 import { AgentError } from '../base/errors.js'
-import { integerField, momentField, nameField, numberField, versionField, lineField } from './fields.js'
+import {
+  countField,
+  fractionField,
+  integerField,
+  lineField,
+  listField,
+  momentField,
+  nameField,
+  numberField,
+  versionField,
+} from './fields.js'
 import { jsonPayload } from './json-payload.js'
 import { limits } from './limits.js'
 
@@ -18,6 +28,18 @@ export interface DesiredTarget {
   readonly name: string
 }
 
+/** How a rollout goes on by itself; who holds the key carries it out, see `yolo-edge rollout serve`. */
+export interface RolloutPlan {
+  /** Shares of the devices, 0..100, rising: the first is where it begins. */
+  readonly steps: readonly number[]
+  /** How long a step lasts at least, milliseconds. */
+  readonly everyMs: number
+  /** Share of the devices that may fail, 0..1: of those that have come to an end with the version. */
+  readonly failureShareMax: number
+  /** So many devices must have come to an end before anything is concluded from them. */
+  readonly devicesMin: number
+}
+
 /** Which devices of the target follow, and from when. */
 export interface Rollout {
   /** Share of the devices, 0..100. */
@@ -26,6 +48,12 @@ export interface Rollout {
   readonly salt: string
   /** Nobody follows before this moment. */
   readonly notBefore?: string
+  /** Given up for good: nobody follows, and only a new rollout begins again. */
+  readonly aborted?: boolean
+  /** Why it was paused by itself, in one sentence. */
+  readonly halted?: string
+  /** Goes on by itself where given. */
+  readonly plan?: RolloutPlan
 }
 
 /** The model version that a target should run. */
@@ -38,22 +66,47 @@ export interface Desired {
   readonly createdAt: string
   /** Lets a device go back to a version with a lower manifest sequence. Off unless given. */
   readonly allowDowngrade?: boolean
+  /** A device that has not heard it by then does not take it any more; who has taken it keeps it. */
+  readonly expiresAt?: string
   /** Everybody at once unless given. */
   readonly rollout?: Rollout
 }
 
+/** A field that names a target. */
+export const targetField: v.GenericSchema<unknown, DesiredTarget> = v.object({
+  kind: v.picklist(['channel', 'device']),
+  name: nameField,
+})
+
+const stepsMax = 32
+
+const planField: v.GenericSchema<unknown, RolloutPlan> = v.object({
+  steps: v.pipe(
+    listField(numberField(0, 100), stepsMax),
+    v.minLength(1, 'at least one step'),
+    v.check((steps) => steps.every((step, index) => index === 0 || step > steps[index - 1]!), 'rising steps'),
+  ),
+  everyMs: countField,
+  failureShareMax: fractionField,
+  devicesMin: integerField(1, 1_000_000),
+})
+
 const desiredSchema: v.GenericSchema<unknown, Desired> = v.object({
-  target: v.object({ kind: v.picklist(['channel', 'device']), name: nameField }),
+  target: targetField,
   model: nameField,
   version: versionField,
   sequence: integerField(1, Number.MAX_SAFE_INTEGER),
   createdAt: momentField,
   allowDowngrade: v.exactOptional(v.boolean()),
+  expiresAt: v.exactOptional(momentField),
   rollout: v.exactOptional(
     v.object({
       percent: numberField(0, 100),
       salt: lineField(64),
       notBefore: v.exactOptional(momentField),
+      aborted: v.exactOptional(v.boolean()),
+      halted: v.exactOptional(lineField(500)),
+      plan: v.exactOptional(planField),
     }),
   ),
 })
@@ -71,10 +124,10 @@ export const parseDesired = payload.parse
 /** Writes a desired state; these bytes are what is signed. */
 export const encodeDesired = payload.encode
 
-/** Throws `trust.signature_invalid` when a verified `desired` arrived on the topic of another target. */
-export function requireTarget(desired: Desired, target: DesiredTarget): void {
-  if (desired.target.kind === target.kind && desired.target.name === target.name) return
-  const signed = `${desired.target.kind} ${desired.target.name}`
+/** Throws `trust.signature_invalid` when what was signed for one target arrived on the topic of another. */
+export function requireTarget(signedFor: DesiredTarget, target: DesiredTarget): void {
+  if (signedFor.kind === target.kind && signedFor.name === target.name) return
+  const signed = `${signedFor.kind} ${signedFor.name}`
   throw new AgentError(
     'trust.signature_invalid',
     `cannot accept the desired state: it was signed for ${signed}, expected ${target.kind} ${target.name}`,

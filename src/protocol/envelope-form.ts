@@ -55,19 +55,28 @@ export function parseEnvelope(bytes: Uint8Array): Envelope {
   throw new AgentError('protocol.payload_malformed', problem)
 }
 
-/** Throws `protocol.payload_malformed` unless `envelope` says that it holds a `payloadType`. */
-export function requirePayloadType(envelope: Envelope, payloadType: string): void {
-  if (envelope.payloadType === payloadType) return
+/** Throws `protocol.payload_malformed` unless `envelope` says that it holds one of `payloadTypes`. */
+export function requirePayloadType(envelope: Envelope, payloadTypes: readonly string[]): void {
+  if (payloadTypes.includes(envelope.payloadType)) return
   throw new AgentError(
     'protocol.payload_malformed',
-    `cannot accept the envelope: payloadType is ${quote(envelope.payloadType)}, expected ${payloadType}`,
+    `cannot accept the envelope: payloadType is ${quote(envelope.payloadType)}, expected ${payloadTypes.join(' or ')}`,
   )
 }
 
+/** The content of an envelope. */
+export interface Payload {
+  readonly payloadType: string
+  readonly payload: Uint8Array
+}
+
 /** The payload of an envelope for showing only: no signature is looked at. Throws what {@link parseEnvelope} throws. */
-export function unverifiedPayload(bytes: Uint8Array, payloadType: string): Uint8Array {
+export function unverifiedPayload(bytes: Uint8Array, payloadTypes: readonly string[]): Payload {
   const envelope = parseEnvelope(bytes)
-  requirePayloadType(envelope, payloadType)
+  requirePayloadType(envelope, payloadTypes)
   const text = atob(envelope.payload.replaceAll('-', '+').replaceAll('_', '/'))
-  return Uint8Array.from(text, (unit) => unit.charCodeAt(0))
+  return {
+    payloadType: envelope.payloadType,
+    payload: Uint8Array.from(text, (unit) => unit.charCodeAt(0)),
+  }
 }

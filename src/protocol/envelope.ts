@@ -7,7 +7,13 @@
 import { sign, verify } from 'node:crypto'
 import type { Sha256 } from '../base/sha256.js'
 import { AgentError } from '../base/errors.js'
-import { type Envelope, parseEnvelope, requireEnvelopeSize, requirePayloadType } from './envelope-form.js'
+import {
+  type Envelope,
+  parseEnvelope,
+  type Payload,
+  requireEnvelopeSize,
+  requirePayloadType,
+} from './envelope-form.js'
 import type { SigningKey, TrustedKey } from './keys.js'
 import { quote } from './names.js'
 
@@ -23,8 +29,7 @@ export interface TrustPolicy {
 }
 
 /** An opened envelope. */
-export interface OpenedEnvelope {
-  readonly payload: Uint8Array
+export interface OpenedEnvelope extends Payload {
   /** The trusted keys under the payload; fewer than the threshold only where unsigned payloads are allowed. */
   readonly signedBy: readonly Sha256[]
 }
@@ -101,17 +106,22 @@ function refuse(envelope: Envelope, signerCount: number, threshold: number): Age
 }
 
 /**
- * Opens an envelope.
+ * Opens an envelope of one of `payloadTypes`.
  * Throws `protocol.payload_malformed` (also for another payload type), `protocol.payload_oversized`,
  * `trust.unsigned_refused`, `trust.key_unknown` or `trust.signature_invalid`.
  */
-export function openEnvelope(bytes: Uint8Array, payloadType: string, policy: TrustPolicy): OpenedEnvelope {
+export function openEnvelope(
+  bytes: Uint8Array,
+  payloadTypes: string | readonly string[],
+  policy: TrustPolicy,
+): OpenedEnvelope {
   const envelope = parseEnvelope(bytes)
-  requirePayloadType(envelope, payloadType)
+  const { payloadType } = envelope
+  requirePayloadType(envelope, typeof payloadTypes === 'string' ? [payloadTypes] : payloadTypes)
   const payload = Buffer.from(envelope.payload, 'base64')
   const signers = findSigners(envelope, preAuthEncoding(payloadType, payload), policy.keys)
   const threshold = Math.max(1, policy.threshold ?? 1)
   if (signers.size < threshold && policy.allowUnsigned !== true)
     throw refuse(envelope, signers.size, threshold)
-  return { payload, signedBy: [...signers] }
+  return { payloadType, payload, signedBy: [...signers] }
 }

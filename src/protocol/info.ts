@@ -26,6 +26,8 @@ export interface ProviderInfo {
 export interface DeviceInfo {
   readonly at: string
   readonly startedAt: string
+  /** The update channel that it follows. */
+  readonly channel?: string
   readonly agentVersion: string
   readonly nodeVersion: string
   readonly onnxruntimeVersion?: string
@@ -49,6 +51,7 @@ export interface DeviceInfo {
 const infoSchema: v.GenericSchema<unknown, DeviceInfo> = v.object({
   at: momentField,
   startedAt: momentField,
+  channel: v.exactOptional(nameField),
   agentVersion: lineField(64),
   nodeVersion: lineField(64),
   onnxruntimeVersion: v.exactOptional(lineField(64)),

@@ -95,6 +95,8 @@ export interface Manifest {
   /** Strictly rises with each published version of a model: a device refuses to go back unless told to. */
   readonly sequence: number
   readonly createdAt: string
+  /** No device takes the version up after this moment; who serves it goes on. Off unless given. */
+  readonly expiresAt?: string
   readonly task: 'detect'
   /** Position is the class index. */
   readonly classNames: readonly string[]
@@ -179,6 +181,7 @@ const manifestShape: v.GenericSchema<unknown, Manifest> = v.object({
   version: versionField,
   sequence: integerField(1, Number.MAX_SAFE_INTEGER),
   createdAt: momentField,
+  expiresAt: v.exactOptional(momentField),
   task: v.literal('detect'),
   classNames: v.pipe(listField(lineField(100), 10_000), v.minLength(1, 'at least one class name')),
   input: inputField,

@@ -3,6 +3,7 @@
 import * as v from 'valibot'
 import type { Sha256 } from '../base/sha256.js'
 import { type WireError, wireErrorField } from './deployment.js'
+import { type DesiredTarget, targetField } from './desired.js'
 import {
   countField,
   lineField,
@@ -48,6 +49,19 @@ export interface RestoringModel {
   readonly error: WireError
 }
 
+/** A wish that this device did not take. */
+export interface RefusedWish {
+  readonly target: DesiredTarget
+  readonly at: string
+  readonly error: WireError
+  /** What it asked, as far as it could be read: not believed, only told. */
+  readonly model?: string
+  readonly version?: string
+  readonly sequence?: number
+  /** The newest sequence that was taken for the target, when this one came after it. */
+  readonly newestSequence?: number
+}
+
 /** The state a device has reached. */
 export interface Reported {
   readonly at: string
@@ -59,7 +73,11 @@ export interface Reported {
   readonly restoring?: RestoringModel
   /** The last version that was refused or rolled back; absent once a later one serves. */
   readonly refused?: RefusedModel
-  /** Sequence of the newest desired state that was looked at. */
+  /** The last wish that was not taken; absent once a later one for the same target is. */
+  readonly refusedWish?: RefusedWish
+  /** Wishes that were not taken since the agent has started. */
+  readonly refusedWishes?: number
+  /** Sequence of the wish that counts. */
   readonly desiredSequence?: number
 }
 
@@ -89,6 +107,18 @@ const reportedSchema: v.GenericSchema<unknown, Reported> = v.object({
   refused: v.exactOptional(
     v.object({ model: nameField, version: versionField, at: momentField, error: wireErrorField }),
   ),
+  refusedWish: v.exactOptional(
+    v.object({
+      target: targetField,
+      at: momentField,
+      error: wireErrorField,
+      model: v.exactOptional(nameField),
+      version: v.exactOptional(versionField),
+      sequence: v.exactOptional(countField),
+      newestSequence: v.exactOptional(countField),
+    }),
+  ),
+  refusedWishes: v.exactOptional(countField),
   desiredSequence: v.exactOptional(countField),
 })
 

@@ -19,6 +19,8 @@ export interface JournalEntry {
   readonly outcomes: readonly Outcome[]
   /** By target, `kind/name`: an older wish is a replay. */
   readonly seenWishes: Readonly<Record<string, SeenWish>>
+  /** The signed wish for this device alone: it counts until it is released, whatever the broker holds then. */
+  readonly ownWish?: string
   /** Starts in a row that did not live long enough to count as good; see recover.ts. */
   readonly unsettledStarts: number
 }
@@ -90,6 +92,6 @@ export function parseJournalEntry(value: unknown): JournalEntry | undefined {
     return undefined
   if (!Array.isArray(outcomes) || !outcomes.every(isOutcome)) return undefined
   if (!isFields(seenWishes) || !Object.values(seenWishes).every(isSeenWish)) return undefined
-  if (!hasCounts(value, 'unsettledStarts')) return undefined
+  if (!hasCounts(value, 'unsettledStarts') || !isOptionalText(value['ownWish'])) return undefined
   return value as unknown as JournalEntry
 }

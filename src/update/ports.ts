@@ -197,6 +197,8 @@ export interface Reporting {
   /** Something else is known of the model that should serve; undefined: nothing is wrong with it. */
   serving(restoring: Restoring | undefined): void
   report(report: Report): void
+  /** A wish was taken, released or refused. */
+  wishes(): void
 }
 
 /** The owner's say: maintenance hours, battery, heat. */

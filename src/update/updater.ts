@@ -13,10 +13,12 @@ import { backoffDelayMs } from '../base/backoff.js'
 import { type AgentError, messageOf, wrapError } from '../base/errors.js'
 import type { DeploymentState } from '../protocol/deployment.js'
 import type { DesiredTarget } from '../protocol/desired.js'
+import type { RefusedWish } from '../protocol/reported.js'
 import type { MeasuredVariant } from './choose-variant.js'
 import { deploymentMessage, wireError, type WorkProgress } from './deployment-message.js'
 import { type DeploymentRecord, emptyRecord } from './deployment-record.js'
 import type { UpdateEvent } from './events.js'
+import { HeardWishes } from './heard-wishes.js'
 import { type JournalEntry, parseJournalEntry } from './journal-entry.js'
 import { type Effect, effectsOf, type MachineState, step } from './machine.js'
 import { ModelCare } from './model-care.js'
@@ -27,7 +29,7 @@ import { reconsiderationOf } from './reconsideration.js'
 import { recover } from './recover.js'
 import { stateRow, type Work } from './states.js'
 import type { UpdaterOptions } from './updater-options.js'
-import { targetKey, type Wish, WishBook } from './wishes.js'
+import { targetKey, type Wish } from './wishes.js'
 import { awaitPermission } from './works/await-permission.js'
 import { cleanUp, commit, rollBack } from './works/close-deployment.js'
 import { download } from './works/download.js'
@@ -70,7 +72,7 @@ const unendedPauseMs = 30_000
 export class Updater {
   readonly #ports: UpdatePorts
   readonly #options: UpdaterOptions
-  readonly #wishes: WishBook
+  readonly #heard: HeardWishes
   readonly #stopping = new AbortController()
   readonly #care: ModelCare
   #machine: MachineState
@@ -99,7 +101,7 @@ export class Updater {
     this.#ports = ports
     this.#options = options
     this.#care = new ModelCare(ports)
-    this.#wishes = new WishBook(options.device, entry?.seenWishes ?? {})
+    this.#heard = new HeardWishes(ports, options.device, entry)
     this.#outcomes = entry?.outcomes ?? []
     this.#unsettledStarts = (entry?.unsettledStarts ?? 0) + 1
     this.#machine = recover(entry, ports.slots.state)
@@ -116,6 +118,7 @@ export class Updater {
     if (read.state === 'valid' && entry === undefined)
       ports.logger.error({}, 'the journal is of a form that is not known here; the slots decide')
     const updater = new Updater(ports, options, entry)
+    await updater.#heard.restore()
     // Before the model is served: a model that ends the process has to be counted.
     await updater.#perform(effectsOf('idle', updater.state))
     // A switch that was not committed is undone first; its work serves the model then.
@@ -134,9 +137,19 @@ export class Updater {
     return this.#machine.deployment
   }
 
+  /** The last wish that was not taken, until a later one for the same target is. */
+  get refusedWish(): RefusedWish | undefined {
+    return this.#heard.refused.last
+  }
+
+  /** Wishes that were not taken since the start. */
+  get refusedWishCount(): number {
+    return this.#heard.refused.count
+  }
+
   /** Sequence of the wish that counts. */
   get desiredSequence(): number | undefined {
-    return this.#wishes.sequence
+    return this.#heard.book.sequence
   }
 
   /** The model that should serve and cannot be proven right, and why; undefined while there is nothing to say. */
@@ -155,7 +168,10 @@ export class Updater {
     return this.#outcomes
   }
 
-  /** Takes a signed wish for `target`, or that it was taken back. Never throws: a bad wish is logged and changes nothing. */
+  /**
+   * Takes a signed wish or release for `target`; undefined stands for an empty message. Never throws: what is not taken is
+   * logged, reported and counted, and changes nothing.
+   */
   wish(target: DesiredTarget, envelope: Uint8Array | undefined): void {
     this.#takings = this.#takings.then(() => this.#take(target, envelope))
   }
@@ -188,28 +204,20 @@ export class Updater {
   }
 
   async #take(target: DesiredTarget, envelope: Uint8Array | undefined): Promise<void> {
-    try {
-      const isChanged =
-        envelope === undefined
-          ? this.#withdraw(target)
-          : this.#wishes.take(target, envelope, await this.#ports.trust())
-      if (!isChanged) return
-    } catch (thrown) {
-      const { code, message } = wrapError(thrown, 'protocol.payload_malformed', 'cannot accept the wish')
-      this.#ports.logger.warn({ target, code, reason: message }, 'wish refused')
-      return
-    }
+    const taken = await this.#heard.take(target, envelope)
+    if (taken === 'release') this.#noteRelease(target)
+    this.#ports.reporting.wishes()
+    if (taken === 'nothing') return
     this.#isJournalStale = true
     this.#care.hurry()
     if (this.#isUnwanted()) this.#work?.abort()
     this.#wake.abort()
   }
 
-  #withdraw(target: DesiredTarget): boolean {
+  #noteRelease(target: DesiredTarget): void {
     const { deployment } = this.#machine
-    const isOurs = deployment !== undefined && targetKey(deployment.target) === targetKey(target)
-    if (isOurs) this.#withdrawnId = deployment.id
-    return this.#wishes.withdraw(target) || isOurs
+    if (deployment !== undefined && targetKey(deployment.target) === targetKey(target))
+      this.#withdrawnId = deployment.id
   }
 
   /** Whether another wish has taken the place of the deployment under way, or it was taken back. */
@@ -217,8 +225,8 @@ export class Updater {
     const { deployment } = this.#machine
     if (deployment === undefined) return false
     const nowMs = this.#ports.clock.wallMs()
-    if (this.#wishes.isUnwanted(deployment, nowMs)) return true
-    return this.#withdrawnId === deployment.id && this.#wishes.decide(nowMs).kind !== 'deploy'
+    if (this.#heard.book.isUnwanted(deployment, nowMs)) return true
+    return this.#withdrawnId === deployment.id && this.#heard.book.decide(nowMs).kind !== 'deploy'
   }
 
   async #run(): Promise<void> {
@@ -236,7 +244,7 @@ export class Updater {
     }
     if (this.#isJournalStale) await this.#writeJournal()
     const nowMs = clock.wallMs()
-    const next = nextStep(this.#wishes.decide(nowMs), slots.state, this.#outcomes, nowMs)
+    const next = nextStep(this.#heard.book.decide(nowMs), slots.state, this.#outcomes, nowMs)
     if (next.kind === 'deploy') {
       await this.#advance({ kind: 'offered', deployment: recordOf(next.wish, next.attempt) })
       return
@@ -360,7 +368,7 @@ export class Updater {
       state,
       ...(deployment !== undefined && { deployment }),
       outcomes: this.#outcomes,
-      seenWishes: this.#wishes.seen,
+      ...this.#heard.kept,
       unsettledStarts: this.#unsettledStarts,
     }
   }

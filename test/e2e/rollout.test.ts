@@ -67,7 +67,7 @@ t.test('start, pause, resume, roll back, release, retire; what was done is told'
   await serves('1.0.0')
 
   t.match(await ask('rollout', 'start', 'parts', '2.0.0', '--percent', '0', '--salt', 's', '--sign', key), {
-    phase: 'aborted',
+    phase: 'running',
   })
   t.match(await ask('rollout', 'pause', '--sign', key), { version: '2.0.0' })
   const early = ['rollout', 'start', 'parts', '2.0.0', '--not-before', '2999-01-01T00:00:00Z']
@@ -87,8 +87,34 @@ t.test('start, pause, resume, roll back, release, retire; what was done is told'
 
   t.match(await ask('rollback', device, '--sign', key), { from: '2.0.0', to: '1.0.0' })
   await serves('1.0.0')
-  await ask('rollback', device, '--release')
+  let recorded = new Uint8Array()
+  const recorder = connection.subscribe([topics.deviceDesired(device)], 1, ({ payload }) => {
+    if (recorded.length === 0) recorded = Uint8Array.from(payload)
+  })
+  await recorder.outcome
+  await ask('rollback', device, '--release', '--sign', key)
+  await recorder.close()
   await serves('2.0.0')
+  const send = (payload: Uint8Array): Promise<unknown> =>
+    connection.publish(topics.deviceDesired(device), payload, { qos: 1, retain: true })
+  await send(recorded)
+  for (let attempt = 0; attempt < 200 && reported?.refusedWish === undefined; attempt++)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  t.match(reported?.refusedWish, { version: '1.0.0', error: { code: 'trust.sequence_stale' } })
+  t.equal(reported?.active?.version, '2.0.0', 'who has no key cannot bring a released rollback back')
+  await ask('rollback', device, '--release', '--sign', key)
+
+  const stranger = join(folder, 'stranger.key')
+  const refused = await ask('rollout', 'start', 'parts', '1.0.0', '--sign', stranger)
+  t.match(refused, { refused_by: [{ device, code: 'trust.key_unknown' }] }, 'the publisher sees it at once')
+  t.match(await ask('rollout', 'status'), {
+    versions: [
+      { version: '2.0.0', devices: { serving: 1, failed: 0 } },
+      { version: '1.0.0', devices: { failed: 1 }, failures: [{ device, code: 'trust.key_unknown' }] },
+    ],
+    refused_wishes: [{ device }],
+  })
+  t.match(await ask('rollout', 'start', 'parts', '2.0.0', '--sign', key), { phase: 'running' })
 
   const { deployments } = await ask('deployments', device)
   t.match(deployments, [

@@ -62,7 +62,7 @@ function attacks(): readonly (readonly [name: string, attack: Attack])[] {
     )
   const takeWish = (bytes: Uint8Array): Outcome => {
     const book = new WishBook(fleetDevice, {})
-    book.take({ kind: 'device', name: fleetDevice }, bytes, fleet.trust)
+    book.take({ kind: 'device', name: fleetDevice }, bytes, { trust: fleet.trust, nowMs: 0 })
     return same(payloadOf(bytes, desiredPayloadType), wishPayload) ? 'unchanged' : 'accepted'
   }
   const takeManifest = (bytes: Uint8Array): Outcome => {

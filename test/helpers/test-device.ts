@@ -248,6 +248,7 @@ export class TestDevice {
           encodeReport(report)
           this.reports.push(report)
         },
+        wishes: () => undefined,
       },
       trust: () => Promise.resolve(fleet.trust),
       clock: this.clock,

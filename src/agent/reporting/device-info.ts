@@ -19,6 +19,7 @@ export function deviceInfoOf(facts: InfoFacts): DeviceInfo {
   return {
     at: new Date(facts.nowMs).toISOString(),
     startedAt: new Date(facts.startedAtMs).toISOString(),
+    channel: config.device.channel,
     agentVersion: facts.agentVersion,
     nodeVersion: process.versions.node,
     os: hardware.os,

@@ -12,6 +12,7 @@ import { type DeviceInfo, encodeInfo } from '../../protocol/info.js'
 import {
   encodeReported,
   type RefusedModel,
+  type RefusedWish,
   type Reported,
   type RestoringModel,
   type RunningModel,
@@ -43,6 +44,9 @@ export interface ServingFacts {
   /** How earlier deployments ended, the newest last: what was refused is told also after a restart. */
   readonly outcomes: readonly Outcome[]
   readonly desiredSequence: number | undefined
+  /** The last wish that was not taken, and how many since the start. */
+  readonly refusedWish: RefusedWish | undefined
+  readonly refusedWishes: number
 }
 
 export class DeviceStatus {
@@ -61,7 +65,8 @@ export class DeviceStatus {
     this.#say('deployment', () => encodeDeployment(deployment))
   }
 
-  sayReported({ served, restoring, deployment, outcomes, desiredSequence }: ServingFacts): void {
+  sayReported({ served, restoring, deployment, outcomes, ...wishes }: ServingFacts): void {
+    const { desiredSequence, refusedWish, refusedWishes } = wishes
     const slots = this.#ports.slots()
     const at = new Date(this.#ports.clock.wallMs()).toISOString()
     this.#refused = this.#refusalNow(deployment, outcomes, slots, at)
@@ -70,6 +75,8 @@ export class DeviceStatus {
       ...runningModels(served, slots),
       ...(restoring !== undefined && { restoring: restoringModel(restoring) }),
       ...(this.#refused !== undefined && { refused: this.#refused }),
+      ...(refusedWish !== undefined && { refusedWish }),
+      ...(refusedWishes > 0 && { refusedWishes }),
       ...(desiredSequence !== undefined && { desiredSequence }),
     }
     this.#say('reported', () => encodeReported(reported))

@@ -39,6 +39,7 @@ export interface BundleOptions {
   readonly version: string
   readonly sequence: number
   readonly createdAt: string
+  readonly expiresAt?: string
   readonly toolVersion: string
   /** Instead of the names in the model; as many as it has classes. */
   readonly classNames?: readonly string[]
@@ -84,6 +85,7 @@ export function makeBundle(files: readonly VariantFile[], options: BundleOptions
     version: options.version,
     sequence: options.sequence,
     createdAt: options.createdAt,
+    ...(options.expiresAt !== undefined && { expiresAt: options.expiresAt }),
     task: 'detect',
     classNames: chosenNames(lead, options.classNames),
     input: { width: lead.inputWidth, height: lead.inputHeight },

@@ -24,6 +24,8 @@ export interface BundleWishes {
   readonly name?: string
   readonly version?: string
   readonly sequence?: number
+  /** No device takes the version up after it. */
+  readonly expiresAt?: string
   readonly classNames?: readonly string[]
   /** A data set whose pictures go out as the golden set, and how many at the most. */
   readonly golden?: { readonly path: string; readonly reading: DatasetReading }
@@ -77,10 +79,11 @@ export async function bundleFrom(
   const content = makeBundle(
     files.map((file, index) => ({ path: onnxPaths[index]!, ...file })),
     {
-      model: wishes.name ?? nameOf(onnxPaths[0]!),
+      model: modelNameOf(onnxPaths, wishes),
       version: wishes.version ?? versionAt(nowMs),
       sequence: wishes.sequence ?? Math.floor(nowMs / 1000),
       createdAt: new Date(nowMs).toISOString(),
+      ...(wishes.expiresAt !== undefined && { expiresAt: wishes.expiresAt }),
       toolVersion: packageVersion(),
       source: files[0]!.fileBytes,
       ...(wishes.classNames !== undefined && { classNames: wishes.classNames }),
@@ -89,6 +92,11 @@ export async function bundleFrom(
     },
   )
   return inMemory(content, keys)
+}
+
+/** The name of the model that is published of `paths`. */
+export function modelNameOf(paths: readonly string[], { name }: Pick<BundleWishes, 'name'>): string {
+  return name ?? nameOf(paths.find(isOnnxPath) ?? paths[0] ?? '')
 }
 
 /** A bundle that was never on a disk. */

@@ -11,13 +11,15 @@ import type { DesiredTarget } from '../../protocol/desired.js'
 import type { SigningKey } from '../../protocol/keys.js'
 import { publishBundle } from '../../transport/publish-bundle.js'
 import { platformOption, type Platforms } from '../bundle/foreign-file.js'
-import { bundleFrom, defaultGoldenImages } from '../bundle/published-bundle.js'
+import { bundleFrom, defaultGoldenImages, isBundleFolder, modelNameOf } from '../bundle/published-bundle.js'
 import { type BrokerOptions, withBrokerOptions, withFleet } from '../fleet/fleet-connection.js'
-import { integerOption } from '../options.js'
+import { integerOption, spanOption } from '../options.js'
 import { processOutput } from '../output.js'
 import { readSigningKey } from '../fleet/signing-key.js'
 import { retireVersion } from '../fleet/retire.js'
-import { sendWish, wishFor } from '../fleet/wish.js'
+import { nextManifestSequence } from '../fleet/manifest-on-broker.js'
+import { noteRefusals, refusalFields, tellTarget } from '../fleet/tell-target.js'
+import { wishFor } from '../fleet/wish.js'
 
 interface Options extends BrokerOptions {
   readonly sign?: string
@@ -25,6 +27,7 @@ interface Options extends BrokerOptions {
   readonly name?: string
   readonly modelVersion?: string
   readonly sequence?: number
+  readonly expires?: number
   readonly names?: string
   readonly golden?: string
   readonly goldenImages?: number
@@ -53,7 +56,7 @@ export function publishCommand(): Command {
     .option('--model-version <version>', 'semantic version (default: made of the time)')
     .option(
       '--sequence <number>',
-      'rises with each version; devices refuse to go back (default: unix time)',
+      'rises with each version; devices refuse to go back (default: unix time, and above what the broker holds)',
       integerOption('sequence', 1, Number.MAX_SAFE_INTEGER),
     )
     .option('--names <file>', 'class names, one a line, instead of those in the model')
@@ -73,6 +76,11 @@ export function publishCommand(): Command {
     .option('--device <id>', 'one device instead of a channel')
     .option('--no-wish', 'only put it on the broker; tell nobody to run it')
     .option('--allow-downgrade', 'let devices go back to a version with a lower sequence')
+    .option(
+      '--expires <time>',
+      'no device takes it up later than this, such as 90d (default: never)',
+      spanOption('expires'),
+    )
     .option('--retire', 'take the version of --name and --model-version off the broker instead')
     .option('--json', 'print JSON')
   return withBrokerOptions(command).action(publish)
@@ -88,12 +96,15 @@ async function publish(paths: string[], options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
   const keys = await signingKeys(options)
   const nowMs = systemClock.wallMs()
+  const sequence = options.sequence ?? (await freeSequence(paths, options, keys, nowMs))
+  const { expires } = options
   const bundle = await bundleFrom(
     paths,
     {
       ...(options.name !== undefined && { name: options.name }),
       ...(options.modelVersion !== undefined && { version: options.modelVersion }),
-      ...(options.sequence !== undefined && { sequence: options.sequence }),
+      ...(sequence !== undefined && { sequence }),
+      ...(expires !== undefined && { expiresAt: new Date(nowMs + expires).toISOString() }),
       ...(options.golden !== undefined && {
         golden: { path: options.golden, reading: { note: output.note } },
       }),
@@ -104,12 +115,13 @@ async function publish(paths: string[], options: Options): Promise<void> {
     keys,
     nowMs,
   )
-  const { model, version, sequence, variants } = bundle.manifest
+  const { model, version, variants } = bundle.manifest
   const target: DesiredTarget =
     options.device === undefined
       ? { kind: 'channel', name: options.channel }
       : { kind: 'device', name: options.device }
-  const figures = await withFleet(options, async ({ connection, topics }) => {
+  const { figures, told } = await withFleet(options, async (fleet) => {
+    const { connection, topics } = fleet
     const progress = output.progress(`publishing ${model} ${version}`)
     const sent = await publishBundle(connection, topics, bundle, {
       onProgress: (done, total) => {
@@ -117,18 +129,21 @@ async function publish(paths: string[], options: Options): Promise<void> {
       },
     })
     progress.done(`${sent.sentChunks} chunks sent, ${sent.presentChunks} were there`)
-    if (options.wish) {
-      const wish = wishFor(bundle.manifest, target, nowMs, {
-        allowDowngrade: options.allowDowngrade ?? false,
-      })
-      await sendWish({ connection, topics }, wish, keys)
-    }
-    return sent
+    if (!options.wish) return { figures: sent }
+    const wish = wishFor(bundle.manifest, target, nowMs, {
+      allowDowngrade: options.allowDowngrade ?? false,
+      ...(expires !== undefined && { holdsForMs: expires }),
+    })
+    const heard = await tellTarget(fleet, target, keys, (wishSequence) => ({
+      kind: 'wish',
+      wish: { ...wish, sequence: wishSequence },
+    }))
+    return { figures: sent, told: heard }
   })
   output.result({
     model,
     version,
-    sequence,
+    sequence: bundle.manifest.sequence,
     variants: variants.map(({ id, artefact }) => ({
       id,
       sha256: artefact.sha256,
@@ -138,9 +153,23 @@ async function publish(paths: string[], options: Options): Promise<void> {
     sent_chunks: figures.sentChunks,
     sent_bytes: figures.sentBytes,
     present_chunks: figures.presentChunks,
+    ...(told !== undefined && refusalFields(told)),
   })
   output.line(`${model} ${version} is published: ${variants.map(({ id }) => id).join(', ')}`)
   if (options.wish) output.line(`${target.kind} ${target.name} is told to run it`)
+  if (told !== undefined) noteRefusals(output, told)
+}
+
+/** A sequence above those of the versions before; undefined for a bundle folder, which has its own. */
+async function freeSequence(
+  paths: readonly string[],
+  options: Options,
+  keys: readonly SigningKey[],
+  nowMs: number,
+): Promise<number | undefined> {
+  if (await isBundleFolder(paths)) return undefined
+  const model = modelNameOf(paths, options)
+  return withFleet(options, (fleet) => nextManifestSequence(fleet, model, keys, nowMs))
 }
 
 /** Needs no key: a broker's access rules say who may clear what it holds. */

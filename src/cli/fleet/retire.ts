@@ -5,9 +5,9 @@
 
 import { AgentError, messageOf } from '../../base/errors.js'
 import type { Sha256 } from '../../base/sha256.js'
-import { desiredPayloadType, parseDesired } from '../../protocol/desired.js'
 import { unverifiedPayload } from '../../protocol/envelope-form.js'
 import { artefactsOf, type Manifest, manifestPayloadType, parseManifest } from '../../protocol/manifest.js'
+import { unverifiedTelling } from '../../protocol/release.js'
 import { publishRetained } from '../../transport/publish-bundle.js'
 import type { FleetConnection } from './fleet-connection.js'
 import { readRetained } from './retained.js'
@@ -70,7 +70,7 @@ function blobsOf(manifest: Manifest): readonly ChunkedBlob[] {
 
 function manifestIn(topic: string, envelope: Uint8Array): Manifest {
   try {
-    return parseManifest(unverifiedPayload(envelope, manifestPayloadType))
+    return parseManifest(unverifiedPayload(envelope, [manifestPayloadType]).payload)
   } catch (thrown) {
     const problem = `the manifest under ${topic} cannot be read, so what it needs is not known: ${messageOf(thrown)}`
     throw new AgentError('protocol.payload_malformed', problem, { cause: thrown })
@@ -83,7 +83,9 @@ async function requireUnwanted(
 ): Promise<void> {
   const filters = [topics.allChannelsDesired(), topics.allDevicesDesired()]
   for (const [topic, envelope] of await readRetained(connection, filters)) {
-    const { target, ...wish } = parseDesired(unverifiedPayload(envelope, desiredPayloadType))
+    const telling = unverifiedTelling(envelope)
+    if (telling.kind === 'release') continue
+    const { target, ...wish } = telling.wish
     if (wish.model !== model || wish.version !== version) continue
     const problem = `cannot retire ${model} ${version}: ${target.kind} ${target.name} is told to run it (${topic})`
     throw new AgentError('bundle.version_wanted', problem, {

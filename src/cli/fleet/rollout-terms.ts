@@ -5,28 +5,11 @@
 
 import { AgentError } from '../../base/errors.js'
 import type { Desired, Rollout } from '../../protocol/desired.js'
+import { neverAt, termsOf } from '../../protocol/rollout-phase.js'
 
-/** Later than any device lives: nobody begins before it. */
-const neverAt = '9999-12-31T23:59:59.000Z'
-
-export type RolloutPhase = 'running' | 'waiting' | 'paused' | 'aborted'
-
-/** The terms of a wish; one without any is for everybody at once. */
-export function termsOf({ rollout, sequence }: Desired): Rollout {
-  return rollout ?? { percent: 100, salt: String(sequence) }
-}
-
-/** Where a rollout stands at the wall time `nowMs`. */
-export function phaseOf(wish: Desired, nowMs: number): RolloutPhase {
-  const { percent, notBefore } = termsOf(wish)
-  if (percent === 0) return 'aborted'
-  if (notBefore === neverAt) return 'paused'
-  return notBefore !== undefined && Date.parse(notBefore) > nowMs ? 'waiting' : 'running'
-}
-
-/** More devices. Throws `cli.argument_invalid` unless `percent` is more than now. */
+/** More devices. Throws `cli.argument_invalid` unless `percent` is more than now, and for a rollout that was aborted. */
 export function widened(wish: Desired, percent: number): Rollout {
-  const terms = termsOf(wish)
+  const terms = requireAlive(wish, 'widened')
   if (percent > terms.percent) return { ...terms, percent }
   throw new AgentError(
     'cli.argument_invalid',
@@ -39,24 +22,34 @@ export function widened(wish: Desired, percent: number): Rollout {
 
 /** Nobody begins any more, and who has not switched yet gives up; who has the version keeps it. */
 export function paused(wish: Desired): Rollout {
-  return { ...termsOf(wish), notBefore: neverAt }
+  return { ...requireAlive(wish, 'paused'), notBefore: neverAt }
+}
+
+/** Paused by itself, because of `reason`: one sentence. */
+export function halted(wish: Desired, reason: string): Rollout {
+  return { ...paused(wish), halted: reason.slice(0, 500) }
 }
 
 /** Goes on at once. Throws `cli.argument_invalid` for a rollout that was aborted. */
 export function resumed(wish: Desired): Rollout {
-  const { percent, salt } = termsOf(wish)
-  if (percent > 0) return { percent, salt }
-  throw new AgentError(
-    'cli.argument_invalid',
-    'an aborted rollout cannot be resumed: expected a paused one',
-    {
-      hint: 'yolo-edge rollout start begins anew',
-    },
-  )
+  const { percent, salt, plan } = requireAlive(wish, 'resumed')
+  return { percent, salt, ...(plan !== undefined && { plan }) }
 }
 
-/** For nobody. */
+/** For nobody, for good. */
 export function aborted(wish: Desired): Rollout {
   const { salt } = termsOf(wish)
-  return { percent: 0, salt }
+  return { percent: 0, salt, aborted: true }
+}
+
+/** The terms of a rollout that was not given up. */
+function requireAlive(wish: Desired, changed: string): Rollout {
+  const terms = termsOf(wish)
+  if (terms.aborted !== true) return terms
+  const { target, model, version } = wish
+  throw new AgentError(
+    'cli.argument_invalid',
+    `the rollout of ${model} ${version} to ${target.kind} ${target.name} was aborted and cannot be ${changed}`,
+    { hint: 'yolo-edge rollout start begins anew' },
+  )
 }

@@ -1,6 +1,7 @@
 /**
  * Wishes: what a channel or a device is told to run.
- * Invariant: a later wish has a higher sequence; a wish that somebody else signed is never signed again here.
+ * Invariant: a later wish has a higher sequence than the one that the broker holds, whatever the clock of this machine says; a
+ * wish that somebody else signed is never signed again here.
  */
 
 import { AgentError } from '../../base/errors.js'
@@ -15,6 +16,15 @@ import {
 } from '../../protocol/desired.js'
 import { openEnvelope, sealEnvelope } from '../../protocol/envelope.js'
 import { type SigningKey, trustedKeyOf } from '../../protocol/keys.js'
+import {
+  encodeRelease,
+  parseTelling,
+  placeOf,
+  releasePayloadType,
+  type Telling,
+  tellingPayloadTypes,
+  unverifiedTelling,
+} from '../../protocol/release.js'
 import type { Topics } from '../../protocol/topics.js'
 import { publishRetained } from '../../transport/publish-bundle.js'
 import type { FleetConnection } from './fleet-connection.js'
@@ -30,14 +40,16 @@ export interface WishTerms {
   /** Lets devices go back to a version with a lower manifest sequence. */
   readonly allowDowngrade?: boolean
   readonly rollout?: Rollout
+  /** How long a device that has not heard the wish may still take it, milliseconds; for ever unless given. */
+  readonly holdsForMs?: number
 }
 
-/** The wish that `target` runs a version, as of `nowMs`. */
+/** The wish that `target` runs a version, as of `nowMs`; its sequence is that time. */
 export function wishFor(
   { model, version }: ModelVersion,
   target: DesiredTarget,
   nowMs: number,
-  { allowDowngrade = false, rollout }: WishTerms = {},
+  { allowDowngrade = false, rollout, holdsForMs }: WishTerms = {},
 ): Desired {
   return {
     target,
@@ -46,6 +58,7 @@ export function wishFor(
     sequence: nowMs,
     createdAt: new Date(nowMs).toISOString(),
     ...(allowDowngrade && { allowDowngrade }),
+    ...(holdsForMs !== undefined && { expiresAt: new Date(nowMs + holdsForMs).toISOString() }),
     ...(rollout !== undefined && { rollout }),
   }
 }
@@ -61,18 +74,91 @@ export function sealWish(wish: Desired, keys: readonly SigningKey[]): Uint8Array
   return sealEnvelope(desiredPayloadType, encodeDesired(wish), keys)
 }
 
-/** Where wishes for `target` live. */
+/** A wish or a release, signed. */
+export function sealTelling(telling: Telling, keys: readonly SigningKey[]): Uint8Array {
+  return telling.kind === 'wish'
+    ? sealWish(telling.wish, keys)
+    : sealEnvelope(releasePayloadType, encodeRelease(telling.release), keys)
+}
+
+/** Where what `target` is told lives. */
 export function desiredTopic(topics: Topics, { kind, name }: DesiredTarget): string {
   return kind === 'channel' ? topics.channelDesired(name) : topics.deviceDesired(name)
 }
 
+/** Signs a wish or a release and puts it on the broker. */
+export async function sendTelling(
+  { connection, topics }: FleetConnection,
+  telling: Telling,
+  keys: readonly SigningKey[],
+): Promise<void> {
+  await publishRetained(connection, desiredTopic(topics, placeOf(telling).target), sealTelling(telling, keys))
+}
+
 /** Signs a wish and puts it on the broker. */
 export async function sendWish(
-  { connection, topics }: FleetConnection,
+  fleet: FleetConnection,
   wish: Desired,
   keys: readonly SigningKey[],
 ): Promise<void> {
-  await publishRetained(connection, desiredTopic(topics, wish.target), sealWish(wish, keys))
+  await sendTelling(fleet, { kind: 'wish', wish }, keys)
+}
+
+/** What the broker holds for `target`, nothing of it believed; undefined for nothing. */
+async function heldEnvelope(
+  { connection, topics }: FleetConnection,
+  target: DesiredTarget,
+  quietMs: number,
+): Promise<Uint8Array | undefined> {
+  const topic = desiredTopic(topics, target)
+  const held = await readRetained(connection, [topic], { quietMs, isComplete: ({ size }) => size > 0 })
+  return held.get(topic)
+}
+
+/**
+ * Sequences are wall times, so nothing honest is beyond this: whoever can write a topic but not sign must not be able to
+ * use up all sequences that there are.
+ */
+export const unsignedSequenceMax = Date.UTC(2100, 0)
+
+/**
+ * The sequence of the next wish for `target`: the time, or one more than what the broker holds.
+ * Throws `trust.sequence_stale` where it holds a sequence that no clock gives and none of `keys` has signed.
+ */
+export async function nextSequence(
+  fleet: FleetConnection,
+  target: DesiredTarget,
+  keys: readonly SigningKey[],
+  nowMs: number,
+): Promise<number> {
+  const envelope = await heldEnvelope(fleet, target, 700)
+  return Math.max(nowMs, envelope === undefined ? 0 : sequenceIn(envelope, keys) + 1)
+}
+
+/** The sequence of a telling; 0 for what cannot be read: no device takes that either. */
+function sequenceIn(envelope: Uint8Array, keys: readonly SigningKey[]): number {
+  const signed = tellingOf(() =>
+    parseTelling(openEnvelope(envelope, tellingPayloadTypes, { keys: keys.map(trustedKeyOf) })),
+  )
+  if (signed !== undefined) return placeOf(signed).sequence
+  const claimed = tellingOf(() => unverifiedTelling(envelope))
+  if (claimed === undefined) return 0
+  const { target, sequence } = placeOf(claimed)
+  if (sequence <= unsignedSequenceMax) return sequence
+  throw new AgentError(
+    'trust.sequence_stale',
+    `the wish for ${target.kind} ${target.name} on the broker has the sequence ${sequence}, which no clock gives, and this key did not sign it`,
+    { hint: 'sign with the key that signed it, or clear the topic if nobody of yours did' },
+  )
+}
+
+function tellingOf(read: () => Telling): Telling | undefined {
+  try {
+    return read()
+  } catch {
+    // Not signed by these keys, or not readable: the caller looks further.
+    return undefined
+  }
 }
 
 /**
@@ -80,20 +166,22 @@ export async function sendWish(
  * Throws `cli.argument_invalid` where there is none, `trust.*` for one that `key` did not sign.
  */
 export async function ownWish(
-  { connection, topics }: FleetConnection,
+  fleet: FleetConnection,
   target: DesiredTarget,
   key: SigningKey,
 ): Promise<Desired> {
-  const topic = desiredTopic(topics, target)
-  const envelope = (
-    await readRetained(connection, [topic], { quietMs: 3000, isComplete: ({ size }) => size > 0 })
-  ).get(topic)
+  const envelope = await heldEnvelope(fleet, target, 3000)
   if (envelope === undefined) {
     const problem = `${target.kind} ${target.name} is told to run nothing: expected a wish to change`
     throw new AgentError('cli.argument_invalid', problem, { hint: 'yolo-edge rollout start makes one' })
   }
+  return openWish(envelope, target, key)
+}
+
+/** The wish for `target` in an envelope that `key` signed. Throws `trust.*` and `protocol.*`. */
+export function openWish(envelope: Uint8Array, target: DesiredTarget, key: SigningKey): Desired {
   const opened = openEnvelope(envelope, desiredPayloadType, { keys: [trustedKeyOf(key)] })
   const wish = parseDesired(opened.payload)
-  requireTarget(wish, target)
+  requireTarget(wish.target, target)
   return wish
 }

@@ -5,7 +5,7 @@ import { type Deployment, failureOf } from '../../protocol/deployment.js'
 import type { DeviceInfo } from '../../protocol/info.js'
 import type { Metrics } from '../../protocol/metrics.js'
 import type { Report } from '../../protocol/report.js'
-import type { Reported } from '../../protocol/reported.js'
+import type { RefusedWish, Reported } from '../../protocol/reported.js'
 import { LiveFigures } from './live-figures.js'
 import { Samples } from './samples.js'
 
@@ -60,6 +60,18 @@ export function deploymentOf(device: DeviceRecord): Deployment | undefined {
 /** Why the deployment under way or the last one failed; undefined when it went well, or a person ended it. */
 export function failureOfDevice(device: DeviceRecord): Deployment['error'] {
   return failureOf(device.courses[0]?.error)
+}
+
+/** A wish that a device did not take. */
+export interface WishRefusal extends RefusedWish {
+  readonly device: string
+}
+
+/** The refusals of wishes that stand, one a device. */
+export function wishRefusals(devices: Iterable<DeviceRecord>): readonly WishRefusal[] {
+  return [...devices].flatMap(({ name, reported }) =>
+    reported?.refusedWish === undefined ? [] : [{ device: name, ...reported.refusedWish }],
+  )
 }
 
 /** Adds one step of a deployment to the courses of `device`. */

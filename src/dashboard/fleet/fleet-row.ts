@@ -27,7 +27,7 @@ export interface FleetRow {
   readonly deployment: DeploymentState
   readonly deploymentVersion: string
   readonly progress: number | undefined
-  /** Code of the last refusal or rollback, unless a later deployment went well. */
+  /** Code of the last refusal or rollback, unless a later deployment went well, or of a wish that was not taken. */
   readonly failure: string | undefined
   readonly refused: number
   /** Something a person should look at. */
@@ -117,5 +117,5 @@ function writeDeployment(row: Written, device: DeviceRecord): void {
   row.deployment = deployment?.state ?? 'idle'
   row.deploymentVersion = deployment?.version ?? ''
   row.progress = deployment?.progress
-  row.failure = failureOfDevice(device)?.code
+  row.failure = failureOfDevice(device)?.code ?? device.reported?.refusedWish?.error.code
 }

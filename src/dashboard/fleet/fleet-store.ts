@@ -6,10 +6,10 @@
 import { messageOf } from '../../base/errors.js'
 import { parseAvailability } from '../../protocol/availability.js'
 import { parseDeployment } from '../../protocol/deployment.js'
-import { type Desired, desiredPayloadType, parseDesired } from '../../protocol/desired.js'
-import { unverifiedPayload } from '../../protocol/envelope-form.js'
+import type { Desired } from '../../protocol/desired.js'
 import { parseInfo } from '../../protocol/info.js'
 import { parseMetrics } from '../../protocol/metrics.js'
+import { unverifiedTelling } from '../../protocol/release.js'
 import { parseReport } from '../../protocol/report.js'
 import { parseReported } from '../../protocol/reported.js'
 import { type DeviceStateKind, parseTopic } from '../../protocol/topics.js'
@@ -101,7 +101,9 @@ export class FleetStore {
     }
     if (this.channels.size >= channelsMax && !this.channels.has(channel)) return
     try {
-      this.channels.set(channel, parseDesired(unverifiedPayload(payload, desiredPayloadType)))
+      const telling = unverifiedTelling(payload)
+      if (telling.kind === 'wish') this.channels.set(channel, telling.wish)
+      else this.channels.delete(channel)
     } catch {
       // Counted and shown; a channel whose wish cannot be read is not listed.
       this.#refused++

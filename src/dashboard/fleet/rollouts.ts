@@ -1,6 +1,6 @@
 /**
  * Where each version of each model stands in the fleet, from what devices say of their deployments.
- * Invariant: a device counts once in each model: at the version that it is moving to, or else serves.
+ * Invariant: a device counts once in each model as moving or serving, and as failed at the version that it did not take.
  */
 
 import type { DeploymentState } from '../../protocol/deployment.js'
@@ -69,8 +69,11 @@ export function rolloutsOf(
     versions.set(key, fresh)
     return fresh
   }
-  for (const device of devices) countDevice(device, at)
   const wishes = [...channels]
+  for (const device of devices) {
+    countDevice(device, at)
+    countRefusal(device, wishes, at)
+  }
   for (const { model, version } of wishes) at(model, version)
   const byVersion = new Intl.Collator('en', { numeric: true })
   return [...versions.values()]
@@ -103,4 +106,23 @@ function countDevice(device: DeviceRecord, at: (model: string, version: string) 
   target.counts[stage]++
   target.devices++
   if (error !== undefined) target.failures.push({ device: device.name, ...error })
+}
+
+/** A device that did not even take the wish of its channel: of a wish that it refused once and that is gone, nothing is said. */
+function countRefusal(
+  { name, reported }: DeviceRecord,
+  wishes: readonly Desired[],
+  at: (model: string, version: string) => Growing,
+): void {
+  const refusal = reported?.refusedWish
+  if (refusal?.target.kind !== 'channel') return
+  const wish = wishes.find(({ target }) => target.name === refusal.target.name)
+  if (wish === undefined || wish.sequence !== refusal.sequence) return
+  const { model, version } = wish
+  if (reported?.active?.model === model && reported.active.version === version) return
+  const target = at(model, version)
+  if (target.failures.some(({ device }) => device === name)) return
+  target.counts.failed++
+  target.devices++
+  target.failures.push({ device: name, ...refusal.error })
 }

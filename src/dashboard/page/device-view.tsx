@@ -138,7 +138,7 @@ function useClassNames(feed: FleetFeed, device: DeviceRecord): readonly string[]
     return feed.closeUp([topics.manifest(model, version)], (topic, payload) => {
       if (topic.kind !== 'manifest' || topic.model !== model || topic.version !== version) return
       try {
-        names.value = parseManifest(unverifiedPayload(payload, manifestPayloadType)).classNames
+        names.value = parseManifest(unverifiedPayload(payload, [manifestPayloadType]).payload).classNames
       } catch {
         // Without a manifest that can be read, classes are shown by their number.
       }

@@ -3,6 +3,7 @@
 import { useComputed } from '@preact/signals'
 import type { VNode } from 'preact'
 import type { Desired } from '../../protocol/desired.js'
+import { phaseOf, termsOf } from '../../protocol/rollout-phase.js'
 import { rolloutsOf, stages, type VersionRollout } from '../fleet/rollouts.js'
 import { duration } from '../fleet/format.js'
 import { wallMs } from './browser-clock.js'
@@ -82,17 +83,17 @@ function Rollout({ rollout }: { readonly rollout: VersionRollout }): VNode {
   )
 }
 
-/** A start later than any device lives is a pause: see `yolo-edge rollout pause`. */
-const pausedFrom = '9999'
-
 /** What a channel asks for, in a sentence. */
-function askedBy({ target, rollout, createdAt }: Desired): string {
+function askedBy(desired: Desired): string {
+  const { target, createdAt } = desired
+  const { percent, notBefore, halted } = termsOf(desired)
+  const phase = phaseOf(desired, wallMs())
   const span = duration(wallMs() - Date.parse(createdAt))
-  if (rollout?.percent === 0) return `Channel ${target.name}: given up ${span} ago`
-  if (rollout?.notBefore?.startsWith(pausedFrom) === true)
-    return `Channel ${target.name}: paused at ${rollout.percent} % ${span} ago`
-  const share = rollout === undefined ? 'all devices' : `${rollout.percent} % of the devices`
-  const start = rollout?.notBefore === undefined ? '' : `, from ${rollout.notBefore}`
+  if (phase === 'aborted') return `Channel ${target.name}: given up ${span} ago`
+  if (phase === 'halted') return `Channel ${target.name}: halted at ${percent} % ${span} ago: ${halted ?? ''}`
+  if (phase === 'paused') return `Channel ${target.name}: paused at ${percent} % ${span} ago`
+  const share = percent === 100 ? 'all devices' : `${percent} % of the devices`
+  const start = phase === 'waiting' ? `, from ${notBefore ?? ''}` : ''
   return `Channel ${target.name} asks ${share} for it since ${span}${start}`
 }
 

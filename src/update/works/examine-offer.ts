@@ -1,7 +1,7 @@
 /** offered: is the version signed, new enough, and is anything of it for this device? */
 
 import { AgentError } from '../../base/errors.js'
-import { openEnvelope } from '../../protocol/envelope.js'
+import { openEnvelope, type TrustPolicy } from '../../protocol/envelope.js'
 import { type Manifest, manifestPayloadType, parseManifest, type Variant } from '../../protocol/manifest.js'
 import type { DeploymentRecord } from '../deployment-record.js'
 import { eligibleVariants } from '../eligibility.js'
@@ -14,9 +14,13 @@ export const examineOffer: WorkFunction = async ({ ports, options, deployment, s
   const incumbent = served?.model === model && served.version === version ? served : undefined
   // What serves was accepted once; its manifest is here, also while the broker is away.
   const known = incumbent === undefined ? undefined : await ports.manifests.read(incumbent.manifestSha256)
-  const bytes = known ?? (await ports.manifests.fetch(model, version, signal))
-  const manifest = parseManifest(openEnvelope(bytes, manifestPayloadType, await ports.trust()).payload)
+  const trust = await ports.trust()
+  // Of a rotated key, the broker holds what another key has signed as well.
+  const isKnown = known !== undefined && isTrusted(known, trust)
+  const bytes = isKnown ? known : await ports.manifests.fetch(model, version, signal)
+  const manifest = parseManifest(openEnvelope(bytes, manifestPayloadType, trust).payload)
   requireAsked(manifest, deployment)
+  if (incumbent === undefined) requireTimely(manifest, ports.clock.wallMs())
   requireNewEnough(manifest, deployment, ports.slots.state)
   const { variants, discarded } = eligibleVariants(
     manifest.variants,
@@ -73,4 +77,21 @@ function requireNewEnough(
   throw new AgentError('trust.sequence_stale', problem, {
     hint: 'publish it with a higher sequence, or with --allow-downgrade',
   })
+}
+
+function isTrusted(bytes: Uint8Array, trust: TrustPolicy): boolean {
+  try {
+    openEnvelope(bytes, manifestPayloadType, trust)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Throws `trust.manifest_expired` for a version that may not be taken up any more. */
+function requireTimely({ model, version, expiresAt }: Manifest, nowMs: number): void {
+  if (expiresAt === undefined || Date.parse(expiresAt) > nowMs) return
+  const now = new Date(nowMs).toISOString()
+  const problem = `cannot accept ${model} ${version}: it could be taken up until ${expiresAt}, and the clock here says ${now}`
+  throw new AgentError('trust.manifest_expired', problem)
 }

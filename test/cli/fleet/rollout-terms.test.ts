@@ -1,7 +1,8 @@
 import t from 'tap'
-import { aborted, paused, phaseOf, resumed, termsOf, widened } from '../../../src/cli/fleet/rollout-terms.js'
+import { aborted, paused, resumed, widened } from '../../../src/cli/fleet/rollout-terms.js'
 import { wishFor, withRollout } from '../../../src/cli/fleet/wish.js'
 import type { Desired, Rollout } from '../../../src/protocol/desired.js'
+import { phaseOf, termsOf } from '../../../src/protocol/rollout-phase.js'
 import { decideRollout } from '../../../src/protocol/rollout.js'
 
 const nowMs = Date.parse('2026-03-01T00:00:00Z')
@@ -42,7 +43,8 @@ t.test('an aborted rollout is for nobody, and only a new one begins again', (t) 
   const over = withRollout(begun, aborted(begun), nowMs)
   t.equal(phaseOf(over, nowMs), 'aborted')
   t.notOk(decideRollout(over, 'pi', nowMs).follows)
-  t.throws(() => resumed(over), { code: 'cli.argument_invalid' })
+  for (const change of [resumed, paused, (wish: Desired) => widened(wish, 100)])
+    t.throws(() => change(over), { code: 'cli.argument_invalid', message: /was aborted/ })
   t.end()
 })
 

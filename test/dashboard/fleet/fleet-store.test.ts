@@ -1,5 +1,6 @@
 import t from 'tap'
 import { arrangeRows, type Arrangement } from '../../../src/dashboard/fleet/arrange-rows.js'
+import { wishRefusals } from '../../../src/dashboard/fleet/device-record.js'
 import { FleetStore } from '../../../src/dashboard/fleet/fleet-store.js'
 import { type FleetRow, rowOf } from '../../../src/dashboard/fleet/fleet-row.js'
 import { summarize } from '../../../src/dashboard/fleet/fleet-summary.js'
@@ -175,6 +176,29 @@ t.test('a rollout is counted by stage, and who refused it is named with the reas
   t.match(oldest, { version: '1.0.0', counts: { serving: 2 } })
   t.match(page.row('d'), { failure: 'deployment.accuracy_low', needsLook: true })
   t.match(summarize(page.rows()), { devices: 4, online: 4, down: 0, deploying: 2, look: 1 })
+  t.end()
+})
+
+t.test('a device that did not take the wish of its channel has failed with that version', (t) => {
+  const page = new Page()
+  for (const name of ['good', 'stranger', 'replayed']) page.online(name)
+  const target = { kind: 'channel', name: 'stable' } as const
+  const wish = wishFor({ model: 'yolov8n', version: '2.0.0' }, target, 5)
+  page.hear(topics.channelDesired('stable'), sealWish(wish, []))
+  const error = { code: 'trust.key_unknown', message: 'none of its keys is trusted here' }
+  const refuse = (name: string, sequence: number): void => {
+    const refusedWish = { target, at, error, sequence, model: 'yolov8n', version: '2.0.0' }
+    const reported = encodeReported({ ...exampleReported, refusedWish, refusedWishes: 1 })
+    page.hear(topics.deviceState(name, 'reported'), reported)
+  }
+  refuse('stranger', 5)
+  refuse('replayed', 4)
+  t.match(rolloutsOf(page.store.devices.values(), page.store.channels.values()), [
+    { version: '2.0.0', counts: { failed: 1 }, failures: [{ device: 'stranger', code: error.code }] },
+    { version: '1.0.0', counts: { serving: 3 } },
+  ])
+  t.match(wishRefusals(page.store.devices.values()), [{ device: 'stranger' }, { device: 'replayed' }])
+  t.match(page.row('stranger'), { failure: error.code, needsLook: true })
   t.end()
 })
 
