@@ -3,12 +3,15 @@
 import { readFile, stat } from 'node:fs/promises'
 import { AgentError, messageOf, systemCodeOf } from '../base/errors.js'
 import { floatEnds } from '../compress/passes/float-ends.js'
+import { requireFloat } from '../compress/quantization/quantize.js'
 import { exportModel } from '../onnx/export-model.js'
 import type { Graph } from '../onnx/graph.js'
 import { importModel } from '../onnx/import-model.js'
 import { applyPatch } from '../onnx/patch.js'
-import { describeModel, type ModelDescription } from '../yolo/model-description.js'
+import { findHead } from '../yolo/find-head.js'
+import { describeModel, type ModelDescription, requireRawHeads } from '../yolo/model-description.js'
 import { readVariantFile } from './bundle/variant-file.js'
+import type { InputSize } from './options.js'
 
 /** How a user gets a model, where one is missing. */
 export const exportHint =
@@ -60,12 +63,15 @@ export interface DetectorFile {
   readonly description: ModelDescription
 }
 
-/** Reads a file that must be a YOLOv8 detector. Every refusal names the file. */
-export async function readDetectorFile(path: string): Promise<DetectorFile> {
+/**
+ * Reads a file that must be a detector. Every refusal names the file.
+ * A dynamic input takes `size`, and has it from then on; one of another fixed size is refused.
+ */
+export async function readDetectorFile(path: string, size?: InputSize): Promise<DetectorFile> {
   const fileBytes = await readModelFile(path)
   return naming(path, () => {
     const read = importModel(fileBytes)
-    const graph = withFloatEnds(read)
+    const graph = atSize(withFloatEnds(read), size)
     return {
       bytes: graph === read ? fileBytes : exportModel(graph),
       fileBytes,
@@ -73,6 +79,32 @@ export async function readDetectorFile(path: string): Promise<DetectorFile> {
       description: describeModel(graph),
     }
   })
+}
+
+/**
+ * Reads a detector that can be compressed and trained: in float, with the raw heads of YOLOv8 in it.
+ * Throws at once `model.quantized_already`, `model.op_unsupported` or `model.not_yolov8`.
+ */
+export async function readFloatDetector(path: string, size?: InputSize): Promise<DetectorFile> {
+  const file = await readDetectorFile(path, size)
+  naming(path, () => {
+    requireFloat(file.graph)
+    requireRawHeads(file.description)
+    findHead(file.graph)
+  })
+  return file
+}
+
+/** `graph` with `size` where the input of a detector leaves it open. Throws `model.not_yolov8` where it has another. */
+export function atSize(graph: Graph, size: InputSize | undefined): Graph {
+  if (size === undefined) return graph
+  const { inputName, inputLayout, inputWidth, inputHeight } = describeModel(graph, size)
+  const fixed = inputLayout.startsWith('nchw')
+    ? [1, 3, inputHeight, inputWidth]
+    : [1, inputHeight, inputWidth, 3]
+  const inputs = graph.inputs.map((input) => (input.name === inputName ? { ...input, shape: fixed } : input))
+  const metadata = new Map([...graph.metadata, ['imgsz', `[${inputHeight}, ${inputWidth}]`]])
+  return applyPatch(graph, { inputs, metadata })
 }
 
 /** `graph`, taking and giving single floats: a model exported with half floats at its ends is served as any other. */

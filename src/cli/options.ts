@@ -33,6 +33,26 @@ export function choiceOption<T extends string>(name: string, choices: readonly T
   }
 }
 
+/** Width and height of a model's input, pixels. */
+export interface InputSize {
+  readonly width: number
+  readonly height: number
+}
+
+/** Reads `--size 640` or `--size 640x480`, width first: the input size of a model that leaves it open. */
+export function sizeOption(text: string): InputSize {
+  const [, width, height = width] = /^(\d{1,5})(?:x(\d{1,5}))?$/.exec(text) ?? []
+  const size = { width: Number(width), height: Number(height) }
+  if (size.width >= 32 && size.height >= 32 && size.width % 32 === 0 && size.height % 32 === 0) return size
+  throw new AgentError(
+    'cli.argument_invalid',
+    `--size ${text}: expected multiples of 32 such as 640 or 640x480, width first`,
+  )
+}
+
+/** What `--size` is, for the help of a command. */
+export const sizeHelp = 'input size of a model exported with dynamic=True (default: its imgsz)'
+
 /** Collects `--set section.key=value` into a map. */
 export function settingOption(
   text: string,

@@ -1,7 +1,7 @@
 /**
  * The manifest: everything a device must know of one model version before it downloads anything.
  * Invariant: a parsed manifest is consistent in itself; nothing in it is believed before its envelope is verified.
- * Compatibility: lists of words (kinds, precisions, encodings, providers) are open; a device skips variants it cannot use.
+ * Compatibility: lists of words (kinds, precisions, forms, encodings, providers) are open; a device skips variants it cannot use.
  */
 
 import * as v from 'valibot'
@@ -71,8 +71,11 @@ export interface Variant {
   readonly precision: string
   /** Which kernels the int8 layout is made for: `x64-vnni`, `x64`, `arm64`, `tensorrt`, `npu`. */
   readonly int8Target?: string
-  /** Input and output form: `export` as Ultralytics writes it, `edge` with pixels in and raw heads out. */
-  readonly form: 'export' | 'edge'
+  /**
+   * Input and output form: `export` as Ultralytics writes it, `edge` with pixels in and raw heads out, `final` with no box left to
+   * remove, `custom` for any other layout that the file itself tells. A device leaves out a form that it does not know.
+   */
+  readonly form: string
   /** Input size where it differs from the manifest's, pixels. */
   readonly input?: { readonly width: number; readonly height: number }
   readonly pruning?: Pruning
@@ -87,6 +90,9 @@ export interface Variant {
   readonly cpuPrefers: readonly string[]
   readonly platform?: Platform
 }
+
+/** The forms that this version's decoding knows. */
+export const variantForms: readonly string[] = ['export', 'edge', 'final', 'custom']
 
 /** All that is published of one model version, apart from the bytes. */
 export interface Manifest {
@@ -125,7 +131,7 @@ const variantField: v.GenericSchema<unknown, Variant> = v.pipe(
     artefact: artefactField,
     precision: wordField,
     int8Target: v.exactOptional(wordField),
-    form: v.picklist(['export', 'edge']),
+    form: wordField,
     input: v.exactOptional(inputField),
     pruning: v.exactOptional(
       v.object({

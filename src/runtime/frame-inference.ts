@@ -7,12 +7,12 @@
 import { Tensor } from 'onnxruntime-node'
 import { AgentError } from '../base/errors.js'
 import type { Clock } from '../base/clock.js'
-import { decodeDetections, logitOfScore, type ModelOutputs } from '../yolo/decode.js'
-import type { ModelDescription } from '../yolo/model-description.js'
+import { decodeDetections, logitOfScore, type ModelOutputs, withBoxCoding } from '../yolo/decode.js'
+import type { HeadLevel, ModelDescription } from '../yolo/model-description.js'
 import { placeOutputs } from '../yolo/output-memory.js'
 import type { BackendSession, NamedTensors } from './backend.js'
 import { isFiniteEvery } from './check-output.js'
-import { type FrameInput, frameInput } from './frame-input.js'
+import { type FrameInput, frameInput, inputTypeOf } from './frame-input.js'
 import type { DetectRequest, DetectResult } from './messages.js'
 import type { TensorInfo } from './tensor.js'
 
@@ -20,7 +20,7 @@ import type { TensorInfo } from './tensor.js'
 const CHECK_STRIDE = 64
 
 export class FrameInference {
-  readonly #model: ModelDescription
+  #model: ModelDescription
   readonly #run: BackendSession['run']
   readonly #clock: Clock
   readonly #input: FrameInput
@@ -30,6 +30,7 @@ export class FrameInference {
   /** Those of a fixed shape, in use from the second run on. */
   #fixed: ReadonlyMap<string, Float32Array | Uint8Array> | undefined
   #fetches: Readonly<Record<string, Tensor | null>>
+  #isCoded = false
   #frameCount = 0
 
   /** Throws `inference.load_failed` when the inputs and outputs of `session` are not those of `model`. */
@@ -37,7 +38,7 @@ export class FrameInference {
     this.#model = model
     this.#run = session.run
     this.#clock = clock
-    requireTensor(session.inputs, model.inputName, model.inputLayout === 'nhwc-uint8' ? 'uint8' : 'float32')
+    requireTensor(session.inputs, model.inputName, inputTypeOf(model))
     const thresholdName = model.output.kind === 'heads' ? model.output.thresholdName : undefined
     if (thresholdName !== undefined) {
       requireTensor(session.inputs, thresholdName, 'float32')
@@ -52,10 +53,13 @@ export class FrameInference {
 
   /**
    * One run on a grey picture, with the boxes of all tiles: no frame will need more memory. The first run shows the output shapes, also
-   * where the file leaves them open.
+   * where the file leaves them open, and what the numbers of decoded boxes mean.
    */
   async warmUp(): Promise<void> {
-    await this.#infer(this.#input.greyFeeds(), -Infinity)
+    const outputs = await this.#infer(this.#input.greyFeeds(), -Infinity)
+    if (this.#isCoded) return
+    this.#model = withBoxCoding(this.#model, outputs)
+    this.#isCoded = true
   }
 
   /** Detects on the slot of `request`. */
@@ -124,16 +128,27 @@ interface ExpectedOutput {
   readonly isFixed: boolean
 }
 
-function outputsOf(model: ModelDescription): readonly ExpectedOutput[] {
-  if (model.output.kind === 'decoded') return [{ name: model.output.name, type: 'float32', isFixed: true }]
-  return model.output.levels.flatMap(({ box, cls, boxScale, clsScale, tiles }): ExpectedOutput[] => {
-    const isFixed = tiles === undefined
-    return [
-      { name: box, type: boxScale === undefined ? 'float32' : 'uint8', isFixed },
-      { name: cls, type: clsScale === undefined ? 'float32' : 'uint8', isFixed: true },
-      ...(isFixed ? [] : [{ name: tiles.name, type: 'int32' as const, isFixed }]),
-    ]
-  })
+function outputsOf({ output }: ModelDescription): readonly ExpectedOutput[] {
+  const type = 'float32'
+  switch (output.kind) {
+    case 'decoded':
+      return [output.name, output.scores].flatMap((name) =>
+        name === undefined ? [] : [{ name, type, isFixed: true }],
+      )
+    case 'boxes':
+      return [{ name: output.name, type, isFixed: output.rows !== undefined }]
+    case 'heads':
+      return output.levels.flatMap((level) => levelOutputs(level))
+  }
+}
+
+function levelOutputs({ box, cls, boxScale, clsScale, tiles }: HeadLevel): readonly ExpectedOutput[] {
+  const isFixed = tiles === undefined
+  return [
+    { name: box, type: boxScale === undefined ? 'float32' : 'uint8', isFixed },
+    { name: cls, type: clsScale === undefined ? 'float32' : 'uint8', isFixed: true },
+    ...(isFixed ? [] : [{ name: tiles.name, type: 'int32' as const, isFixed }]),
+  ]
 }
 
 function elementsOf(

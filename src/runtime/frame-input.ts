@@ -24,18 +24,37 @@ export interface FrameInput {
 
 /** How frames get into `model`; `takesSharedMemory`: whether the session reads them where they lie, if they are bytes. */
 export function frameInput(model: ModelDescription, takesSharedMemory: boolean): FrameInput {
-  if (model.inputLayout === 'nchw-float') return planarInput(model)
-  return takesSharedMemory ? borrowedInput(model) : copiedInput(model)
+  if (model.inputLayout === 'nhwc-uint8') {
+    return takesSharedMemory ? borrowedInput(model) : copiedInput(model)
+  }
+  return convertedInput(model)
 }
 
-function planarInput({ inputName, inputWidth, inputHeight }: ModelDescription): FrameInput {
+/** The element type of the input of `model`, as ONNX Runtime calls it. */
+export function inputTypeOf({ inputLayout }: ModelDescription): 'float32' | 'uint8' {
+  return inputLayout.endsWith('uint8') ? 'uint8' : 'float32'
+}
+
+function convertedInput(model: ModelDescription): FrameInput {
+  const { inputName, inputWidth, inputHeight, inputLayout, inputMax = 1 } = model
   const pixelCount = inputWidth * inputHeight
-  const data = new Float32Array(3 * pixelCount).fill(letterboxPad / 255)
-  const feeds = { [inputName]: new Tensor('float32', data, [1, 3, inputHeight, inputWidth]) }
+  const isPlanar = inputLayout.startsWith('nchw')
+  const isBytes = inputTypeOf(model) === 'uint8'
+  const make = (length: number): Elements => (isBytes ? new Uint8Array(length) : new Float32Array(length))
+  const divisor = isBytes ? 1 : 255 / inputMax
+  // Rounded to float32 once: what a division of float32 by 255 gives.
+  const table = make(256).map((_, byte) => byte / divisor)
+  const data = make(3 * pixelCount).fill(table[letterboxPad]!)
+  const dims = isPlanar ? [1, 3, inputHeight, inputWidth] : [1, inputHeight, inputWidth, 3]
+  const tensor =
+    data instanceof Uint8Array ? new Tensor('uint8', data, dims) : new Tensor('float32', data, dims)
+  const feeds = { [inputName]: tensor }
   return {
     greyFeeds: () => feeds,
     feedsOf({ pixels, byteOffset }) {
-      fillPlanarFloat(data, new Uint8Array(pixels, byteOffset, 3 * pixelCount), pixelCount)
+      const bytes = new Uint8Array(pixels, byteOffset, 3 * pixelCount)
+      if (isPlanar) fillPlanes(data, bytes, pixelCount, table)
+      else fillPixels(data, bytes, table)
       return feeds
     },
   }
@@ -69,16 +88,20 @@ function byteFeeds({ inputName, inputWidth, inputHeight }: ModelDescription, dat
   return { [inputName]: new Tensor('uint8', data, [1, inputHeight, inputWidth, 3]) }
 }
 
-/** Value of each byte as a fraction, rounded to float32 once: what a division of float32 by 255 gives. */
-const fractions = Float32Array.from({ length: 256 }, (_, byte) => byte / 255)
+type Elements = Float32Array | Uint8Array
 
-/** Fills `target` (3 x `pixelCount` floats: a red, a green and a blue plane, 0..1) from `pixels`. */
-export function fillPlanarFloat(target: Float32Array, pixels: Uint8Array, pixelCount: number): void {
+/** Fills `target` (a red, a green and a blue plane of `pixelCount` elements) with what `table` says of each byte of `pixels`. */
+export function fillPlanes(target: Elements, pixels: Uint8Array, pixelCount: number, table: Elements): void {
   const greenStart = pixelCount
   const blueStart = 2 * pixelCount
   for (let pixel = 0, byte = 0; pixel < pixelCount; pixel++, byte += 3) {
-    target[pixel] = fractions[pixels[byte]!]!
-    target[greenStart + pixel] = fractions[pixels[byte + 1]!]!
-    target[blueStart + pixel] = fractions[pixels[byte + 2]!]!
+    target[pixel] = table[pixels[byte]!]!
+    target[greenStart + pixel] = table[pixels[byte + 1]!]!
+    target[blueStart + pixel] = table[pixels[byte + 2]!]!
   }
+}
+
+/** Fills `target`, pixel by pixel as `pixels` are, with what `table` says of each byte. */
+function fillPixels(target: Elements, pixels: Uint8Array, table: Elements): void {
+  for (let at = 0; at < pixels.length; at++) target[at] = table[pixels[at]!]!
 }

@@ -3,7 +3,7 @@
  * Invariant: every variant is either in the list or discarded with one sentence why.
  */
 
-import type { Variant } from '../protocol/manifest.js'
+import { type Variant, variantForms } from '../protocol/manifest.js'
 import { policyScore, type SelectionPolicy } from './choose-variant.js'
 import type { DiscardedVariant } from './deployment-record.js'
 import type { DeviceProfile } from './ports.js'
@@ -23,6 +23,7 @@ const checks: readonly Check[] = [
   ({ kind }, { kinds }) => (kinds.includes(kind) ? undefined : `${kind} files cannot be loaded here`),
   ({ artefact: { encoding } }, { encodings }) =>
     encodings.includes(encoding) ? undefined : `encoding ${encoding} is not known here`,
+  ({ form }) => (variantForms.includes(form) ? undefined : `outputs of the form ${form} are not known here`),
   ({ providers }, profile) =>
     providers.length === 0 || providers.some((name) => profile.providers.includes(name))
       ? undefined

@@ -27,22 +27,23 @@ const escapes: Readonly<Record<string, string>> = {
 const codePointDigits: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 }
 
 /**
- * Reads a Python dict literal (`{0: 'person', 1: "it's"}`), a list literal, or the same as JSON.
+ * Reads a Python dict literal (`{0: 'person', 1: "it's"}`), a list literal, or the same as JSON. An empty name becomes `class_N`.
  * Throws `model.labels_invalid` with the place of the first thing that does not fit.
  */
 export function parseClassNames(text: string): string[] {
   const reader = new LiteralReader(text)
   const names = reader.peek() === '[' ? readList(reader) : readDict(reader)
   reader.expectEnd()
-  for (const [index, name] of names.entries()) {
-    if (name.trim() === '') throw invalid(`class ${index} has an empty name`)
-  }
-  return names
+  return names.map((name, index) => (name.trim() === '' ? numberedName(index) : name))
 }
 
 /** Names for a model that carries none: `class_0`, `class_1`, ... */
 export function numberedClassNames(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `class_${index}`)
+  return Array.from({ length: count }, (_, index) => numberedName(index))
+}
+
+function numberedName(index: number): string {
+  return `class_${index}`
 }
 
 function readList(reader: LiteralReader): string[] {

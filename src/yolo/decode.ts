@@ -1,22 +1,22 @@
 /**
  * From a model's raw outputs to detections in pixels of the original picture.
- * Invariant: both forms of output give the same detections. Scores are compared with the threshold first, and a box is
+ * Invariant: all forms of output give the same detections. Scores are compared with the threshold first, and a box is
  * computed only for an anchor that takes part in non-max suppression.
  */
 
 import { AgentError } from '../base/errors.js'
+import { type BoxTable, boxCodingOf, requireProbabilities } from './box-coding.js'
 import { toSourceBox } from './boxes.js'
 import { type ByteScale, logitOf } from './byte-scale.js'
 import { CandidateList } from './candidates.js'
 import type { Detection, DetectionOptions } from './detection.js'
+import { type DecodedOutput, finalRow } from './flat-outputs.js'
+import { distanceBins } from './head-ending.js'
 import type { Letterbox } from './letterbox.js'
 import type { BoxTiles } from './lazy-boxes.js'
 import type { HeadLevel, ModelDescription } from './model-description.js'
-import { nonMaxSuppression, type BoxBuffer } from './non-max-suppression.js'
-import { scanScores, type ScorePlane } from './score-plane.js'
-
-/** Bins of the distribution of one box side (DFL): a distance of 0..15 cells. */
-const distanceBins = 16
+import { type BoxBuffer, type KeptBox, nonMaxSuppression } from './non-max-suppression.js'
+import { type FloatScores, scanScores, type ScorePlane } from './score-plane.js'
 
 /** How the raw values of a form relate to scores. */
 interface ScoreScale {
@@ -61,41 +61,125 @@ export function decodeDetections(
   letterbox: Letterbox,
   options: DetectionOptions,
 ): Detection[] {
-  const kept =
-    model.output.kind === 'decoded'
-      ? keepDecoded(outputs, model, model.output.name, options)
-      : keepFromHeads(outputs, model, model.output.levels, options)
-  return kept.map((box) => ({ classIndex: box.classIndex, score: box.score, ...toSourceBox(box, letterbox) }))
+  return keptBoxes(outputs, model, options).map((box) => ({
+    classIndex: box.classIndex,
+    score: box.score,
+    ...toSourceBox(box, letterbox),
+  }))
+}
+
+function keptBoxes(
+  outputs: ModelOutputs,
+  model: ModelDescription,
+  options: DetectionOptions,
+): readonly KeptBox[] {
+  const { output } = model
+  switch (output.kind) {
+    case 'decoded':
+      return keepDecoded(outputs, model, output, options)
+    case 'heads':
+      return keepFromHeads(outputs, model, output.levels, options)
+    case 'boxes':
+      return finalBoxes(floatsOf(outputs, output.name), output.name, model.classNames.length, options)
+  }
+}
+
+/** The rows of an output of final boxes whose score is above `conf`: nothing is left to suppress among them. */
+function finalBoxes(
+  values: Float32Array,
+  name: string,
+  classes: number,
+  { conf, maxDet }: DetectionOptions,
+): readonly KeptBox[] {
+  if (values.length % finalRow !== 0) throw sizeMismatch(name, values.length, `a multiple of ${finalRow}`)
+  const threshold = Math.fround(conf)
+  const kept: KeptBox[] = []
+  for (let at = 0; at < values.length; at += finalRow) {
+    const score = values[at + 4]!
+    if (!(score > threshold)) continue
+    const classIndex = values[at + 5]!
+    if (!Number.isInteger(classIndex) || classIndex < 0 || classIndex >= classes) {
+      throw new AgentError(
+        'inference.output_invalid',
+        `decoding detections: output ${name} has a box of class ${classIndex}, expected one of 0..${classes - 1}`,
+      )
+    }
+    const [x1, y1, x2, y2] = [values[at]!, values[at + 1]!, values[at + 2]!, values[at + 3]!]
+    kept.push({ classIndex, score: Math.min(score, 1), x1, y1, x2, y2 })
+  }
+  return kept.sort((a, b) => b.score - a.score).slice(0, maxDet)
+}
+
+/** The boxes and scores of a decoded output, wherever each lies. */
+export interface DecodedTables {
+  readonly boxes: BoxTable
+  readonly plane: FloatScores
+}
+
+/** Where the numbers of `output` lie in `outputs`. Throws `inference.output_invalid`. */
+export function decodedTables(
+  outputs: ModelOutputs,
+  { name, scores, anchorsFirst }: DecodedOutput,
+  classes: number,
+): DecodedTables {
+  const values = floatsOf(outputs, name)
+  const rows = scores === undefined ? 4 + classes : 4
+  const anchors = values.length / rows
+  if (!Number.isInteger(anchors) || anchors === 0) {
+    throw sizeMismatch(name, values.length, `a multiple of ${rows}`)
+  }
+  const scoreValues =
+    scores === undefined ? values : sized(floatsOf(outputs, scores), scores, classes * anchors)
+  const isJoint = scores === undefined
+  const common = { anchors, firstAnchor: 0, classes, values: scoreValues }
+  if (anchorsFirst === true) {
+    const anchorStep = isJoint ? rows : classes
+    return {
+      boxes: { values, numberStep: 1, anchorStep: rows, anchors },
+      plane: { ...common, offset: isJoint ? 4 : 0, anchorStep },
+    }
+  }
+  return {
+    boxes: { values, numberStep: anchors, anchorStep: 1, anchors },
+    plane: { ...common, offset: isJoint ? 4 * anchors : 0 },
+  }
+}
+
+/** `model` with what the numbers of its boxes mean, as one run on any picture shows. Throws `inference.output_invalid`. */
+export function withBoxCoding(model: ModelDescription, outputs: ModelOutputs): ModelDescription {
+  const { output, classNames, inputWidth, inputHeight } = model
+  if (output.kind !== 'decoded') return model
+  const { boxes, plane } = decodedTables(outputs, output, classNames.length)
+  requireProbabilities(plane, output.scores ?? output.name)
+  return { ...model, output: { ...output, coding: boxCodingOf(boxes, inputWidth, inputHeight) } }
 }
 
 function keepDecoded(
   outputs: ModelOutputs,
   model: ModelDescription,
-  name: string,
+  output: DecodedOutput,
   options: DetectionOptions,
-): ReturnType<typeof nonMaxSuppression> {
-  const classes = model.classNames.length
-  const rows = 4 + classes
-  const values = floatsOf(outputs, name)
-  const anchors = values.length / rows
-  if (!Number.isInteger(anchors) || anchors === 0) {
-    throw sizeMismatch(name, values.length, `a multiple of ${rows}`)
-  }
-  const scratch = scratchOf(model, anchors)
-  const plane = { values, offset: 4 * anchors, anchors, firstAnchor: 0, classes }
+): readonly KeptBox[] {
+  const { boxes, plane } = decodedTables(outputs, output, model.classNames.length)
+  const { values, numberStep, anchorStep } = boxes
+  const scratch = scratchOf(model, boxes.anchors)
   const scale = { threshold: Math.fround(options.conf), scoreOf: identity }
   collect([plane], scale, scratch, options.multiLabel)
+  const isCorners = output.coding?.corners === true
+  const [unitX, unitY] =
+    output.coding?.inShares === true ? [model.inputWidth, model.inputHeight] : ([1, 1] as const)
   return nonMaxSuppression(scratch.candidates, boxOf, options)
 
   function boxOf(anchor: number, into: BoxBuffer): void {
-    const centreX = values[anchor]!
-    const centreY = values[anchors + anchor]!
-    const halfWidth = values[2 * anchors + anchor]! / 2
-    const halfHeight = values[3 * anchors + anchor]! / 2
-    into[0] = centreX - halfWidth
-    into[1] = centreY - halfHeight
-    into[2] = centreX + halfWidth
-    into[3] = centreY + halfHeight
+    const at = anchor * anchorStep
+    const first = values[at]! * unitX
+    const second = values[at + numberStep]! * unitY
+    const third = values[at + 2 * numberStep]! * unitX
+    const fourth = values[at + 3 * numberStep]! * unitY
+    into[0] = isCorners ? first : first - third / 2
+    into[1] = isCorners ? second : second - fourth / 2
+    into[2] = isCorners ? third : first + third / 2
+    into[3] = isCorners ? fourth : second + fourth / 2
   }
 }
 
@@ -104,7 +188,7 @@ function keepFromHeads(
   model: ModelDescription,
   heads: readonly HeadLevel[],
   options: DetectionOptions,
-): ReturnType<typeof nonMaxSuppression> {
+): readonly KeptBox[] {
   const levels = levelOutputs(outputs, model, heads)
   const planes = levels.map((level) => level.plane)
   const last = planes.at(-1)!

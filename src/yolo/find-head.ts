@@ -10,6 +10,8 @@
 import { AgentError } from '../base/errors.js'
 import { type Dim, type Graph, indexOf, type Node, type ValueName } from '../onnx/graph.js'
 import { type Shapes, shapesOf } from '../onnx/shapes/infer-shapes.js'
+import { isDistanceMean, nodesBehind } from './head-ending.js'
+import { pictureInputOf } from './picture-input.js'
 
 /** One of the six last convolutions. */
 export interface HeadBranch {
@@ -78,38 +80,15 @@ function refused(reason: string): AgentError {
 
 /** The first convolutions met on the way back from the outputs, in graph order; the DFL's own is passed through. */
 function lastConvolutions(graph: Graph): readonly Node[] {
-  const { producerOf } = indexOf(graph)
-  const found = new Set<Node>()
-  const seen = new Set<Node>()
-  const waiting = graph.outputs.map((output) => output.name)
-  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-    const node = producerOf(name)
-    if (node === undefined || seen.has(node)) continue
-    seen.add(node)
-    if (node.opType === 'Conv' && !isDfl(graph, node)) found.add(node)
-    // Beyond Shape only sizes flow.
-    else if (node.opType !== 'Shape') waiting.push(...node.inputs)
-  }
+  const ends = (node: Node): boolean => node.opType === 'Conv' && !isDistanceMean(graph, node)
+  const found = new Set([...nodesBehind(graph, ends)].filter(ends))
   return graph.nodes.filter((node) => found.has(node))
-}
-
-/** DFL as a convolution: one output channel, the expectation over the bins. */
-function isDfl(graph: Graph, node: Node): boolean {
-  const { producerOf } = indexOf(graph)
-  const weights = node.inputs[1] ?? ''
-  // In a quantised graph the weights come through a DequantizeLinear.
-  const source = graph.initializers.has(weights) ? weights : (producerOf(weights)?.inputs[0] ?? '')
-  const tensor = graph.initializers.get(source)
-  if (tensor?.dims[0] !== 1 || tensor.dims[1] !== boxChannels / 4) return false
-  // A class branch of one class may have these sizes too; only the expectation's weights are 0, 1, 2, ...
-  const { data } = tensor
-  return data.every((value: number | bigint, index: number) => index === 0 || value > data[index - 1]!)
 }
 
 function inputHeight(graph: Graph): number | undefined {
   const input = graph.inputs[0]
   if (input?.shape.length !== 4) throw refused('it has no input with four dimensions')
-  const height = input.shape[input.type === 'uint8' ? 1 : 2]
+  const height = input.shape[pictureInputOf(graph, input).layout.startsWith('nhwc') ? 1 : 2]
   return typeof height === 'number' ? height : undefined
 }
 
@@ -124,7 +103,8 @@ function shapesUpTo(graph: Graph, last: readonly Node[], size: number | undefine
     }
   }
   const inputs = graph.inputs.map((input) => {
-    const fixed = input.type === 'uint8' ? [1, probeSize, probeSize, 3] : [1, 3, probeSize, probeSize]
+    const isLast = pictureInputOf(graph, input).layout.startsWith('nhwc')
+    const fixed = isLast ? [1, probeSize, probeSize, 3] : [1, 3, probeSize, probeSize]
     const shape = input.shape.map((dim, axis): Dim => (typeof dim === 'number' ? dim : fixed[axis]))
     return size === undefined ? { ...input, shape } : input
   })

@@ -7,7 +7,9 @@ import { AgentError } from '../base/errors.js'
 import type { Dim, Graph, ValueInfo } from '../onnx/graph.js'
 import { type ByteScale, byteScaleOf } from './byte-scale.js'
 import { numberedClassNames, parseClassNames } from './class-names.js'
+import { type DecodedOutput, describeFlat, type FinalOutput, finalRow } from './flat-outputs.js'
 import { type BoxTiles, type LazyBoxes, lazyBoxesOf } from './lazy-boxes.js'
+import { type InputLayout, type PictureInput, pictureInputOf } from './picture-input.js'
 
 /**
  * One level of a head without its tail. Outputs are float32 `[1, C, h, w]`, or with a scale uint8 `[1, h, w, C]`; boxes by tiles
@@ -28,18 +30,17 @@ export interface HeadLevel {
 
 export interface ModelDescription {
   readonly inputName: string
-  /** `[1, 3, H, W]` float32 in 0..1, or `[1, H, W, 3]` uint8 in 0..255; RGB both. */
-  readonly inputLayout: 'nchw-float' | 'nhwc-uint8'
+  /** `[1, 3, H, W]` or `[1, H, W, 3]`, RGB; floats in 0..1, bytes in 0..255. */
+  readonly inputLayout: InputLayout
+  /** Where floats are in 0..255, because the graph divides them itself. */
+  readonly inputMax?: 255
   readonly inputWidth: number
   readonly inputHeight: number
   /** By class index. */
   readonly classNames: readonly string[]
   readonly output:
-    | {
-        readonly kind: 'decoded'
-        /** Output `[1, 4 + classes, anchors]`: centre x, centre y, width, height in input pixels, then probabilities. */
-        readonly name: string
-      }
+    | DecodedOutput
+    | FinalOutput
     | {
         readonly kind: 'heads'
         /** By rising stride. */
@@ -71,25 +72,33 @@ export function describeModel(graph: Graph, inputSize?: Size): ModelDescription 
   const names = graph.metadata.get('names')
   const classNames = names === undefined ? undefined : parseClassNames(names)
   const lazy = lazyBoxesOf(graph.metadata)
-  const { input, layout, size } = describeInput(graph, inputSize, lazy)
+  const { input, picture, size } = describeInput(graph, inputSize, lazy)
   const outputs = headOutputs(graph, lazy)
   const common = {
     inputName: input.name,
-    inputLayout: layout,
+    inputLayout: picture.layout,
+    ...(picture.max === 255 && !picture.layout.endsWith('uint8') && { inputMax: picture.max }),
     inputWidth: size.width,
     inputHeight: size.height,
   }
-  const shapes = graph.outputs.map(shapeText).join(', ')
   if (outputs.every((output) => output.shape.length === 4) && outputs.length >= 2) {
     return { ...common, ...describeHeads(outputs, size, classNames, lazy) }
   }
-  const [output, ...extra] = outputs
-  if (output === undefined || extra.length > 0) {
-    throw refused(
-      `it has the outputs ${shapes}; expected one output [1,4+classes,anchors] or pairs [1,64,h,w], [1,classes,h,w]`,
-    )
-  }
-  return { ...common, ...describeDecoded(output, size, classNames) }
+  return { ...common, ...describeFlat(graph, outputs, size, classNames) }
+}
+
+/**
+ * Throws `model.op_unsupported` where `model` has no raw heads to work on: compression and training change what stands before them.
+ */
+export function requireRawHeads({ output }: ModelDescription): void {
+  if (output.kind !== 'boxes') return
+  throw new AgentError(
+    'model.op_unsupported',
+    `the model selects its final boxes itself (output ${output.name} [1,N,${finalRow}]), expected one whose overlapping boxes are removed outside`,
+    {
+      hint: 'export it with nms=None (yolo export model=... format=onnx nms=None); as it is it can be served',
+    },
+  )
 }
 
 /** An output, with the shape that it has or would have in channels-first layout. */
@@ -130,19 +139,22 @@ function describeInput(
   graph: Graph,
   given: Size | undefined,
   lazy: LazyBoxes | undefined,
-): { input: ValueInfo; layout: ModelDescription['inputLayout']; size: Size } {
+): { input: ValueInfo; picture: PictureInput; size: Size } {
   const [input, ...extra] = graph.inputs.filter(({ name }) => name !== lazy?.threshold)
   if (input === undefined || extra.length > 0) {
     throw refused(
       `it has ${graph.inputs.length} inputs (${graph.inputs.map((each) => each.name).join(', ')}), expected one`,
     )
   }
-  const layout = layoutOf(input)
+  const picture = pictureInputOf(graph, input)
   const [batch, ...rest] = input.shape
   if (typeof batch === 'number' && batch !== 1) {
-    throw refused(`input ${shapeText(input)} takes ${batch} pictures at once, expected a batch of 1`)
+    throw refused(
+      `input ${shapeText(input)} takes ${batch} pictures at once, expected a batch of 1`,
+      'export it with batch=1',
+    )
   }
-  const [height, width] = layout === 'nchw-float' ? [rest[1], rest[2]] : [rest[0], rest[1]]
+  const [height, width] = picture.layout.startsWith('nchw') ? [rest[1], rest[2]] : [rest[0], rest[1]]
   const size = {
     width: inputSide('width', width, graph, given),
     height: inputSide('height', height, graph, given),
@@ -150,20 +162,7 @@ function describeInput(
   if (size.width % largestStride !== 0 || size.height % largestStride !== 0) {
     throw refused(`its input is ${size.width}x${size.height} pixels, expected multiples of ${largestStride}`)
   }
-  return { input, layout, size }
-}
-
-function layoutOf(input: ValueInfo): ModelDescription['inputLayout'] {
-  const channels = { float32: 1, uint8: 3 }
-  if (input.type !== 'float32' && input.type !== 'uint8') {
-    throw refused(`input ${input.name} is ${input.type}, expected float32 [1,3,H,W] or uint8 [1,H,W,3]`)
-  }
-  const channel = input.shape[channels[input.type]]
-  if (input.shape.length !== 4 || (typeof channel === 'number' && channel !== 3)) {
-    const expected = input.type === 'float32' ? '[1,3,H,W]' : '[1,H,W,3]'
-    throw refused(`input ${shapeText(input)} is ${input.type}, expected ${expected}`)
-  }
-  return input.type === 'float32' ? 'nchw-float' : 'nhwc-uint8'
+  return { input, picture, size }
 }
 
 /** A side of the input: fixed in the graph, or given, or what the export was made for. */
@@ -177,7 +176,10 @@ function inputSide(side: 'width' | 'height', dim: Dim, graph: Graph, given: Size
   const exported = exportedSize(graph.metadata.get('imgsz'))
   const size = (given ?? exported)?.[side]
   if (size !== undefined && Number.isSafeInteger(size) && size > 0) return size
-  throw refused(`its input ${side} is dynamic and the file has no imgsz; an input size must be given`)
+  throw refused(
+    `its input ${side} is dynamic and the file has no imgsz; an input size must be given`,
+    'give it with --size WIDTHxHEIGHT, or export the model with dynamic=False',
+  )
 }
 
 /** Reads `[height, width]` or one number for both. */
@@ -185,35 +187,6 @@ function exportedSize(imgsz: string | undefined): Size | undefined {
   const sides = imgsz?.match(/\d+/g)?.map(Number)
   const [height, width = height] = sides ?? []
   return height === undefined || width === undefined ? undefined : { height, width }
-}
-
-function describeDecoded(
-  output: ValueInfo,
-  size: Size,
-  names: readonly string[] | undefined,
-): Pick<ModelDescription, 'classNames' | 'output'> {
-  const [, rows, anchors] = output.shape
-  const expected = `[1,4+classes,anchors]`
-  if (output.shape.length !== 3) throw refused(`output ${shapeText(output)} does not fit ${expected}`)
-  const counts = anchorCounts(size)
-  if (typeof anchors === 'number' && !counts.includes(anchors)) {
-    const reason = typeof rows === 'number' && counts.includes(rows) ? ', which is transposed' : ''
-    throw refused(
-      `output ${shapeText(output)} has ${anchors} anchors${reason}; a ${size.width}x${size.height} input has ${counts[0]!}`,
-    )
-  }
-  const classes = typeof rows === 'number' ? rows - 4 : names?.length
-  if (classes === undefined)
-    throw refused(`output ${shapeText(output)} and the metadata do not tell the number of classes`)
-  if (classes < 1) throw refused(`output ${shapeText(output)} has no class scores, expected ${expected}`)
-  return { classNames: checkedNames(names, classes, output), output: { kind: 'decoded', name: output.name } }
-}
-
-/** Anchors of an input of this size for the strides 8..32, 8..64 (P6) and 4..32 (P2). */
-function anchorCounts(size: Size): number[] {
-  const cells = (stride: number): number => Math.ceil(size.width / stride) * Math.ceil(size.height / stride)
-  const base = cells(8) + cells(16) + cells(32)
-  return [base, base + cells(64), base + cells(4)]
 }
 
 function describeHeads(
@@ -286,6 +259,8 @@ function shapeText(value: ValueInfo): string {
   return `${value.name} [${value.shape.map((dim) => dim ?? '?').join(',')}]`
 }
 
-function refused(problem: string): AgentError {
-  return new AgentError('model.not_yolov8', `reading a YOLOv8 detection model: ${problem}`)
+function refused(problem: string, hint?: string): AgentError {
+  return new AgentError('model.not_yolov8', `reading a YOLOv8 detection model: ${problem}`, {
+    ...(hint !== undefined && { hint }),
+  })
 }

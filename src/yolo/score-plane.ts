@@ -7,13 +7,17 @@
 import { type ByteScale, logitOf } from './byte-scale.js'
 import { blockBytes, searchedArray } from './output-memory.js'
 
-/** The value of class c and anchor `firstAnchor + a` lies at `values[offset + c * anchors + a]`. */
+/**
+ * The value of class c and anchor `firstAnchor + a` lies at `values[offset + c * anchors + a]`, or with a step at
+ * `values[offset + a * anchorStep + c]`.
+ */
 export interface FloatScores {
   readonly values: Float32Array
   readonly offset: number
   readonly anchors: number
   readonly firstAnchor: number
   readonly classes: number
+  readonly anchorStep?: number
 }
 
 /** The value of class c and anchor `firstAnchor + a` is `logitOf(bytes[a * classes + c], ...)`. */
@@ -32,6 +36,7 @@ type Visit = (anchor: number, classIndex: number, value: number) => void
 /** Calls `visit` for every value above `threshold`, in the order of memory. NaN is above nothing. */
 export function scanScores(plane: ScorePlane, threshold: number, visit: Visit): void {
   if ('bytes' in plane) scanBytes(plane, threshold, visit)
+  else if (plane.anchorStep !== undefined) scanByAnchor(plane, plane.anchorStep, threshold, visit)
   else scanFloats(plane, threshold, visit)
 }
 
@@ -55,6 +60,21 @@ function scanFloats(plane: FloatScores, threshold: number, visit: Visit): void {
 
   function nextFrom(at: number): number {
     return search.floatsFrom(at, end, threshold)
+  }
+}
+
+/** Scores that lie between boxes: those would pass the search as well. */
+function scanByAnchor(
+  { values, offset, anchors, firstAnchor, classes }: FloatScores,
+  anchorStep: number,
+  threshold: number,
+  visit: Visit,
+): void {
+  for (let anchor = 0, at = offset; anchor < anchors; anchor++, at += anchorStep) {
+    for (let classIndex = 0; classIndex < classes; classIndex++) {
+      const value = values[at + classIndex]!
+      if (value > threshold) visit(firstAnchor + anchor, classIndex, value)
+    }
   }
 }
 

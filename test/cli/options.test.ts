@@ -1,5 +1,11 @@
 import t from 'tap'
-import { choiceOption, integerOption, numberOption, settingOption } from '../../src/cli/options.js'
+import {
+  choiceOption,
+  integerOption,
+  numberOption,
+  settingOption,
+  sizeOption,
+} from '../../src/cli/options.js'
 
 t.test('numbers within bounds are read, others are refused with the option and the bounds', (t) => {
   t.equal(numberOption('conf', 0, 1)('0.25'), 0.25)
@@ -29,5 +35,18 @@ t.test('settings collect; the later of two wins; a value may hold =', (t) => {
   t.same([...second], [['broker.url', 'mqtt://b']])
   for (const text of ['broker.url', '=x', ''])
     t.throws(() => settingOption(text, new Map()), { message: /section\.key=value/ })
+  t.end()
+})
+
+t.test('an input size is one number or width and height, in multiples of 32', (t) => {
+  t.same(sizeOption('640'), { width: 640, height: 640 })
+  t.same(sizeOption('640x480'), { width: 640, height: 480 })
+  for (const text of ['', '0', '100', '96x', '96x64x3', '-32', '64,96', 'x64', '640X480']) {
+    t.throws(
+      () => sizeOption(text),
+      { code: 'cli.argument_invalid', message: /such as 640 or 640x480/ },
+      text,
+    )
+  }
   t.end()
 })

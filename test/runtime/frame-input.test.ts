@@ -1,5 +1,5 @@
 import t from 'tap'
-import { fillPlanarFloat, frameInput } from '../../src/runtime/frame-input.js'
+import { fillPlanes, frameInput } from '../../src/runtime/frame-input.js'
 import { letterboxPad } from '../../src/yolo/letterbox.js'
 import { tinyDetector } from '../helpers/tiny-detector.js'
 
@@ -15,7 +15,8 @@ function twoSlots(): SharedArrayBuffer {
 
 t.test('each channel goes to its own plane, in the order red, green, blue', (t) => {
   const target = new Float32Array(6)
-  fillPlanarFloat(target, Uint8Array.of(255, 51, 0, 102, 0, 153), 2)
+  const fractions = Float32Array.from({ length: 256 }, (_, byte) => byte / 255)
+  fillPlanes(target, Uint8Array.of(255, 51, 0, 102, 0, 153), 2, fractions)
   t.same(
     [...target],
     [255, 102, 51, 0, 0, 153].map((value) => Math.fround(value / 255)),

@@ -18,6 +18,12 @@ t.test('reads what Python writes', (t) => {
   t.end()
 })
 
+t.test('an empty name becomes a numbered one, equal names stay as they are', (t) => {
+  t.same(parseClassNames(`{0: 'cat', 1: '', 2: '  ', 3: 'cat'}`), ['cat', 'class_1', 'class_2', 'cat'])
+  t.same(parseClassNames(`['']`), ['class_0'])
+  t.end()
+})
+
 t.test('refuses anything else and says where', (t) => {
   const cases: readonly (readonly [string, RegExp])[] = [
     ['', /expected "\{" at character 1, found the end/],
@@ -32,7 +38,6 @@ t.test('refuses anything else and says where', (t) => {
     [`{'x': 'a'}`, /expected a class index/],
     [`{-1: 'a'}`, /expected a class index/],
     [`{0: None}`, /expected a name in quotes/],
-    [`{0: ''}`, /class 0 has an empty name/],
     [`{0: '\\q'}`, /known escape/],
     [`{0: '\\x4'}`, /2 hexadecimal digits/],
     [`{0: '\\Uffffffff'}`, /8 hexadecimal digits/],

@@ -166,7 +166,7 @@ function variantOf(
     artefact,
     precision,
     ...(target === undefined ? {} : { int8Target: target }),
-    form: description.output.kind === 'heads' ? 'edge' : 'export',
+    form: formOf(description),
     input: { width: description.inputWidth, height: description.inputHeight },
     ...(file.pruning === undefined ? {} : { pruning: file.pruning }),
     macs,
@@ -176,6 +176,21 @@ function variantOf(
     cpuNeeds: [],
     cpuPrefers: target === 'x64-vnni' ? ['avx512_vnni', 'avx_vnni'] : target === 'arm64' ? ['asimddp'] : [],
   }
+}
+
+/**
+ * The form of a file as the manifest names it. Devices that know `export` and `edge` alone would take a file that divides its pixels
+ * itself, or whose output is arranged otherwise, for an export; another word makes them refuse it.
+ */
+function formOf({ output, inputLayout, inputMax }: ModelDescription): string {
+  if (output.kind === 'boxes') return 'final'
+  if (output.kind === 'heads') return inputLayout === 'nhwc-uint8' ? 'edge' : 'custom'
+  const isExport =
+    inputLayout === 'nchw-float' &&
+    inputMax === undefined &&
+    output.scores === undefined &&
+    output.anchorsFirst !== true
+  return isExport ? 'export' : 'custom'
 }
 
 /** A variant whose inside nobody here can read: what it computes is told by the ONNX file beside it. */

@@ -8,6 +8,7 @@ import type { SigningKey } from '../../protocol/keys.js'
 import { encodeManifest, manifestPayloadType } from '../../protocol/manifest.js'
 import type { PublishedBundle } from '../../transport/publish-bundle.js'
 import { readDetectorFile } from '../model-file.js'
+import type { InputSize } from '../options.js'
 import { packageVersion } from '../package-version.js'
 import { type BundleContent, readBundle } from './bundle-folder.js'
 import { isOnnxPath, type Platforms, readForeignFile } from './foreign-file.js'
@@ -30,6 +31,8 @@ export interface BundleWishes {
   /** A data set whose pictures go out as the golden set, and how many at the most. */
   readonly golden?: { readonly path: string; readonly reading: DatasetReading }
   readonly goldenImages?: number
+  /** Input size of models that leave it open. */
+  readonly size?: InputSize
   /** What files that are not ONNX are for. */
   readonly platforms?: Platforms
 }
@@ -61,7 +64,7 @@ export async function bundleFrom(
     return readBundle(paths[0]!)
   }
   const onnxPaths = paths.filter(isOnnxPath)
-  const files = await Promise.all(onnxPaths.map(readDetectorFile))
+  const files = await Promise.all(onnxPaths.map((path) => readDetectorFile(path, wishes.size)))
   if (files.length === 0)
     throw new AgentError('cli.argument_invalid', `expected an .onnx file among ${paths.join(', ')}`)
   const platforms = wishes.platforms ?? new Map<string, never>()

@@ -9,12 +9,13 @@ import { listImages } from '../../camera/image-files.js'
 import { measureSpeed, quantileOf, type SpeedMeasurement } from '../measure/measure-speed.js'
 import { pictureFrames } from '../measure/speed-frames.js'
 import { readDetectorFile } from '../model-file.js'
-import { integerOption, settingOption } from '../options.js'
+import { type InputSize, integerOption, settingOption, sizeHelp, sizeOption } from '../options.js'
 import { processOutput, table } from '../output.js'
 import { benchVariants } from '../selection/bench-variants.js'
 
 interface Options {
   readonly threads?: number
+  readonly size?: InputSize
   readonly sessions: number
   readonly rounds: number
   readonly frames: number
@@ -41,6 +42,7 @@ export function benchCommand(): Command {
       'threads of one inference (default: every core)',
       integerOption('threads', 1, 256),
     )
+    .option('--size <pixels>', sizeHelp, sizeOption)
     .option(
       '--sessions <count>',
       'sessions of a model that work at the same time',
@@ -72,7 +74,7 @@ export function benchCommand(): Command {
 async function bench(paths: string[], options: Options): Promise<void> {
   if (options.allVariants === true) return benchVariants(paths, options)
   const output = processOutput(options.json ?? false)
-  const files = await Promise.all(paths.map(readDetectorFile))
+  const files = await Promise.all(paths.map((path) => readDetectorFile(path, options.size)))
   const threads = options.threads ?? availableParallelism()
   const pictures = options.picture === undefined ? [] : await picturesAt(options.picture)
   const progress = output.progress('measuring')

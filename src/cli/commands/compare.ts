@@ -13,12 +13,13 @@ import { type AccuracyMeasurement, measureAccuracy } from '../measure/measure-ac
 import { measureSpeed, quantileOf } from '../measure/measure-speed.js'
 import { pictureFrames } from '../measure/speed-frames.js'
 import { type DetectorFile, readDetectorFile } from '../model-file.js'
-import { integerOption, strictMeaning } from '../options.js'
+import { type InputSize, integerOption, sizeHelp, sizeOption, strictMeaning } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
 
 interface Options {
   readonly val: string
   readonly threads?: number
+  readonly size?: InputSize
   readonly rounds: number
   readonly strict?: boolean
   readonly json?: boolean
@@ -38,6 +39,7 @@ export function compareCommand(): Command {
       'threads of one inference (default: every core)',
       integerOption('threads', 1, 256),
     )
+    .option('--size <pixels>', sizeHelp, sizeOption)
     .option('--rounds <count>', 'turns of both for their speed', integerOption('rounds', 3, 100_000), 40)
     .option('--strict', strictMeaning)
     .option('--json', 'print JSON')
@@ -54,7 +56,7 @@ interface ClassRow {
 
 async function compare(a: string, b: string, options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
-  const files = [await readDetectorFile(a), await readDetectorFile(b)] as const
+  const files = [await readDetectorFile(a, options.size), await readDetectorFile(b, options.size)] as const
   const { classNames } = files[0].description
   if (classNames.join('\n') !== files[1].description.classNames.join('\n')) {
     const problem = `cannot compare ${a} and ${b}: they have different classes, expected the same`

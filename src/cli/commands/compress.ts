@@ -5,7 +5,7 @@ import { Command } from 'commander'
 import { AgentError, isAgentError } from '../../base/errors.js'
 import { criterionNames } from '../../compress/pruning/criteria/criterion.js'
 import { calibrationMethods } from '../../compress/quantization/calibration/range-methods.js'
-import { requireFloat, roundings } from '../../compress/quantization/quantize.js'
+import { roundings } from '../../compress/quantization/quantize.js'
 import { int8Target, int8Targets } from '../../compress/quantization/targets.js'
 import type { CalibrationImages } from '../../compress/ports.js'
 import { openCalibrationFolder } from '../compress/calibration-folder.js'
@@ -23,11 +23,19 @@ import {
 import { pruneStep } from '../compress/prune-step.js'
 import { sparsityStep } from '../compress/sparsity-step.js'
 import type { CompressStep } from '../compress/step.js'
-import { readDetectorFile } from '../model-file.js'
+import { readFloatDetector } from '../model-file.js'
 import { searchModel, type SearchOptions, withSearchOptions } from '../search/search-command.js'
 import type { Dataset, DatasetReading } from '../dataset/dataset.js'
 import { openDataset } from '../dataset/open-dataset.js'
-import { choiceOption, integerOption, numberOption, strictMeaning } from '../options.js'
+import {
+  choiceOption,
+  type InputSize,
+  integerOption,
+  numberOption,
+  sizeHelp,
+  sizeOption,
+  strictMeaning,
+} from '../options.js'
 import { processOutput } from '../output.js'
 
 const targetNames = Object.keys(int8Targets) as readonly (keyof typeof int8Targets)[]
@@ -47,6 +55,7 @@ interface Options extends SearchOptions {
   readonly target: keyof typeof int8Targets
   readonly calib?: string
   readonly images: number
+  readonly size?: InputSize
   readonly method: (typeof calibrationMethods)[number]
   readonly bits?: number
   readonly rounding?: (typeof roundings)[number]
@@ -86,6 +95,7 @@ export function compressCommand(): Command {
     )
     .option('--calib <folder>', 'pictures like those the model will see; labels are not needed')
     .option('--images <count>', 'pictures taken from it at most', integerOption('images', 8, 4096), 128)
+    .option('--size <pixels>', sizeHelp, sizeOption)
     .option(
       '--method <name>',
       `how ranges are chosen: ${calibrationMethods.join(', ')}`,
@@ -124,8 +134,7 @@ async function compress(path: string, given: Options, command: Command): Promise
   const options = { ...given, ...int8Options(plan.int8, command) }
   const output = processOutput(options.json ?? false)
   await requireFreeFolder(options.out)
-  const { fileBytes: bytes, graph, description } = await readDetectorFile(path)
-  requireFloat(graph)
+  const { fileBytes: bytes, graph, description } = await readFloatDetector(path, options.size)
   const steps = stepsOf(plan, options)
   const reading = { note: output.note, strict: options.strict }
   const images = await calibrationImages(options, reading)

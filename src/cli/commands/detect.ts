@@ -14,7 +14,7 @@ import { type Detector, openDetector } from '../../runtime/detector.js'
 import { type Detection, type DetectionOptions, predictionOptions } from '../../yolo/detection.js'
 import type { Letterbox } from '../../yolo/letterbox.js'
 import { readDetectorFile } from '../model-file.js'
-import { integerOption, numberOption } from '../options.js'
+import { type InputSize, integerOption, numberOption, sizeHelp, sizeOption } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
 
 interface Options {
@@ -23,6 +23,7 @@ interface Options {
   readonly iou: number
   readonly maxDet: number
   readonly threads?: number
+  readonly size?: InputSize
   readonly frames?: number
   readonly save?: string
   readonly json?: boolean
@@ -54,6 +55,7 @@ export function detectCommand(): Command {
       'threads of one inference (default: every core)',
       integerOption('threads', 1, 256),
     )
+    .option('--size <pixels>', sizeHelp, sizeOption)
     .option(
       '--frames <count>',
       'stop a video or camera after so many frames',
@@ -64,9 +66,12 @@ export function detectCommand(): Command {
     .action(detect)
 }
 
-async function detect(source: string, options: Options): Promise<void> {
+async function detect(source: string, options: Options, command: Command): Promise<void> {
   const output = processOutput(options.json ?? false)
-  const { bytes, description } = await readDetectorFile(options.model)
+  const { bytes, description } = await readDetectorFile(options.model, options.size)
+  if (description.output.kind === 'boxes' && command.getOptionValueSource('iou') === 'cli') {
+    output.note('--iou changes nothing: the model removes overlapping boxes itself')
+  }
   const pictures = await picturesOf(source)
   if (pictures === undefined && options.save !== undefined) {
     throw new AgentError(

@@ -19,7 +19,7 @@ export function distilCommand(): Command {
 }
 
 async function distil(path: string, data: string, options: Options): Promise<void> {
-  const teacher = await readTeacher(options.teacher)
+  const teacher = await readTeacher(options.teacher, options.size)
   await refine(path, data, options, false, () =>
     Promise.resolve({ useLabels: false, teacher, deployed: (trained) => trained }),
   )

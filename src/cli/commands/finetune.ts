@@ -19,7 +19,7 @@ export function finetuneCommand(): Command {
 }
 
 async function finetune(path: string, data: string, options: Options): Promise<void> {
-  const teacher = options.teacher === undefined ? undefined : await readTeacher(options.teacher)
+  const teacher = options.teacher === undefined ? undefined : await readTeacher(options.teacher, options.size)
   await refine(path, data, options, true, () =>
     Promise.resolve({
       useLabels: true,

@@ -10,7 +10,8 @@ import { isAgentError } from '../../base/errors.js'
 import { findChannelGroups } from '../../compress/pruning/channel-groups.js'
 import { optimizedOperators } from '../measure/optimized-operators.js'
 import { groupsSummary, groupsText } from '../compress/groups-text.js'
-import { naming, readModelFile, withFloatEnds } from '../model-file.js'
+import { atSize, naming, readModelFile, withFloatEnds } from '../model-file.js'
+import { type InputSize, sizeHelp, sizeOption } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
 
 interface Options {
@@ -19,6 +20,7 @@ interface Options {
   readonly text?: boolean
   readonly optimized?: boolean
   readonly json?: boolean
+  readonly size?: InputSize
 }
 
 export function inspectCommand(): Command {
@@ -30,6 +32,7 @@ export function inspectCommand(): Command {
     .option('--nodes', 'the cost of every node')
     .option('--groups', 'which channels can be pruned, and which have to stay and why')
     .option('--optimized', 'the operators that ONNX Runtime really runs here; QLinear* are those on integers')
+    .option('--size <pixels>', sizeHelp, sizeOption)
     .option('--text', 'the graph as text, one line a node')
     .option('--json', 'print JSON')
     .action(inspect)
@@ -38,7 +41,7 @@ export function inspectCommand(): Command {
 async function inspect(path: string, options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
   const bytes = await readModelFile(path)
-  const graph = naming(path, () => importModel(bytes))
+  const graph = naming(path, () => atSize(importModel(bytes), options.size))
   const cost = costOf(graph)
   const detector = detectorOf(graph)
   const model = { bytes, graph, cost, detector }
@@ -99,9 +102,9 @@ function printSummary(output: Output, path: string, model: InspectedModel): void
   )
   if (typeof detector === 'string') output.line(`no detector   ${detector}`)
   else {
-    const form = detector.output.kind === 'heads' ? 'raw heads' : 'decoded boxes'
+    const range = detector.inputMax === undefined ? '' : ' of 0..255'
     output.line(
-      `detector      ${detector.inputWidth}x${detector.inputHeight} ${detector.inputLayout}, ${form}`,
+      `detector      ${detector.inputWidth}x${detector.inputHeight} ${detector.inputLayout}${range}, ${formText(detector.output)}`,
     )
     output.line(
       `classes       ${detector.classNames.length}: ${detector.classNames.slice(0, 8).join(', ')}${detector.classNames.length > 8 ? ', ...' : ''}`,
@@ -115,6 +118,19 @@ function printSummary(output: Output, path: string, model: InspectedModel): void
   output.line('')
   const operators = [...cost.census].sort((a, b) => b[1] - a[1]).map(([name, count]) => [name, String(count)])
   output.line(table([['operator', 'nodes'], ...operators]))
+}
+
+function formText(output: ModelDescription['output']): string {
+  switch (output.kind) {
+    case 'heads':
+      return 'raw heads'
+    case 'boxes':
+      return 'final boxes: it removes overlapping ones itself'
+    case 'decoded': {
+      const apart = output.scores === undefined ? '' : ', scores apart'
+      return `decoded boxes${apart}${output.anchorsFirst === true ? ', transposed' : ''}`
+    }
+  }
 }
 
 function nodeTable(cost: GraphCost): string {

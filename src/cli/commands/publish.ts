@@ -13,7 +13,7 @@ import { publishBundle } from '../../transport/publish-bundle.js'
 import { platformOption, type Platforms } from '../bundle/foreign-file.js'
 import { bundleFrom, defaultGoldenImages, isBundleFolder, modelNameOf } from '../bundle/published-bundle.js'
 import { type BrokerOptions, withBrokerOptions, withFleet } from '../fleet/fleet-connection.js'
-import { integerOption, spanOption } from '../options.js'
+import { type InputSize, integerOption, sizeHelp, sizeOption, spanOption } from '../options.js'
 import { processOutput } from '../output.js'
 import { readSigningKey } from '../fleet/signing-key.js'
 import { retireVersion } from '../fleet/retire.js'
@@ -30,6 +30,7 @@ interface Options extends BrokerOptions {
   readonly expires?: number
   readonly names?: string
   readonly golden?: string
+  readonly size?: InputSize
   readonly goldenImages?: number
   readonly artefact: Platforms
   readonly channel: string
@@ -60,6 +61,7 @@ export function publishCommand(): Command {
       integerOption('sequence', 1, Number.MAX_SAFE_INTEGER),
     )
     .option('--names <file>', 'class names, one a line, instead of those in the model')
+    .option('--size <pixels>', sizeHelp, sizeOption)
     .option(
       '--artefact <kind=chip,runtime,version>',
       'what files of another kind than .onnx are for, such as hef=hailo8,hailort,4.20.0; may be repeated',
@@ -108,6 +110,7 @@ async function publish(paths: string[], options: Options): Promise<void> {
       ...(options.golden !== undefined && {
         golden: { path: options.golden, reading: { note: output.note } },
       }),
+      ...(options.size !== undefined && { size: options.size }),
       ...(options.goldenImages !== undefined && { goldenImages: options.goldenImages }),
       ...(options.artefact.size > 0 && { platforms: options.artefact }),
       ...(options.names !== undefined && { classNames: await readNames(options.names) }),

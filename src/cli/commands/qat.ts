@@ -35,7 +35,7 @@ export function qatCommand(): Command {
 }
 
 async function qat(path: string, data: string, options: Options): Promise<void> {
-  const teacher = await readTeacher(options.teacher ?? path)
+  const teacher = await readTeacher(options.teacher ?? path, options.size)
   const target = int8Target(options.target)
   await refine(path, data, options, true, async ({ network, samples, runner }) => {
     const rounded = await roundedNetwork(network, samples.slice(0, options.images), runner, {

@@ -8,12 +8,13 @@ import { wireDataset } from '../dataset/dataset.js'
 import { openDataset } from '../dataset/open-dataset.js'
 import { type AccuracyMeasurement, measureAccuracy } from '../measure/measure-accuracy.js'
 import { type DetectorFile, readDetectorFile } from '../model-file.js'
-import { integerOption, strictMeaning } from '../options.js'
+import { type InputSize, integerOption, sizeHelp, sizeOption, strictMeaning } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
 
 interface Options {
   readonly data: string
   readonly threads?: number
+  readonly size?: InputSize
   readonly perClass?: boolean
   readonly strict?: boolean
   readonly json?: boolean
@@ -29,6 +30,7 @@ export function valCommand(): Command {
       'threads of one inference (default: every core)',
       integerOption('threads', 1, 256),
     )
+    .option('--size <pixels>', sizeHelp, sizeOption)
     .option('--per-class', 'the figures of each class')
     .option('--strict', strictMeaning)
     .option('--json', 'print JSON')
@@ -45,7 +47,7 @@ interface Measured extends AccuracyMeasurement {
 
 async function val(paths: string[], options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
-  const files = await Promise.all(paths.map(readDetectorFile))
+  const files = await Promise.all(paths.map((path) => readDetectorFile(path, options.size)))
   requireSameClasses(paths, files)
   const dataset = await openDataset(options.data, files[0]!.description.classNames, {
     note: output.note,

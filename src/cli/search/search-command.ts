@@ -4,7 +4,6 @@ import { availableParallelism } from 'node:os'
 import type { Command } from 'commander'
 import { AgentError } from '../../base/errors.js'
 import type { Int8TargetName } from '../../compress/quantization/targets.js'
-import { requireFloat } from '../../compress/quantization/quantize.js'
 import type { Budget } from '../../compress/search/budget.js'
 import { candidateId } from '../../compress/search/candidate.js'
 import { requireName, requireVersion } from '../../protocol/names.js'
@@ -13,8 +12,8 @@ import { openCalibrationFolder } from '../compress/calibration-folder.js'
 import { machineTarget } from '../compress/machine-target.js'
 import { requireFreeFolder } from '../compress/compress-model.js'
 import { openDataset } from '../dataset/open-dataset.js'
-import { readDetectorFile } from '../model-file.js'
-import { integerOption } from '../options.js'
+import { readFloatDetector } from '../model-file.js'
+import { type InputSize, integerOption } from '../options.js'
 import { type Output, table } from '../output.js'
 import { readSigningKey } from '../fleet/signing-key.js'
 import { finishSearch } from './finish-search.js'
@@ -46,6 +45,7 @@ interface SharedOptions {
   readonly calib?: string
   readonly images: number
   readonly strict?: boolean
+  readonly size?: InputSize
   /** What int8 is measured as; undefined: what this machine computes right and fast. */
   readonly target: Int8TargetName | undefined
 }
@@ -101,8 +101,7 @@ export async function searchModel(
     })
   }
   await requireFreeFolder(out)
-  const source = await readDetectorFile(path)
-  requireFloat(source.graph)
+  const source = await readFloatDetector(path, options.size)
   const { inputWidth, inputHeight, classNames } = source.description
   if (inputWidth !== inputHeight) {
     const problem = `--budget and an input of ${inputWidth}x${inputHeight}: expected an export with a square input`

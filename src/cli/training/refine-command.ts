@@ -6,15 +6,21 @@
 import type { Command } from 'commander'
 import { writeFileAtomic } from '../../base/atomic-file.js'
 import { toEdgeForm } from '../../compress/edge-form.js'
-import { requireFloat } from '../../compress/quantization/quantize.js'
 import { exportModel } from '../../onnx/export-model.js'
 import type { Graph } from '../../onnx/graph.js'
 import type { GraphRunner, Sample } from '../../training/ports.js'
 import { graphRunner } from '../compress/graph-runner.js'
 import type { Dataset } from '../dataset/dataset.js'
 import { openDataset, openLearningDataset } from '../dataset/open-dataset.js'
-import { readDetectorFile } from '../model-file.js'
-import { integerOption, numberOption, strictMeaning } from '../options.js'
+import { readFloatDetector } from '../model-file.js'
+import {
+  type InputSize,
+  integerOption,
+  numberOption,
+  sizeHelp,
+  sizeOption,
+  strictMeaning,
+} from '../options.js'
 import { processOutput } from '../output.js'
 import { loadSamples } from './load-samples.js'
 import { type Refinement, refineNetwork } from './refine-network.js'
@@ -28,6 +34,7 @@ export interface RefineOptions {
   readonly rate: number
   readonly seed: number
   readonly threads?: number
+  readonly size?: InputSize
   readonly measureEvery: number
   readonly strict?: boolean
   readonly json?: boolean
@@ -55,6 +62,7 @@ export function withRefineOptions(
       'threads that compute (default: every core)',
       integerOption('threads', 1, 256),
     )
+    .option('--size <pixels>', sizeHelp, sizeOption)
     .option(
       '--measure-every <epochs>',
       'epochs between two measurements',
@@ -91,8 +99,7 @@ export async function refine(
   recipeOf: (input: RecipeInput) => Promise<Recipe>,
 ): Promise<void> {
   const output = processOutput(options.json ?? false)
-  const { graph, description } = await readDetectorFile(path)
-  requireFloat(graph)
+  const { graph, description } = await readFloatDetector(path, options.size)
   const network = toEdgeForm(graph)
   const reading = { note: output.note, strict: options.strict }
   const dataset = await openLearningDataset(data, description.classNames, labels, reading)
@@ -148,8 +155,7 @@ export async function refine(
 }
 
 /** A detector as a teacher: edge form, float. Throws `model.*`. */
-export async function readTeacher(path: string): Promise<Graph> {
-  const { graph } = await readDetectorFile(path)
-  requireFloat(graph)
+export async function readTeacher(path: string, size?: InputSize): Promise<Graph> {
+  const { graph } = await readFloatDetector(path, size)
   return toEdgeForm(graph)
 }

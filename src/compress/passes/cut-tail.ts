@@ -7,7 +7,7 @@
 
 import { indexOf, type Node } from '../../onnx/graph.js'
 import { findHead } from '../../yolo/find-head.js'
-import { describeModel } from '../../yolo/model-description.js'
+import { describeModel, requireRawHeads } from '../../yolo/model-description.js'
 import type { Pass } from '../run-passes.js'
 
 export const cutTail: Pass = {
@@ -15,6 +15,7 @@ export const cutTail: Pass = {
   patch: (graph) => {
     const description = describeModel(graph)
     if (description.output.kind === 'heads') return undefined
+    requireRawHeads(description)
     const { inputWidth, inputHeight } = description
     const renamed = new Map<Node, string>()
     const outputs = findHead(graph).levels.flatMap((level) =>

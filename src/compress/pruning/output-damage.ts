@@ -43,6 +43,7 @@ export function damageOf(differences: readonly OutputDifference[]): number {
 export function outputComparisonOf(graph: Graph): OutputComparison {
   try {
     const { output } = describeModel(graph)
+    if (!isComparable(output)) return valueDifference(graph.outputs.map(({ name }) => name))
     return (reference) => {
       const wanted = anchorsOf(output, reference).map(rememberedAnchors)
       return (candidate) => detectionDifference(wanted, anchorsOf(output, candidate))
@@ -52,6 +53,14 @@ export function outputComparisonOf(graph: Graph): OutputComparison {
       return valueDifference(graph.outputs.map(({ name }) => name))
     throw thrown
   }
+}
+
+type ComparableOutput = Exclude<ModelDescription['output'], { readonly kind: 'boxes' }>
+
+/** Raw heads, or decoded boxes as Ultralytics exports them. */
+function isComparable(output: ModelDescription['output']): output is ComparableOutput {
+  if (output.kind === 'decoded') return output.scores === undefined && output.anchorsFirst !== true
+  return output.kind === 'heads'
 }
 
 function valueDifference(outputs: readonly ValueName[]): OutputComparison {
@@ -142,7 +151,7 @@ function boxErrorOf(wanted: RememberedAnchors, got: Anchors): number {
   return error
 }
 
-function anchorsOf(output: ModelDescription['output'], values: Feeds): readonly Anchors[] {
+function anchorsOf(output: ComparableOutput, values: Feeds): readonly Anchors[] {
   const read = (name: string): { data: Float32Array; dims: readonly number[] } =>
     present(values.get(name), `${name} is an output`) as never
   if (output.kind === 'decoded') {
