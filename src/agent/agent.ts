@@ -29,6 +29,7 @@ import { serviceNotifier } from './notify-systemd.js'
 import { deviceInfoOf } from './reporting/device-info.js'
 import { endedDeployments } from './reporting/ended-deployments.js'
 import { trustPolicyOf } from './trusted-keys.js'
+import { trustedKeysWatch } from './trusted-keys-watch.js'
 import { updaterOptionsOf } from './updater-options.js'
 import { conditionWatch } from './selection/condition-watch.js'
 import { createTrials } from './trial/trials.js'
@@ -65,6 +66,7 @@ export async function startAgent(config: Config, options: AgentOptions): Promise
 
 const clock = systemClock
 const conditionPeriodMs = 5_000
+const keysPeriodMs = 10_000
 /** A mode that is set for a moment is not worth a measurement. */
 const powerModeSettleMs = 15_000
 
@@ -77,22 +79,16 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
   let endWatch = (): void => undefined
   return [
     connection,
-    service(
-      'info',
-      () => {
-        status.sayInfo(
-          deviceInfoOf({
-            hardware,
-            config,
-            agentVersion: version,
-            startedAtMs,
-            nowMs: startedAtMs,
-            providers,
-          }),
-        )
+    trustedKeysWatch({
+      trust: () => trustOf(config),
+      onKeys: (trustedKeys) => {
+        const facts = { hardware, config, agentVersion: version, startedAtMs, providers, trustedKeys }
+        status.sayInfo(deviceInfoOf({ ...facts, nowMs: clock.wallMs() }))
+        parts.updater?.checkServing()
       },
-      () => undefined,
-    ),
+      clock,
+      periodMs: keysPeriodMs,
+    }),
     service(
       'outbox',
       () => {
@@ -210,11 +206,15 @@ function updatePortsOf(parts: Parts, config: Config, logger: Logger): UpdatePort
         sayReported(parts)
       },
     },
-    trust: () => trustPolicyOf(config.security.trustedKeys, config.security.allowUnsigned),
+    trust: () => trustOf(config),
     clock,
     random: seededRandom(randomInt(2 ** 32)),
     logger,
   }
+}
+
+function trustOf({ security }: Config): ReturnType<typeof trustPolicyOf> {
+  return trustPolicyOf(security.trustedKeys, security.allowUnsigned)
 }
 
 function service(name: string, start: () => Promise<void> | void, stop: () => Promise<void> | void): Service {

@@ -196,6 +196,7 @@ export function sayReported({ status, cameras, updater, restoring }: Parts): voi
     outcomes: updater?.outcomes ?? [],
     desiredSequence: updater?.desiredSequence,
     refusedWish: updater?.refusedWish,
+    distrust: updater?.distrust,
     refusedWishes: updater?.refusedWishCount ?? 0,
   })
 }

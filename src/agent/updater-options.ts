@@ -25,5 +25,6 @@ export function updaterOptionsOf(config: Config): UpdaterOptions {
       agreementMin: acceptance.agreementMin,
     },
     attemptsMax: acceptance.attemptsMax,
+    stopsUntrusted: config.security.stopUntrusted,
   }
 }

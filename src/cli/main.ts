@@ -17,6 +17,7 @@ import { doctorCommand } from './commands/doctor.js'
 import { finetuneCommand } from './commands/finetune.js'
 import { generateCommand } from './commands/generate.js'
 import { inspectCommand } from './commands/inspect.js'
+import { keyCommand } from './commands/key.js'
 import { keygenCommand } from './commands/keygen.js'
 import { publishCommand } from './commands/publish.js'
 import { qatCommand } from './commands/qat.js'
@@ -84,6 +85,7 @@ function program(): Command {
     deploymentsCommand(),
     runCommand(),
     keygenCommand(),
+    keyCommand(),
     checkConfigCommand(),
     doctorCommand(),
     whyCommand(),

@@ -75,6 +75,11 @@ export const settings = {
       text,
       '/etc/yolo-edge/keys',
     ),
+    stop_untrusted: setting(
+      'Stop serving a model when the keys that signed it are trusted no more; off: it serves on, and the device says so.',
+      flag,
+      false,
+    ),
     allow_unsigned: setting('Accept models that nobody signed. For a bench only.', flag, false),
   },
   delivery: {

@@ -63,6 +63,26 @@ export function sealEnvelope(
   return bytes
 }
 
+/** The envelope with one signature more: that of `key`, under the same payload. Throws `protocol.*`. */
+export function addSignature(bytes: Uint8Array, key: SigningKey): Uint8Array {
+  const envelope = parseEnvelope(bytes)
+  const message = preAuthEncoding(envelope.payloadType, Buffer.from(envelope.payload, 'base64'))
+  const sig = sign(undefined, message, key.privateKey).toString('base64')
+  return written({ ...envelope, signatures: [...envelope.signatures, { keyid: key.keyId, sig }] })
+}
+
+/** The envelope without the signatures of the key `keyId`. Throws `protocol.*`. */
+export function dropSignature(bytes: Uint8Array, keyId: Sha256): Uint8Array {
+  const envelope = parseEnvelope(bytes)
+  return written({ ...envelope, signatures: envelope.signatures.filter(({ keyid }) => keyid !== keyId) })
+}
+
+function written(envelope: Envelope): Uint8Array {
+  const bytes = Buffer.from(JSON.stringify(envelope))
+  requireEnvelopeSize(bytes)
+  return bytes
+}
+
 /** The trusted keys with a right signature. A signature that claims a trusted key but is wrong ends the matter. */
 function findSigners(envelope: Envelope, message: Buffer, keys: readonly TrustedKey[]): Set<Sha256> {
   const signers = new Set<Sha256>()

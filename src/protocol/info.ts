@@ -8,6 +8,7 @@ import {
   listField,
   momentField,
   nameField,
+  sha256Field,
   wordField,
 } from './fields.js'
 import { jsonPayload } from './json-payload.js'
@@ -46,6 +47,8 @@ export interface DeviceInfo {
   readonly accelerators: readonly { readonly kind: string; readonly name: string }[]
   readonly providers: readonly ProviderInfo[]
   readonly cameras: readonly string[]
+  /** Ids of the keys whose signatures it believes. */
+  readonly trustedKeys?: readonly string[]
 }
 
 const infoSchema: v.GenericSchema<unknown, DeviceInfo> = v.object({
@@ -71,6 +74,7 @@ const infoSchema: v.GenericSchema<unknown, DeviceInfo> = v.object({
     32,
   ),
   cameras: listField(nameField, 64),
+  trustedKeys: v.exactOptional(listField(sha256Field, 256)),
 })
 
 const payload = jsonPayload<DeviceInfo>({

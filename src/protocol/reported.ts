@@ -71,6 +71,8 @@ export interface Reported {
   readonly previous?: RunningModel
   /** Present while something is wrong with the version that should serve; `active` is then what serves meanwhile. */
   readonly restoring?: RestoringModel
+  /** Why what serves would not be accepted today: no key that the device trusts has signed it. */
+  readonly distrusted?: WireError
   /** The last version that was refused or rolled back; absent once a later one serves. */
   readonly refused?: RefusedModel
   /** The last wish that was not taken; absent once a later one for the same target is. */
@@ -104,6 +106,7 @@ const reportedSchema: v.GenericSchema<unknown, Reported> = v.object({
       error: wireErrorField,
     }),
   ),
+  distrusted: v.exactOptional(wireErrorField),
   refused: v.exactOptional(
     v.object({ model: nameField, version: versionField, at: momentField, error: wireErrorField }),
   ),

@@ -12,8 +12,10 @@
 import { backoffDelayMs } from '../base/backoff.js'
 import { type AgentError, wrapError } from '../base/errors.js'
 import { wireError } from './deployment-message.js'
+import type { WireError } from '../protocol/deployment.js'
 import type { Restoring, ServedModel, UpdatePorts } from './ports.js'
 import { faultIn, restoreFiles } from './restore-files.js'
+import { distrustOf, distrustOfKept } from './signed-serving.js'
 
 /** What a look found out. */
 export interface CareLook {
@@ -38,13 +40,23 @@ export class ModelCare {
   #lookAtMs = 0
   #readAtMs: number
 
-  constructor(ports: UpdatePorts) {
+  readonly #stopsUntrusted: boolean
+  #distrust: WireError | undefined
+
+  /** With `stopsUntrusted` a model serves only while a key that is trusted here has signed it. */
+  constructor(ports: UpdatePorts, stopsUntrusted: boolean) {
     this.#ports = ports
+    this.#stopsUntrusted = stopsUntrusted
     this.#readAtMs = ports.clock.monotonicMs() + readPeriodMs
   }
 
   get restoring(): Restoring | undefined {
     return this.#restoring
+  }
+
+  /** Why the active model would not be accepted today: no key that is trusted here has signed it. */
+  get distrust(): WireError | undefined {
+    return this.#distrust
   }
 
   /** The next look comes at once. */
@@ -97,6 +109,7 @@ export class ModelCare {
     const { artefacts, serving } = this.#ports
     const isActive = model === this.#ports.slots.state.active
     try {
+      await this.#requireTrusted(model, isActive, signal)
       const fault = await faultIn(this.#ports, model, (sha256) =>
         isReading ? artefacts.verify(sha256) : artefacts.prove(sha256),
       )
@@ -119,6 +132,19 @@ export class ModelCare {
     }
   }
 
+  /** Tells that no trusted key has signed `model`; throws that, and takes it off the cameras, where such a model may not serve. */
+  async #requireTrusted(model: ServedModel, isActive: boolean, signal: AbortSignal): Promise<void> {
+    const { serving, reporting } = this.#ports
+    const distrust = await distrustOf(this.#ports, model, signal)
+    if (isActive && distrust?.message !== this.#distrust?.message) {
+      this.#distrust = distrust === undefined ? undefined : wireError(distrust.code, distrust.message)
+      reporting.serving(this.#restoring)
+    }
+    if (distrust === undefined || !this.#stopsUntrusted || signal.aborted) return
+    if (serving.served?.deploymentId === model.deploymentId) await serving.serve(undefined)
+    throw distrust
+  }
+
   /** Fetches again what has gone bad of a model that does not serve. */
   async #keep(model: ServedModel, signal: AbortSignal): Promise<void> {
     const { artefacts, logger } = this.#ports
@@ -134,6 +160,8 @@ export class ModelCare {
   async #tryToServe(model: ServedModel): Promise<boolean> {
     const isActive = model === this.#ports.slots.state.active
     try {
+      const distrust = this.#stopsUntrusted ? await distrustOfKept(this.#ports, model) : undefined
+      if (distrust !== undefined) throw distrust
       await this.#ports.serving.serve(model)
       if (isActive) this.#note(model, undefined)
       return true

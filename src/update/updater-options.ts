@@ -28,4 +28,6 @@ export interface UpdaterOptions {
   readonly acceptance: AcceptanceOptions
   /** How often one wish is tried before it is given up. */
   readonly attemptsMax: number
+  /** Whether a model stops serving when no key that is trusted any more has signed it. */
+  readonly stopsUntrusted: boolean
 }

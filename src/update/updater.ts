@@ -11,7 +11,7 @@
 
 import { backoffDelayMs } from '../base/backoff.js'
 import { type AgentError, messageOf, wrapError } from '../base/errors.js'
-import type { DeploymentState } from '../protocol/deployment.js'
+import type { DeploymentState, WireError } from '../protocol/deployment.js'
 import type { DesiredTarget } from '../protocol/desired.js'
 import type { RefusedWish } from '../protocol/reported.js'
 import type { MeasuredVariant } from './choose-variant.js'
@@ -100,7 +100,7 @@ export class Updater {
   private constructor(ports: UpdatePorts, options: UpdaterOptions, entry: JournalEntry | undefined) {
     this.#ports = ports
     this.#options = options
-    this.#care = new ModelCare(ports)
+    this.#care = new ModelCare(ports, options.stopsUntrusted)
     this.#heard = new HeardWishes(ports, options.device, entry)
     this.#outcomes = entry?.outcomes ?? []
     this.#unsettledStarts = (entry?.unsettledStarts ?? 0) + 1
@@ -155,6 +155,11 @@ export class Updater {
   /** The model that should serve and cannot be proven right, and why; undefined while there is nothing to say. */
   get restoring(): Restoring | undefined {
     return this.#care.restoring
+  }
+
+  /** Why the active model would not be accepted today; undefined while a key that is trusted here has signed it. */
+  get distrust(): WireError | undefined {
+    return this.#care.distrust
   }
 
   /** Looks at once whether what should serve does: a model has failed while it served. */

@@ -45,6 +45,8 @@ export interface MosquittoOptions {
   readonly isClosed?: boolean
   /** Further lines of the configuration file. */
   readonly lines?: readonly string[]
+  /** Takes the place of the whole configuration; gets the port of the listener that `url` names. */
+  readonly configuration?: (port: number) => string
   /** Keeps retained messages over a restart. */
   readonly isPersistent?: boolean
   /** Lines of a second listener, which listens for MQTT over WebSocket. */
@@ -81,7 +83,7 @@ export class Mosquitto {
         : []),
       ...(options.lines ?? []),
     ]
-    writeFileSync(configFile, `${lines.join('\n')}\n`)
+    writeFileSync(configFile, options.configuration?.(port) ?? `${lines.join('\n')}\n`)
     const broker = new Mosquitto(port, webSocketPort, configFile)
     await broker.run()
     return broker

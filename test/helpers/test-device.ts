@@ -53,6 +53,7 @@ export const testOptions: UpdaterOptions = {
     agreementMin: 0.5,
   },
   attemptsMax: 8,
+  stopsUntrusted: false,
 }
 
 export function latencyOf(p95Ms: number): {

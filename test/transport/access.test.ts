@@ -1,7 +1,7 @@
 /** TLS, accounts, and the access rules that deploy/mosquitto brings, with a real Mosquitto. */
 
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { topicsBelow } from '../../src/protocol/topics.js'
@@ -9,7 +9,7 @@ import type { ConnectionOptions } from '../../src/transport/connection-options.j
 import type { MqttConnection } from '../../src/transport/mqtt-connection.js'
 import { openConnection, startConnection, until } from '../helpers/broker.js'
 import { Authority, type Certificate, skipWithoutOpenssl } from '../helpers/certificates.js'
-import { Mosquitto, skipWithoutMosquitto } from '../helpers/mosquitto.js'
+import { freePort, Mosquitto, skipWithoutMosquitto } from '../helpers/mosquitto.js'
 import { projectRoot } from '../helpers/paths.js'
 import { temporaryFolder } from '../helpers/temporary-folder.js'
 
@@ -158,6 +158,104 @@ t.test('an account with a password: the right one, a wrong one, none', { skip },
     const right = await startConnection(t, url, { protocol, username: 'cam-1', password: 'right' })
     await t.resolves(right.requireOnline(10_000))
   }
+})
+
+/** The broker of deploy/mosquitto as it is shipped; only its ports and paths are those of the test. */
+async function shippedBroker(t: Test): Promise<{
+  readonly device: (name: string, clientId?: string) => Partial<ConnectionOptions>
+  readonly person: (name: string, clientId?: string) => Partial<ConnectionOptions>
+  readonly byPasswordAtDevices: Partial<ConnectionOptions>
+}> {
+  const folder = temporaryFolder(t, { 'yolo-edge.passwords': '' }, ['broker', 'certs'])
+  const authority = new Authority(join(folder, 'certs'), 'ca')
+  authority.issue('broker')
+  renameSync(join(folder, 'certs', 'broker.crt'), join(folder, 'certs', 'broker.pem'))
+  copyFileSync(rules, join(folder, 'yolo-edge.acl'))
+  const passwords = join(folder, 'yolo-edge.passwords')
+  for (const name of ['publisher', 'dashboard', 'viewer'])
+    execFileSync('mosquitto_passwd', ['-b', passwords, name, 'secret'], { stdio: 'ignore' })
+  const peoplePort = await freePort()
+  const webPort = await freePort()
+  const shipped = readFileSync(join(projectRoot, 'deploy', 'mosquitto', 'yolo-edge.conf'), 'utf8')
+  const broker = await Mosquitto.start({
+    folder: join(folder, 'broker'),
+    configuration: (port) =>
+      shipped
+        .replaceAll('/etc/mosquitto', folder)
+        .replace('listener 8883', `user root\nlistener ${port} 127.0.0.1`)
+        .replace('listener 8884', `listener ${peoplePort} 127.0.0.1`)
+        .replace('listener 9443', `listener ${webPort} 127.0.0.1`)
+        .replace('persistence true', `persistence true\npersistence_location ${join(folder, 'broker')}/`),
+  })
+  t.teardown(() => broker.stop())
+  const deviceUrl = `mqtts://127.0.0.1:${broker.port}`
+  const account = { username: 'publisher', password: 'secret' }
+  return {
+    device: (name, clientId = name) => ({
+      ...{ url: deviceUrl, clientId },
+      tls: { ca: authority.ca, ...pemOf(authority.issue(name)) },
+    }),
+    person: (username, clientId = `${username}-1`) => ({
+      ...{ url: `mqtts://127.0.0.1:${peoplePort}`, clientId, username, password: 'secret' },
+      tls: { ca: authority.ca },
+    }),
+    byPasswordAtDevices: { url: deviceUrl, clientId: 'cam-1', ...account, tls: { ca: authority.ca } },
+  }
+}
+
+t.test("in the shipped configuration nobody takes another device's place", { skip }, async (t) => {
+  const broker = await shippedBroker(t)
+  const connect = (options: Partial<ConnectionOptions>): Promise<MqttConnection> =>
+    openConnection(t, options.url!, options)
+  const dashboard = await connect(broker.person('dashboard'))
+  const said: string[] = []
+  await dashboard.subscribe([topics.deviceState('cam-1', 'availability')], 1, ({ payload }) => {
+    said.push(Buffer.from(payload).toString())
+  }).outcome
+  const availabilityTopic = topics.deviceState('cam-1', 'availability')
+  const camera = await connect({ ...broker.device('cam-1'), availabilityTopic })
+  await until(() => said.includes('online'))
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const evil = await connect(broker.device('evil', 'cam-1'))
+    await say(evil, topics.deviceState('evil', 'metrics'))
+    await evil.stop()
+  }
+  await say(camera, topics.deviceState('cam-1', 'metrics'))
+  t.same(said, ['online'], 'its connection was never taken over')
+  const stranger = await startConnection(t, broker.byPasswordAtDevices.url!, broker.byPasswordAtDevices)
+  await t.rejects(
+    stranger.requireOnline(1500),
+    { code: /^network\./ },
+    'an account of people is none of devices',
+  )
+})
+
+t.test('who may not ask for pictures does not see those that others asked for', { skip }, async (t) => {
+  const broker = await shippedBroker(t)
+  const connect = (options: Partial<ConnectionOptions>): Promise<MqttConnection> =>
+    openConnection(t, options.url!, options)
+  const [camera, dashboard, viewer] = [
+    await connect(broker.device('cam-1')),
+    await connect(broker.person('dashboard')),
+    await connect(broker.person('viewer')),
+  ]
+  const [asked, shown, seen] = [new Set<string>(), new Set<string>(), new Set<string>()]
+  await camera.subscribe([topics.commandsOf('cam-1')], 1, ({ topic }) => asked.add(topic)).outcome
+  await dashboard.subscribe([topics.previewsOf('cam-1')], 1, ({ topic }) => shown.add(topic)).outcome
+  const filters = [topics.previewsOf('cam-1'), topics.responsesOf('cam-1'), topics.stateOfAll('reported')]
+  await viewer.subscribe(filters, 1, ({ topic }) => seen.add(topic)).outcome
+  await say(viewer, topics.command('cam-1', 'preview'))
+  await say(dashboard, topics.command('cam-1', 'deployments'))
+  await until(() => asked.has(topics.command('cam-1', 'deployments')))
+  t.notOk(asked.has(topics.command('cam-1', 'preview')), 'a viewer asks nothing')
+  for (const topic of [
+    topics.preview('cam-1', 'front'),
+    topics.response('cam-1', 'deployments'),
+    topics.deviceState('cam-1', 'reported'),
+  ])
+    await say(camera, topic)
+  await until(() => shown.size > 0 && seen.size > 0)
+  t.same([...seen], [topics.deviceState('cam-1', 'reported')])
 })
 
 /** Publishes and waits for the broker's word, whatever it is. */

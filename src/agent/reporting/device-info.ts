@@ -11,6 +11,8 @@ export interface InfoFacts {
   readonly startedAtMs: number
   readonly nowMs: number
   readonly providers: readonly ProviderInfo[]
+  /** Ids of the keys that are trusted. */
+  readonly trustedKeys: readonly string[]
 }
 
 export function deviceInfoOf(facts: InfoFacts): DeviceInfo {
@@ -35,5 +37,6 @@ export function deviceInfoOf(facts: InfoFacts): DeviceInfo {
     accelerators: accelerators.map(({ kind, name }) => ({ kind, name })),
     providers: facts.providers,
     cameras: config.cameras.map(({ name }) => name),
+    trustedKeys: facts.trustedKeys.slice(0, 256),
   }
 }

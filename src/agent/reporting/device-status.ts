@@ -7,7 +7,7 @@
 import type { Clock } from '../../base/clock.js'
 import { messageOf } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
-import { type Deployment, encodeDeployment, failureOf } from '../../protocol/deployment.js'
+import { type Deployment, encodeDeployment, failureOf, type WireError } from '../../protocol/deployment.js'
 import { type DeviceInfo, encodeInfo } from '../../protocol/info.js'
 import {
   encodeReported,
@@ -47,6 +47,8 @@ export interface ServingFacts {
   /** The last wish that was not taken, and how many since the start. */
   readonly refusedWish: RefusedWish | undefined
   readonly refusedWishes: number
+  /** Why the active model would not be accepted today. */
+  readonly distrust: WireError | undefined
 }
 
 export class DeviceStatus {
@@ -66,7 +68,7 @@ export class DeviceStatus {
   }
 
   sayReported({ served, restoring, deployment, outcomes, ...wishes }: ServingFacts): void {
-    const { desiredSequence, refusedWish, refusedWishes } = wishes
+    const { desiredSequence, refusedWish, refusedWishes, distrust } = wishes
     const slots = this.#ports.slots()
     const at = new Date(this.#ports.clock.wallMs()).toISOString()
     this.#refused = this.#refusalNow(deployment, outcomes, slots, at)
@@ -74,6 +76,7 @@ export class DeviceStatus {
       at,
       ...runningModels(served, slots),
       ...(restoring !== undefined && { restoring: restoringModel(restoring) }),
+      ...(distrust !== undefined && { distrusted: distrust }),
       ...(this.#refused !== undefined && { refused: this.#refused }),
       ...(refusedWish !== undefined && { refusedWish }),
       ...(refusedWishes > 0 && { refusedWishes }),

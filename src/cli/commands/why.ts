@@ -15,6 +15,7 @@ import {
   withFleet,
 } from '../fleet/fleet-connection.js'
 import { readRetained } from '../fleet/retained.js'
+import { refusalLine } from '../fleet/rollout-status.js'
 import { processOutput } from '../output.js'
 
 interface Options extends BrokerOptions {
@@ -71,7 +72,7 @@ export function decisionLines(
   device: string,
   { reported, deployment, info }: DeviceWords,
 ): readonly string[] {
-  const { active, previous, refused, restoring } = reported ?? {}
+  const { active, previous, refused, restoring, distrusted, refusedWish } = reported ?? {}
   const machine =
     info === undefined
       ? []
@@ -107,7 +108,13 @@ export function decisionLines(
           `it should serve ${restoring.model} ${restoring.version}, which it is getting back since ${restoring.since}`,
           `  ${restoring.error.code}: ${restoring.error.message}`,
         ]
-  return [...serving, ...wrong, ...machine, ...deploymentLines(deployment), ...refusal, ...before]
+  const signature =
+    distrusted === undefined
+      ? []
+      : [`  it would not be accepted today: ${distrusted.code}: ${distrusted.message}`]
+  const wish = refusedWish === undefined ? [] : [refusalLine({ device, ...refusedWish })]
+  const served = [...serving, ...signature, ...wrong, ...machine]
+  return [...served, ...deploymentLines(deployment), ...refusal, ...wish, ...before]
 }
 
 function deploymentLines(deployment: Deployment | undefined): readonly string[] {

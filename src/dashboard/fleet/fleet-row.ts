@@ -117,5 +117,6 @@ function writeDeployment(row: Written, device: DeviceRecord): void {
   row.deployment = deployment?.state ?? 'idle'
   row.deploymentVersion = deployment?.version ?? ''
   row.progress = deployment?.progress
-  row.failure = failureOfDevice(device)?.code ?? device.reported?.refusedWish?.error.code
+  const { refusedWish, distrusted } = device.reported ?? {}
+  row.failure = failureOfDevice(device)?.code ?? refusedWish?.error.code ?? distrusted?.code
 }

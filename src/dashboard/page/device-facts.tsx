@@ -30,7 +30,7 @@ function Fact({ name, children }: { readonly name: string; readonly children: st
 
 export function DeviceModel({ device, row }: Props): VNode {
   const active = device.reported?.active
-  const { previous, refused } = device.reported ?? {}
+  const { previous, refused, refusedWish, distrusted } = device.reported ?? {}
   const deployment = deploymentOf(device)
   const isMoving = deployment !== undefined && isDeploying(deployment.state)
   return (
@@ -60,6 +60,17 @@ export function DeviceModel({ device, row }: Props): VNode {
         <p class="reason">
           Did not take {refused.version} {ago(refused.at)}: {refused.error.message}{' '}
           <code>{refused.error.code}</code>
+        </p>
+      )}
+      {refusedWish !== undefined && (
+        <p class="reason">
+          Did not take the wish for {refusedWish.target.kind} {refusedWish.target.name} {ago(refusedWish.at)}:{' '}
+          {refusedWish.error.message} <code>{refusedWish.error.code}</code>
+        </p>
+      )}
+      {distrusted !== undefined && (
+        <p class="reason">
+          What serves would not be accepted today: {distrusted.message} <code>{distrusted.code}</code>
         </p>
       )}
       <dl class="now">

@@ -45,7 +45,7 @@ t.test('reasons stay while another deployment runs, and over a restart', async (
     const known = {
       ...{ served: inFront, restoring: undefined },
       ...{ deployment: undefined, outcomes: [], desiredSequence: ++said },
-      ...{ refusedWish: undefined, refusedWishes: 0 },
+      ...{ refusedWish: undefined, refusedWishes: 0, distrust: undefined },
     }
     device.sayReported({ ...known, ...facts })
     await until(() => heard.at(-1)?.desiredSequence === said)
