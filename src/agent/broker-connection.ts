@@ -5,7 +5,11 @@
 import { readFile } from 'node:fs/promises'
 import { AgentError, messageOf } from '../base/errors.js'
 import type { Config } from '../config/config.js'
+import { largestPayloadBytes, payloadBytesMax } from '../protocol/payload-limits.js'
 import type { ConnectionOptions, TlsOptions } from '../transport/connection-options.js'
+
+/** Room for topic, properties and header around the largest payload. */
+const packetOverheadBytes = 16 * 1024
 
 /** Options of a connection as `clientId`. Throws `config.file_unreadable`. */
 export async function connectionOptionsOf(
@@ -24,6 +28,8 @@ export async function connectionOptionsOf(
     clientId,
     protocol: broker.protocolVersion === 4 ? 4 : 'auto',
     keepaliveS: broker.keepaliveS,
+    packetBytesMax: largestPayloadBytes + packetOverheadBytes,
+    payloadBytesMaxOf: (topic) => payloadBytesMax(broker.topicRoot, topic),
     tls,
     ...(broker.username !== '' && { username: broker.username }),
     ...(password !== '' && { password }),

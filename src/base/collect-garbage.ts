@@ -6,7 +6,9 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-let collect: (() => void) | undefined
+type Collect = (options?: { readonly type: 'minor' }) => void
+
+let collect: Collect | undefined
 
 /**
  * A whole collection. V8 counts the objects on its heap, not the native memory that some of them hold (threads, sessions), and
@@ -17,9 +19,15 @@ export function collectGarbage(): void {
   collect()
 }
 
-function exposed(): () => void {
+/** A collection of what was made a moment ago only, in a millisecond or two: buffers that were received and thrown away. */
+export function collectRecentGarbage(): void {
+  collect ??= exposed()
+  collect({ type: 'minor' })
+}
+
+function exposed(): Collect {
   setFlagsFromString('--expose-gc')
   const gc: unknown = runInNewContext('gc')
   setFlagsFromString('--no-expose-gc')
-  return typeof gc === 'function' ? (gc as () => void) : () => undefined
+  return typeof gc === 'function' ? (gc as Collect) : () => undefined
 }

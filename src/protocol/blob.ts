@@ -12,7 +12,7 @@ import { chunkCountMax } from './topics.js'
 export const defaultChunkSizeBytes = 61_440
 
 const blobBytesMax = 4 * 1024 ** 3
-const chunkBytesMax = 16 * 1024 ** 2
+export const chunkBytesMax = 1024 ** 2
 
 /** The bytes that are transported. */
 export interface Blob {

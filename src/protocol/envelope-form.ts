@@ -6,6 +6,7 @@
 
 import * as v from 'valibot'
 import { AgentError } from '../base/errors.js'
+import { manifestPayloadType } from './manifest.js'
 import { limits } from './limits.js'
 import { quote } from './names.js'
 
@@ -29,16 +30,38 @@ const envelopeSchema = v.object({
 /** An envelope as it came: nothing of it is believed yet. */
 export type Envelope = v.InferOutput<typeof envelopeSchema>
 
-/** Throws `protocol.payload_oversized` for an envelope that no device would accept. */
-export function requireEnvelopeSize(bytes: Uint8Array): void {
-  if (bytes.byteLength <= limits.envelopeBytes) return
-  const problem = `cannot accept the envelope: it has ${bytes.byteLength} bytes, expected at most ${limits.envelopeBytes}`
+/** Throws `protocol.payload_oversized` for an envelope with one of `payloadTypes` that no device would accept. */
+export function requireEnvelopeSize(bytes: Uint8Array, payloadTypes: readonly string[]): void {
+  const isSmall = !payloadTypes.includes(manifestPayloadType)
+  const bytesMax = isSmall ? limits.desiredEnvelopeBytes : limits.envelopeBytes
+  if (bytes.byteLength <= bytesMax) return
+  const problem = `cannot accept the envelope: it has ${bytes.byteLength} bytes, expected at most ${bytesMax}`
   throw new AgentError('protocol.payload_oversized', problem)
 }
 
-/** Reads the form of an envelope. Throws `protocol.payload_oversized` or `protocol.payload_malformed`. */
-export function parseEnvelope(bytes: Uint8Array): Envelope {
-  requireEnvelopeSize(bytes)
+/** Of each of these characters, the most that an envelope with all its signatures has, with room for odd key names. */
+const structureMax = 256
+
+/**
+ * Refuses what has more structure than an envelope can have, before it becomes objects: a few megabytes of brackets would
+ * take hundreds. Throws `protocol.payload_malformed`.
+ */
+function requireFlat(bytes: Uint8Array): void {
+  for (const character of ['{', '[', ',']) {
+    const code = character.charCodeAt(0)
+    let count = 0
+    for (let at = bytes.indexOf(code); at >= 0; at = bytes.indexOf(code, at + 1)) {
+      if (++count <= structureMax) continue
+      const problem = `cannot accept the envelope: it has more than ${structureMax} times '${character}', expected a payload and at most ${signatureCountMax} signatures`
+      throw new AgentError('protocol.payload_malformed', problem)
+    }
+  }
+}
+
+/** Reads the form of an envelope with one of `payloadTypes`. Throws `protocol.payload_oversized` or `protocol.payload_malformed`. */
+export function parseEnvelope(bytes: Uint8Array, payloadTypes: readonly string[]): Envelope {
+  requireEnvelopeSize(bytes, payloadTypes)
+  requireFlat(bytes)
   let value: unknown
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
@@ -47,7 +70,10 @@ export function parseEnvelope(bytes: Uint8Array): Envelope {
     throw new AgentError('protocol.payload_malformed', problem, { cause: thrown })
   }
   const outcome = v.safeParse(envelopeSchema, value, { abortEarly: true })
-  if (outcome.success) return outcome.output
+  if (outcome.success) {
+    requirePayloadType(outcome.output, payloadTypes)
+    return outcome.output
+  }
   const [issue] = outcome.issues
   const found = issue.input === undefined ? 'missing' : quote(issue.input)
   const place = v.getDotPath(issue)?.slice(0, 80) ?? 'the whole'
@@ -56,7 +82,7 @@ export function parseEnvelope(bytes: Uint8Array): Envelope {
 }
 
 /** Throws `protocol.payload_malformed` unless `envelope` says that it holds one of `payloadTypes`. */
-export function requirePayloadType(envelope: Envelope, payloadTypes: readonly string[]): void {
+function requirePayloadType(envelope: Envelope, payloadTypes: readonly string[]): void {
   if (payloadTypes.includes(envelope.payloadType)) return
   throw new AgentError(
     'protocol.payload_malformed',
@@ -72,8 +98,7 @@ export interface Payload {
 
 /** The payload of an envelope for showing only: no signature is looked at. Throws what {@link parseEnvelope} throws. */
 export function unverifiedPayload(bytes: Uint8Array, payloadTypes: readonly string[]): Payload {
-  const envelope = parseEnvelope(bytes)
-  requirePayloadType(envelope, payloadTypes)
+  const envelope = parseEnvelope(bytes, payloadTypes)
   const text = atob(envelope.payload.replaceAll('-', '+').replaceAll('_', '/'))
   return {
     payloadType: envelope.payloadType,

@@ -7,13 +7,7 @@
 import { sign, verify } from 'node:crypto'
 import type { Sha256 } from '../base/sha256.js'
 import { AgentError } from '../base/errors.js'
-import {
-  type Envelope,
-  parseEnvelope,
-  type Payload,
-  requireEnvelopeSize,
-  requirePayloadType,
-} from './envelope-form.js'
+import { type Envelope, parseEnvelope, type Payload, requireEnvelopeSize } from './envelope-form.js'
 import type { SigningKey, TrustedKey } from './keys.js'
 import { quote } from './names.js'
 
@@ -59,7 +53,7 @@ export function sealEnvelope(
   const bytes = Buffer.from(
     JSON.stringify({ payload: Buffer.from(payload).toString('base64'), payloadType, signatures }),
   )
-  requireEnvelopeSize(bytes)
+  requireEnvelopeSize(bytes, [payloadType])
   return bytes
 }
 
@@ -135,9 +129,8 @@ export function openEnvelope(
   payloadTypes: string | readonly string[],
   policy: TrustPolicy,
 ): OpenedEnvelope {
-  const envelope = parseEnvelope(bytes)
+  const envelope = parseEnvelope(bytes, typeof payloadTypes === 'string' ? [payloadTypes] : payloadTypes)
   const { payloadType } = envelope
-  requirePayloadType(envelope, typeof payloadTypes === 'string' ? [payloadTypes] : payloadTypes)
   const payload = Buffer.from(envelope.payload, 'base64')
   const signers = findSigners(envelope, preAuthEncoding(payloadType, payload), policy.keys)
   const threshold = Math.max(1, policy.threshold ?? 1)

@@ -1,10 +1,13 @@
 /** Sizes that a device accepts, in bytes. Invariant: checked before anything is parsed. */
 
 export const limits = {
-  /** A manifest lists 67 bytes a chunk: this holds 16 GB worth of variants and is parsed in tens of milliseconds. */
-  manifestBytes: 16 * 1024 * 1024,
+  /** A manifest lists 67 bytes a chunk: this holds 3.8 GB worth of variants and is parsed in tens of milliseconds. */
+  manifestBytes: 4 * 1024 * 1024,
   /** An envelope is base64 of its payload, and at most 16 signatures. */
-  envelopeBytes: 24 * 1024 * 1024,
+  envelopeBytes: 6 * 1024 * 1024,
+  /** The envelope of a wish. */
+  desiredEnvelopeBytes: 32 * 1024,
+  availabilityBytes: 1024,
   /** About 100,000 objects. */
   goldenIndexBytes: 16 * 1024 * 1024,
   desiredBytes: 16 * 1024,

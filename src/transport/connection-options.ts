@@ -41,6 +41,11 @@ export interface ConnectionOptions {
   readonly backoff?: BackoffOptions
   /** Largest message that the broker may send (told to MQTT 5 brokers); 32 MiB unless given. */
   readonly packetBytesMax?: number
+  /**
+   * Payload bytes of the largest message that is wanted from a topic: a larger one is acknowledged, counted and kept out of
+   * memory. No message is kept out unless given.
+   */
+  readonly payloadBytesMaxOf?: (topic: string) => number
   /** Bytes that may wait in memory to be sent; what comes on top is dropped and counted; 16 MiB unless given. */
   readonly outgoingBytesMax?: number
   /**

@@ -10,7 +10,7 @@
 import { backoffDelayMs } from '../base/backoff.js'
 import { systemClock } from '../base/clock.js'
 import type { Clock } from '../base/clock.js'
-import { AgentError, messageOf } from '../base/errors.js'
+import { AgentError, type ErrorCode, messageOf } from '../base/errors.js'
 import type { Service } from '../base/lifecycle.js'
 import type { Logger } from '../base/logger.js'
 import { seededRandom } from '../base/random.js'
@@ -47,6 +47,8 @@ export interface ConnectionStats {
   readonly messagesReceived: number
   /** Messages that nobody had asked for. */
   readonly messagesUnexpected: number
+  /** Messages over the limit of their topic, which nobody has read. */
+  readonly messagesOversized: number
 }
 
 /** Listens to some filters until closed. */
@@ -92,6 +94,7 @@ export class MqttConnection implements Service {
   #publishesDropped = 0
   #messagesReceived = 0
   #messagesUnexpected = 0
+  #messagesOversized = 0
 
   /** Checks the options, connects nothing. Throws `config.value_invalid`. */
   constructor(options: ConnectionOptions, ports: ConnectionPorts) {
@@ -141,6 +144,7 @@ export class MqttConnection implements Service {
       publishesDropped: this.#publishesDropped,
       messagesReceived: this.#messagesReceived,
       messagesUnexpected: this.#messagesUnexpected,
+      messagesOversized: this.#messagesOversized,
     }
   }
 
@@ -259,9 +263,17 @@ export class MqttConnection implements Service {
     let isVersionSettled = protocol !== 'auto'
     let attempt = 0
     while (!signal.aborted) {
-      const outcome = await openSession(this.#options, version, this.#clock, (message) => {
-        this.#receive(message)
-      })
+      const outcome = await openSession(
+        this.#options,
+        version,
+        this.#clock,
+        (message) => {
+          this.#receive(message)
+        },
+        (topic, sizeBytes) => {
+          this.#keptOut(topic, sizeBytes)
+        },
+      )
       if (outcome.status === 'open') {
         isVersionSettled = true
         const lastedMs = await this.#serve(outcome.session)
@@ -341,6 +353,14 @@ export class MqttConnection implements Service {
     if (refused.length === 0) return { status: 'granted' }
     this.#logger.warn({ filters: refused.slice(0, 8), count: refused.length }, 'broker refused subscriptions')
     return { status: 'refused', filters: refused }
+  }
+
+  #keptOut(topic: string, sizeBytes: number): void {
+    this.#messagesOversized++
+    this.#logger.warn(
+      { topic, bytes: sizeBytes, code: 'protocol.payload_oversized' satisfies ErrorCode },
+      'message refused',
+    )
   }
 
   #receive(message: IncomingMessage): void {

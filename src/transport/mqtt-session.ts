@@ -5,12 +5,15 @@
  * Invariant: whatever the broker sends, the worst is that the session closes.
  */
 
+import { type Duplex, Transform } from 'node:stream'
 import { connect, Store } from 'mqtt'
 import type { IClientOptions, IClientPublishOptions, IPublishPacket, MqttClient } from 'mqtt'
 import type { Clock } from '../base/clock.js'
+import { collectRecentGarbage } from '../base/collect-garbage.js'
 import { AgentError } from '../base/errors.js'
 import { connectionError, isLastingRefusal, isVersionRefusal, reasonCodeOf } from './connection-error.js'
 import type { ResolvedOptions } from './connection-options.js'
+import { SizeSieve } from './size-sieve.js'
 
 /** A message that arrived. */
 export interface IncomingMessage {
@@ -276,17 +279,64 @@ function publishOutcome(error: unknown): PublishOutcome {
   return reasonCode === undefined ? { status: 'offline' } : { status: 'refused', reasonCode }
 }
 
+function sieveOf(
+  { payloadBytesMaxOf }: ResolvedOptions,
+  version: 4 | 5,
+  onOversized: (topic: string, sizeBytes: number) => void,
+): SizeSieve | undefined {
+  return payloadBytesMaxOf && new SizeSieve({ version, bytesMaxOf: payloadBytesMaxOf, onOversized })
+}
+
+/** The part of the client that opens its stream; its types hide it. */
+interface StreamOpener {
+  streamBuilder: (client: MqttClient) => Duplex
+}
+
+/** What is thrown away lies in buffers outside the heap, of which V8 would let tens of megabytes pile up. */
+const collectPeriodBytes = 4 * 1024 ** 2
+
+/** Makes `client`, which has not connected yet, read what the broker sends through `sieve`. */
+function readThrough(client: MqttClient, sieve: SizeSieve): void {
+  const opener = client as unknown as StreamOpener
+  const open = opener.streamBuilder
+  opener.streamBuilder = (of) => {
+    const stream = open(of)
+    const pipe = stream.pipe.bind(stream)
+    let collectedAtBytes = 0
+    const sifted = new Transform({
+      transform(bytes: Buffer, _encoding, done) {
+        for (const piece of sieve.sift(bytes)) this.push(piece)
+        if (sieve.droppedBytes - collectedAtBytes >= collectPeriodBytes) {
+          collectedAtBytes = sieve.droppedBytes
+          collectRecentGarbage()
+        }
+        done()
+      },
+    })
+    // The client reads its stream by one call of pipe.
+    stream.pipe = (target, pipeOptions) => {
+      pipe(sifted)
+      return sifted.pipe(target, pipeOptions)
+    }
+    return stream
+  }
+}
+
 /**
- * Tries once to connect. `onMessage` gets every message of the session.
- * Never rejects; the attempt ends within the connect timeout.
+ * Tries once to connect. `onMessage` gets every message of the session but those over the limit of their topic, of which
+ * `onOversized` is told. Never rejects; the attempt ends within the connect timeout.
  */
 export function openSession(
   options: ResolvedOptions,
   protocolVersion: 4 | 5,
   clock: Clock,
   onMessage: (message: IncomingMessage) => void,
+  onOversized: (topic: string, sizeBytes: number) => void = () => undefined,
 ): Promise<OpenOutcome> {
-  const client = connect(options.url, clientOptions(options, protocolVersion))
+  const sieve = sieveOf(options, protocolVersion, onOversized)
+  const client = connect(options.url, { ...clientOptions(options, protocolVersion), manualConnect: true })
+  if (sieve !== undefined) readThrough(client, sieve)
+  client.connect()
   let firstError: unknown
   let resolveClosed: (error: AgentError) => void
   const closed = new Promise<AgentError>((resolve) => {
@@ -315,7 +365,7 @@ export function openSession(
       })
     })
     client.on('message', (topic, payload, packet) => {
-      onMessage(incomingMessage(topic, payload, packet))
+      if (sieve?.isMark(payload) !== true) onMessage(incomingMessage(topic, payload, packet))
     })
     client.once('connect', () => {
       setNoDelay(client)

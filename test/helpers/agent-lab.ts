@@ -24,7 +24,7 @@ import { projectRoot } from './paths.js'
 
 export const labDevice = 'lab-device'
 const channel = 'lab'
-const camera = 'front'
+const cameraName = 'front'
 const model = 'parts'
 
 /** The smallest model of the project. */
@@ -62,6 +62,7 @@ export class AgentLab {
     frames: 0,
   }
   readonly broker: EmbeddedBroker | undefined
+  readonly channel = channel
   readonly #options: LabOptions
   #viewer: MqttConnection | undefined
   #key: SigningKey | undefined
@@ -115,12 +116,21 @@ export class AgentLab {
       ['acceptance.latency_factor_max', 100],
       ['acceptance.active_latency_factor_max', 1000],
       ['selection.trial_runs', 5],
+      ['telemetry.metrics_period_s', 1],
       ['inference.threads', 1],
       ['state.directory', this.stateFolder],
       ['security.trusted_keys', join(this.folder, 'keys')],
-      ['cameras', [{ name: camera, source }]],
+      ['cameras', [{ name: cameraName, source }]],
       ...Object.entries(settings),
     ])
+  }
+
+  /** The arguments of `yolo-edge` that start the device as a process of its own. */
+  get runArguments(): readonly string[] {
+    const settings = [...this.settings].filter(([name]) => name !== 'cameras')
+    const camera = `cameras=${cameraName}=${this.#options.source ?? 'synthetic'}`
+    const all = [...settings.map(([name, value]) => `${name}=${String(value)}`), camera]
+    return ['run', ...all.flatMap((setting) => ['--set', setting])]
   }
 
   async startAgent(): Promise<Agent> {
@@ -190,7 +200,7 @@ export class AgentLab {
       observed.deployment = parseDeployment(payload)
       keep(observed.deployments, observed.deployment)
     })
-    viewer.subscribe([topics.detections(labDevice, camera)], 0, ({ payload }) => {
+    viewer.subscribe([topics.detections(labDevice, cameraName)], 0, ({ payload }) => {
       parseDetections(payload)
       observed.frames++
     })

@@ -56,9 +56,12 @@ function attacks(): readonly (readonly [name: string, attack: Attack])[] {
   })
 
   /** Another payload under the signatures of the right one. */
-  const swapped = (envelope: Uint8Array, payload: Uint8Array): Uint8Array =>
+  const swapped = (type: string, envelope: Uint8Array, payload: Uint8Array): Uint8Array =>
     Buffer.from(
-      JSON.stringify({ ...parseEnvelope(envelope), payload: Buffer.from(payload).toString('base64') }),
+      JSON.stringify({
+        ...parseEnvelope(envelope, [type]),
+        payload: Buffer.from(payload).toString('base64'),
+      }),
     )
   const takeWish = (bytes: Uint8Array): Outcome => {
     const book = new WishBook(fleetDevice, {})
@@ -73,10 +76,13 @@ function attacks(): readonly (readonly [name: string, attack: Attack])[] {
   return [
     ['wish envelope', (random) => takeWish(mutate(wish, random))],
     ['manifest envelope', (random) => takeManifest(mutate(manifest, random))],
-    ['wish under another signature', (random) => takeWish(swapped(wish, mutate(wishPayload, random)))],
+    [
+      'wish under another signature',
+      (random) => takeWish(swapped(desiredPayloadType, wish, mutate(wishPayload, random))),
+    ],
     [
       'manifest under another signature',
-      (random) => takeManifest(swapped(manifest, mutate(manifestPayload, random))),
+      (random) => takeManifest(swapped(manifestPayloadType, manifest, mutate(manifestPayload, random))),
     ],
     [
       'wish of a stranger',
