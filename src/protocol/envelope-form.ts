@@ -58,9 +58,9 @@ function requireFlat(bytes: Uint8Array): void {
   }
 }
 
-/** Reads the form of an envelope with one of `payloadTypes`. Throws `protocol.payload_oversized` or `protocol.payload_malformed`. */
-export function parseEnvelope(bytes: Uint8Array, payloadTypes: readonly string[]): Envelope {
-  requireEnvelopeSize(bytes, payloadTypes)
+/** Reads the form of an envelope with one of `payloadTypes`, any unless given. Throws `protocol.payload_oversized` or `protocol.payload_malformed`. */
+export function parseEnvelope(bytes: Uint8Array, payloadTypes?: readonly string[]): Envelope {
+  requireEnvelopeSize(bytes, payloadTypes ?? [manifestPayloadType])
   requireFlat(bytes)
   let value: unknown
   try {
@@ -71,7 +71,7 @@ export function parseEnvelope(bytes: Uint8Array, payloadTypes: readonly string[]
   }
   const outcome = v.safeParse(envelopeSchema, value, { abortEarly: true })
   if (outcome.success) {
-    requirePayloadType(outcome.output, payloadTypes)
+    if (payloadTypes !== undefined) requirePayloadType(outcome.output, payloadTypes)
     return outcome.output
   }
   const [issue] = outcome.issues

@@ -73,7 +73,7 @@ export function dropSignature(bytes: Uint8Array, keyId: Sha256): Uint8Array {
 
 function written(envelope: Envelope): Uint8Array {
   const bytes = Buffer.from(JSON.stringify(envelope))
-  requireEnvelopeSize(bytes)
+  requireEnvelopeSize(bytes, [envelope.payloadType])
   return bytes
 }
 
