@@ -15,6 +15,7 @@ import type { RgbPicture } from '../yolo/resize.js'
 import { fillLetterboxed } from '../yolo/resize.js'
 import { isRefusedKind } from './image-files.js'
 import { bitmapHeadBytes, bitmapSize, decodeBitmap, isBitmap } from './read-bitmap.js'
+import { type TiffHead, tiffHead } from './tiff-head.js'
 
 /** A path, or the bytes of a file. JPEG, PNG, WebP, GIF (first frame), TIFF (first page), BMP and AVIF are read. */
 export type ImageInput = string | Uint8Array
@@ -41,27 +42,37 @@ function refusal(problem: string): AgentError {
   return new AgentError('image.decode_failed', problem)
 }
 
+/** What the picture library says, each of its lines once: it repeats those of its decoders for every try. */
+function problemOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return messageOf(thrown)
+  const lines = thrown.message
+    .split('\n')
+    .map((line) => line.replace('Input file has corrupt header: ', '').trim())
+  return [...new Set(lines)].filter((line) => line !== '').join('; ')
+}
+
+function openImage(input: ImageInput, failOn: 'truncated' | 'error'): Sharp {
+  return sharp(input, { failOn, ignoreIcc: true, limitInputPixels: pixelsMax, sequentialRead: true })
+}
+
 /** Runs one read; whatever it throws becomes `image.decode_failed`. `failOn`: a cut-off file is an error, not a half picture. */
 async function decode<T>(
   input: ImageInput,
-  read: (image: Sharp, metadata: Metadata) => Promise<T>,
+  read: (image: Sharp, metadata: Metadata, head: TiffHead | undefined) => Promise<T>,
   readBitmap: (file: Uint8Array) => T,
 ): Promise<T> {
   try {
     const bitmap = await bitmapOf(input)
     if (bitmap !== undefined) return readBitmap(bitmap)
-    const image = sharp(input, {
-      failOn: 'truncated',
-      ignoreIcc: true,
-      limitInputPixels: pixelsMax,
-      sequentialRead: true,
-    })
+    const image = openImage(input, 'truncated')
     const metadata = await image.metadata()
-    requireReadable(input, metadata)
-    return await read(image, metadata)
+    const head = metadata.format === 'tiff' ? await readTiffHead(input) : undefined
+    requireReadable(metadata, head)
+    // Rows that a TIFF lacks are black to the library unless every error counts.
+    return await read(head === undefined ? image : openImage(input, 'error'), metadata, head)
   } catch (thrown) {
     const isRefused = typeof input === 'string' && isRefusedKind(input)
-    const problem = isRefused ? 'this kind is not read; convert it to JPEG or PNG' : messageOf(thrown)
+    const problem = isRefused ? 'this kind is not read; convert it to JPEG or PNG' : problemOf(thrown)
     throw new AgentError('image.decode_failed', `cannot read ${nameOf(input)} as a picture: ${problem}`, {
       cause: thrown,
     })
@@ -85,15 +96,28 @@ async function bitmapOf(input: ImageInput): Promise<Uint8Array | undefined> {
 const readableSpaces: ReadonlySet<string> = new Set(['srgb', 'rgb16', 'b-w', 'grey16', 'cmyk'])
 
 /** Throws where the samples are of a kind whose pixels would not be those of OpenCV. */
-function requireReadable(input: ImageInput, { space, depth, format }: Metadata): void {
-  if (typeof input === 'string' && format === 'tiff' && isRefusedKind(input))
-    throw refusal('a raw photograph')
+function requireReadable({ space, depth }: Metadata, head: TiffHead | undefined): void {
+  if (head !== undefined && !isUsualColor(head))
+    throw refusal(
+      `its colors are of TIFF's kind ${head.photometric}, expected gray, RGB, a palette or CMYK; convert it to RGB`,
+    )
   const isByte = depth === 'uchar'
   const isDeep = depth === 'ushort' && space !== 'cmyk'
   if (!readableSpaces.has(space) || !(isByte || isDeep))
     throw refusal(
       `its samples are ${depth} in ${space}, expected 8 or 16 bits of gray or RGB, or 8 of CMYK; convert it to 8 bits`,
     )
+}
+
+/** Gray, RGB, palette and inks; YCbCr where JPEG is inside, whose decoder makes RGB of it. */
+function isUsualColor({ photometric, compression }: TiffHead): boolean {
+  return [0, 1, 2, 3, 5].includes(photometric) || (photometric === 6 && compression === 7)
+}
+
+async function readTiffHead(input: ImageInput): Promise<TiffHead> {
+  const head = tiffHead(typeof input === 'string' ? await readFile(input) : input)
+  if (head === undefined) throw refusal('its head is not that of a plain TIFF; convert it to PNG')
+  return head
 }
 
 /** The size of the upright picture; reads only the head of the file. Throws `image.decode_failed`. */
@@ -109,7 +133,10 @@ export async function readImageSize(input: ImageInput): Promise<ImageSize> {
 export async function readRgb(input: ImageInput): Promise<RgbPicture> {
   return decode(
     input,
-    async (image, metadata) => (metadata.space === 'cmyk' ? readCmyk(image, metadata) : readColors(image)),
+    async (image, metadata, head) => {
+      if (metadata.space === 'cmyk') return readCmyk(image, metadata)
+      return isVeiled(metadata, head) ? readVeiled(image) : readColors(image)
+    },
     decodeBitmap,
   )
 }
@@ -126,6 +153,27 @@ async function readColors(image: Sharp): Promise<RgbPicture> {
   return { data, width, height }
 }
 
+/** The one kind of file whose colors OpenCV multiplies with alpha: a TIFF with 8 bits of red, green, blue, and alpha beside them. */
+function isVeiled({ space, depth }: Metadata, head: TiffHead | undefined): boolean {
+  return head?.extraSample === 2 && space === 'srgb' && depth === 'uchar'
+}
+
+async function readVeiled(image: Sharp): Promise<RgbPicture> {
+  const { data: colors, info } = await image
+    .autoOrient()
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+  const { width, height, channels } = info
+  if (channels !== 4) throw refusal(`expected 3 channels and alpha, got ${channels}`)
+  const data = new Uint8Array(width * height * 3)
+  for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {
+    const alpha = colors[from + 3]!
+    for (let color = 0; color < 3; color++)
+      data[to + color] = Math.trunc((colors[from + color]! * alpha + 127) / 255)
+  }
+  return { data, width, height }
+}
+
 /** Inks to light without a profile: what is left of a color times what is left of black, rounded as each of OpenCV's readers does. */
 async function readCmyk(image: Sharp, { format }: Metadata): Promise<RgbPicture> {
   const { data: inks, info } = await image
@@ -139,7 +187,7 @@ async function readCmyk(image: Sharp, { format }: Metadata): Promise<RgbPicture>
   const light =
     format === 'jpeg'
       ? (ink: number, white: number) => white - ((ink * white) >> 8)
-      : (ink: number, white: number) => Math.round(((255 - ink) * white) / 255)
+      : (ink: number, white: number) => Math.trunc(((255 - ink) * white) / 255)
   const data = new Uint8Array(width * height * 3)
   for (let from = 0, to = 0; to < data.length; from += channels, to += 3) {
     const white = 255 - inks[from + 3]!

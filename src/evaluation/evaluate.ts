@@ -3,7 +3,7 @@
  * Invariant: the result has one entry per picture in the order of the data set, however many run at once.
  */
 
-import { invariant } from '../base/assert.js'
+import { inParallel } from '../base/in-parallel.js'
 import type { Detection } from '../yolo/detection.js'
 import { evaluateDetections, type DetectionMetrics } from './coco-eval.js'
 import type { GroundTruth } from './ground-truth.js'
@@ -24,46 +24,38 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal
 }
 
-/** A finished measurement. Plain data: it can be written as JSON and matched again for a comparison. */
-export interface Evaluation {
+/** A finished measurement. */
+export interface Evaluation<T extends LabelledImage> {
   readonly metrics: DetectionMetrics
-  readonly images: readonly { readonly name: string; readonly detections: readonly Detection[] }[]
+  /** The pictures that count, in the order of the data set. */
+  readonly images: readonly { readonly item: T; readonly detections: readonly Detection[] }[]
 }
 
 /**
- * Measures a detector. `detect` is called once per picture; its first error ends the measurement and is thrown.
+ * Measures a detector. `detect` is called once per picture; its first error ends the measurement and is thrown. Where it
+ * gives nothing, because the picture cannot be read, the picture does not count.
  * Detections come in pixels of the original picture, found with the validation options for figures that compare.
  * Throws `dataset.folder_unusable` when no picture has an object to find.
  */
 export async function evaluate<T extends LabelledImage>(
   items: readonly T[],
-  detect: (item: T) => Promise<readonly Detection[]>,
+  detect: (item: T) => Promise<readonly Detection[] | undefined>,
   options: EvaluateOptions = {},
-): Promise<Evaluation> {
+): Promise<Evaluation<T>> {
   const { concurrency = 2, onProgress, signal } = options
-  invariant(Number.isInteger(concurrency) && concurrency >= 1, 'at least one picture is in work')
-  const detections: (readonly Detection[])[] = []
-  let next = 0
   let done = 0
-  let failed = false
-  await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, work))
+  const detections = await inParallel(items, concurrency, async (item) => {
+    signal?.throwIfAborted()
+    const found = await detect(item)
+    onProgress?.(++done, items.length)
+    return found
+  })
+  const images = items.flatMap((item, index) => {
+    const found = detections[index]
+    return found === undefined ? [] : [{ item, detections: found }]
+  })
   const metrics = evaluateDetections(
-    items.map(({ groundTruths }, index) => ({ groundTruths, detections: detections[index]! })),
+    images.map(({ item: { groundTruths }, detections: found }) => ({ groundTruths, detections: found })),
   )
-  return { metrics, images: items.map(({ name }, index) => ({ name, detections: detections[index]! })) }
-
-  async function work(): Promise<void> {
-    while (next < items.length && !failed) {
-      signal?.throwIfAborted()
-      const index = next++
-      try {
-        detections[index] = await detect(items[index]!)
-      } catch (thrown) {
-        failed = true
-        throw thrown
-      }
-      done++
-      onProgress?.(done, items.length)
-    }
-  }
+  return { metrics, images }
 }

@@ -28,7 +28,7 @@ t.test('runs each picture once, a few at a time, and keeps their order', async (
   )
   t.ok(Math.abs(result.metrics.map - 1) < 1e-12)
   t.same(
-    result.images.map(({ name, detections }) => [name, detections[0]!.x2]),
+    result.images.map(({ item, detections }) => [item.name, detections[0]!.x2]),
     items.map(({ name }, index) => [name, 10 + index]),
   )
   t.same(JSON.parse(JSON.stringify(result)), result, 'is plain data')

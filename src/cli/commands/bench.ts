@@ -1,13 +1,12 @@
 /** `yolo-edge bench`: how fast models are on this machine, side by side. */
 
-import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { Command } from 'commander'
 import { systemClock } from '../../base/clock.js'
-import { listImages } from '../../camera/image-files.js'
+import { openPictures } from '../dataset/open-dataset.js'
 import { measureSpeed, quantileOf, type SpeedMeasurement } from '../measure/measure-speed.js'
-import { pictureFrames } from '../measure/speed-frames.js'
+import { pictureFrames, picturesMost } from '../measure/speed-frames.js'
 import { readDetectorFile } from '../model-file.js'
 import { type InputSize, integerOption, settingOption, sizeHelp, sizeOption } from '../options.js'
 import { processOutput, table } from '../output.js'
@@ -76,7 +75,10 @@ async function bench(paths: string[], options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
   const files = await Promise.all(paths.map((path) => readDetectorFile(path, options.size)))
   const threads = options.threads ?? availableParallelism()
-  const pictures = options.picture === undefined ? [] : await picturesAt(options.picture)
+  const pictures =
+    options.picture === undefined
+      ? []
+      : (await openPictures(options.picture, { note: output.note }, picturesMost)).paths
   const progress = output.progress('measuring')
   const measured = await measureSpeed(files, {
     rounds: options.rounds,
@@ -107,11 +109,6 @@ async function bench(paths: string[], options: Options): Promise<void> {
   output.line(
     table([['model', 'ms a frame', 'p50', 'p95', 'times the first', 'half of the rounds'], ...rows]),
   )
-}
-
-/** The picture at `path`, or those in the folder there. */
-async function picturesAt(path: string): Promise<readonly string[]> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() === true ? listImages(path) : [path]
 }
 
 function rowOf(path: string, { perFrameMs, latencyMs, ratios }: SpeedMeasurement): readonly string[] {

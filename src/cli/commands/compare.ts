@@ -7,7 +7,7 @@ import { systemClock } from '../../base/clock.js'
 import { AgentError } from '../../base/errors.js'
 import { type AccuracyDifference, bootstrapDifference } from '../../evaluation/bootstrap.js'
 import type { ImageMatches } from '../../evaluation/match-image.js'
-import { type Dataset, wireDataset } from '../dataset/dataset.js'
+import { type Dataset, tellLeftOut, wireDataset } from '../dataset/dataset.js'
 import { openDataset } from '../dataset/open-dataset.js'
 import { type AccuracyMeasurement, measureAccuracy } from '../measure/measure-accuracy.js'
 import { measureSpeed, quantileOf } from '../measure/measure-speed.js'
@@ -73,6 +73,7 @@ async function compare(a: string, b: string, options: Options): Promise<void> {
     accuracies.push(await measureAccuracy(file, dataset, session, told))
     progress.done()
   }
+  tellLeftOut(accuracies[0]!.unreadable, output.note)
   const [first, second] = accuracies as [AccuracyMeasurement, AccuracyMeasurement]
   const speeds = await measureSpeed(files, {
     rounds: options.rounds,
@@ -192,7 +193,7 @@ function wireOf(path: string, dataset: Dataset, comparison: Comparison): object 
   })
   return {
     dataset: path,
-    ...wireDataset(dataset),
+    ...wireDataset(dataset, comparison.accuracies[0].unreadable),
     models: paths.map((path, index) => ({
       model: path,
       size_bytes: files[index]!.bytes.byteLength,

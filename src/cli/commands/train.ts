@@ -73,7 +73,7 @@ export function trainCommand(): Command {
 
 async function train(data: string, options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
-  const dataset = await openTrainingDataset(data, { note: output.note, strict: options.strict })
+  const dataset = await openTrainingDataset(data, { note: output.note, strict: options.strict, whole: true })
   const { classNames } = dataset
   const { size, batch, seed } = options
   const network: NetworkOptions = {

@@ -4,7 +4,7 @@ import { basename } from 'node:path'
 import { Command } from 'commander'
 import { AgentError } from '../../base/errors.js'
 import { type AccuracyDifference, bootstrapDifference } from '../../evaluation/bootstrap.js'
-import { wireDataset } from '../dataset/dataset.js'
+import { tellLeftOut, wireDataset } from '../dataset/dataset.js'
 import { openDataset } from '../dataset/open-dataset.js'
 import { type AccuracyMeasurement, measureAccuracy } from '../measure/measure-accuracy.js'
 import { type DetectorFile, readDetectorFile } from '../model-file.js'
@@ -62,6 +62,7 @@ async function val(paths: string[], options: Options): Promise<void> {
       progress.update(done / total, `${done} of ${total} pictures`)
     })
     progress.done()
+    if (index === 0) tellLeftOut(accuracy.unreadable, output.note)
     const first = measured[0]?.matches
     measured.push({
       ...accuracy,
@@ -71,7 +72,11 @@ async function val(paths: string[], options: Options): Promise<void> {
       map50: first && bootstrapDifference(first, accuracy.matches, { metric: 'map50' }),
     })
   }
-  output.result({ dataset: options.data, ...wireDataset(dataset), models: measured.map(wireOf) })
+  output.result({
+    dataset: options.data,
+    ...wireDataset(dataset, measured[0]!.unreadable),
+    models: measured.map(wireOf),
+  })
   printTable(output, measured)
   if (options.perClass === true) for (const each of measured) output.line(`\n${classTable(each)}`)
 }

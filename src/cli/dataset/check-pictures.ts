@@ -4,7 +4,7 @@
  * out by name, and the others keep their order.
  */
 
-import { isAgentError } from '../../base/errors.js'
+import { AgentError, isAgentError } from '../../base/errors.js'
 import { inParallel } from '../../base/in-parallel.js'
 import { checkImage } from '../../camera/check-image.js'
 import { type ImageSize, readRgb } from '../../camera/read-image.js'
@@ -13,18 +13,21 @@ import type { LeftOut } from './dataset.js'
 /** Pictures that are looked at in the same moment: libuv reads four files at a time, and sharp has its own threads. */
 export const checksAtOnce = 8
 
+/** Ultralytics leaves out pictures with a shorter side. */
+const sideLeast = 10
+
 export interface CheckedPictures<Result> {
   readonly read: readonly Result[]
   readonly leftOut: readonly LeftOut[]
 }
 
 /**
- * Looks at each of `items` and calls `read` with the size of its upright picture; `strict` decodes each picture whole.
+ * Looks at each of `items` and calls `read` with the size of its upright picture; `whole` decodes each picture whole.
  * Only `image.decode_failed` and `dataset.label_invalid` leave a picture out, whoever throws them.
  */
 export async function checkPictures<Item extends { readonly path: string }, Result>(
   items: readonly Item[],
-  strict: boolean,
+  whole: boolean,
   read: (item: Item, size: ImageSize, index: number) => Result,
 ): Promise<CheckedPictures<Result>> {
   const results: Result[] = []
@@ -32,7 +35,12 @@ export async function checkPictures<Item extends { readonly path: string }, Resu
   const looked = await inParallel(items, checksAtOnce, async (item, index) => {
     try {
       const size = await checkImage(item.path)
-      if (strict) await readRgb(item.path)
+      if (Math.min(size.width, size.height) < sideLeast)
+        throw new AgentError(
+          'image.decode_failed',
+          `${item.path} has ${size.width}x${size.height} pixels, expected at least ${sideLeast}x${sideLeast}`,
+        )
+      if (whole) await readRgb(item.path)
       return { result: read(item, size, index) }
     } catch (thrown) {
       if (!isAgentError(thrown, 'image.decode_failed', 'dataset.label_invalid')) throw thrown

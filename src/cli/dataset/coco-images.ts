@@ -17,7 +17,7 @@ import { isFolder } from './find-pictures.js'
 export async function readCoco(
   file: string,
   classNames: readonly string[],
-  strict: boolean,
+  whole: boolean,
 ): Promise<ReadDataset> {
   const text = await readFile(file, 'utf8').catch((thrown: unknown) => {
     throw unusable(file, messageOf(thrown))
@@ -26,7 +26,7 @@ export async function readCoco(
   const beside = dirname(resolve(file))
   const folder = (await isFolder(join(beside, 'images'))) ? join(beside, 'images') : beside
   const placed = images.map((image) => ({ ...image, path: join(folder, image.name) }))
-  const looked = await checkPictures(placed, strict, imageOf)
+  const looked = await checkPictures(placed, whole, imageOf)
   return {
     title: file,
     name: basename(beside),

@@ -31,8 +31,10 @@ export interface Dataset {
 export interface DatasetReading {
   /** Hears once how much was read and what was left out, a sentence each. */
   readonly note: (text: string) => void
-  /** A picture or label that cannot be used refuses the data set; each picture is decoded whole to find it. */
+  /** A picture or label that cannot be used refuses the data set. */
   readonly strict?: boolean | undefined
+  /** Each picture is decoded whole, as in strict reading; else its head and its end are looked at. For long work. */
+  readonly whole?: boolean | undefined
 }
 
 /** What a data set is called in messages, and its content before it is told. */
@@ -90,12 +92,14 @@ function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`
 }
 
-/** For `--json`: what was read of a data set, and what was not. */
-export function wireDataset({ images, leftOut }: Dataset): object {
+/** For `--json`: what was read of a data set, and what was not; `unreadable` was found later. */
+export function wireDataset({ images, leftOut }: Dataset, unreadable: readonly LeftOut[] = []): object {
+  const later = new Set(unreadable.map(({ path }) => path))
+  const used = images.filter(({ path }) => !later.has(path))
   return {
-    pictures: images.length,
-    objects: images.reduce((sum, { groundTruths }) => sum + groundTruths.length, 0),
-    left_out: leftOut.map(({ path, problem }) => ({ file: path, problem })),
+    pictures: used.length,
+    objects: used.reduce((sum, { groundTruths }) => sum + groundTruths.length, 0),
+    left_out: [...leftOut, ...unreadable].map(({ path, problem }) => ({ file: path, problem })),
   }
 }
 

@@ -107,7 +107,7 @@ async function listedPictures(file: string, root: string): Promise<PicturePlace>
         if (await isThere(path)) return pictureFile(path)
       }
     }
-    return problem(`there is no such file below ${[...folders].join(', ')}`)
+    return problem('there is no such file, seen from the list, the data set or the working folder')
   })
   const isPicture = (each: PictureFile | LeftOut): each is PictureFile => 'labels' in each
   return {

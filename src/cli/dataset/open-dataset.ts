@@ -15,6 +15,7 @@ import { basename, dirname, extname, join, relative, resolve } from 'node:path'
 import { AgentError, messageOf, systemCodeOf } from '../../base/errors.js'
 import { type DataYaml, isDataYaml, parseDataYaml } from '../../evaluation/data-yaml.js'
 import { classList, matchClasses } from '../../evaluation/match-classes.js'
+import { inParallel } from '../../base/in-parallel.js'
 import { checkPictures } from './check-pictures.js'
 import { readClassList } from './class-list-file.js'
 import { readCoco } from './coco-images.js'
@@ -37,19 +38,19 @@ export async function openDataset(
   classNames: readonly string[],
   reading: DatasetReading,
 ): Promise<Dataset> {
+  const whole = isWhole(reading)
+  const coco = join(path, 'instances.json')
+  if (await isThere(coco)) return tellDataset(await readCoco(coco, classNames, whole), reading)
   const yaml = await descriptionOf(path)
   if (yaml !== undefined) return openSplit(yaml, 'val', classNames, reading)
-  const strict = reading.strict ?? false
-  if (await isFolder(path)) {
-    const coco = join(path, 'instances.json')
-    const read = (await isThere(coco))
-      ? await readCoco(coco, classNames, strict)
-      : await readFolder(path, classNames, strict)
-    return tellDataset(read, reading)
-  }
+  if (await isFolder(path)) return tellDataset(await readFolder(path, classNames, whole), reading)
   if (extname(path).toLowerCase() === '.json')
-    return tellDataset(await readCoco(path, classNames, strict), reading)
+    return tellDataset(await readCoco(path, classNames, whole), reading)
   throw unusable(path, 'expected a folder, instances.json or data.yaml')
+}
+
+function isWhole({ strict, whole }: DatasetReading): boolean {
+  return strict === true || whole === true
 }
 
 /** A data set to learn from. */
@@ -115,9 +116,10 @@ export interface Pictures {
  */
 export async function openPictures(
   path: string,
-  { note, strict }: DatasetReading,
+  reading: DatasetReading,
   most = Infinity,
 ): Promise<Pictures> {
+  const { note, strict } = reading
   const yaml = await descriptionOf(path)
   const split = yaml !== undefined && yaml.content.train.length > 0 ? 'train' : 'val'
   const places = yaml === undefined ? [await picturesAt(path, path)] : await placesOf(yaml, split)
@@ -127,7 +129,7 @@ export async function openPictures(
     { length: count },
     (_, index) => found[Math.floor((index * found.length) / count)]!,
   )
-  const looked = await checkPictures(chosen, strict ?? false, ({ path: picture }) => picture)
+  const looked = await checkPictures(chosen, isWhole(reading), ({ path: picture }) => picture)
   const paths = looked.read
   const leftOut = [...places.flatMap((place) => place.leftOut), ...looked.leftOut]
   const [first] = leftOut
@@ -163,23 +165,37 @@ function isYaml(path: string): boolean {
   return /\.ya?ml$/i.test(path)
 }
 
-/** Of several descriptions in a folder these names win; FiftyOne writes dataset.yaml. */
-const usualNames = ['data.yaml', 'data.yml', 'dataset.yaml', 'dataset.yml']
+/** Of several descriptions in a folder these names win, the last before the others; FiftyOne writes dataset.yaml. */
+const usualNames = ['dataset.yml', 'dataset.yaml', 'data.yml', 'data.yaml']
 
+/** The description in `folder`; where it has none itself, that in one of the folders in it. */
 async function descriptionIn(folder: string): Promise<string | undefined> {
-  const names = (await readdir(folder)).filter((name) => isYaml(name) && !name.startsWith('.'))
-  const usual = usualNames.find((name) => names.includes(name))
-  if (usual !== undefined) return join(folder, usual)
-  const described: string[] = []
-  for (const name of names.sort()) {
-    if (isDataYaml(await readFile(join(folder, name), 'utf8').catch(() => ''))) described.push(name)
+  const own = await describedFiles(folder)
+  const entries = own.length > 0 ? [] : await readdir(folder, { withFileTypes: true })
+  const below = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+  const found = [
+    ...own,
+    ...(await inParallel(below, 4, ({ name }) => describedFiles(join(folder, name)))).flat(),
+  ]
+  const usual = found.filter((file) => usualNames.includes(basename(file)))
+  const chosen = usual.length > 0 && own.length > 0 ? usual.slice(0, 1) : found
+  if (chosen.length > 1) {
+    const names = chosen.map((file) => relative(folder, file)).join(', ')
+    throw unusable(folder, `it has several descriptions (${names}): expected the path of one of them`)
   }
-  if (described.length > 1)
-    throw unusable(
-      folder,
-      `it has several descriptions (${described.join(', ')}): expected the path of one of them`,
-    )
-  return described[0] === undefined ? undefined : join(folder, described[0])
+  return chosen[0]
+}
+
+/** The files of a folder that read as a data.yaml; one of a usual name is taken for one, so that its faults are told. */
+async function describedFiles(folder: string): Promise<readonly string[]> {
+  const names = (await readdir(folder)).filter((name) => isYaml(name) && !name.startsWith('.'))
+  const files = names
+    .sort((a, b) => usualNames.indexOf(b) - usualNames.indexOf(a))
+    .map((name) => join(folder, name))
+  const described = await inParallel(files, 4, async (file) => {
+    return usualNames.includes(basename(file)) || isDataYaml(await readFile(file, 'utf8').catch(() => ''))
+  })
+  return files.filter((_, index) => described[index] === true)
 }
 
 type Split = 'train' | 'val'
@@ -202,19 +218,19 @@ async function openSplit(
   const { file, content } = yaml
   const name = basename(file, extname(file))
   const labels = { names: content.classNames, file, keypointFields: content.keypointFields }
-  const read = await readPlaces(await placesOf(yaml, split), labels, classNames, reading.strict ?? false)
+  const read = await readPlaces(await placesOf(yaml, split), labels, classNames, isWhole(reading))
   return tellDataset({ title: `${file} (${split})`, name, unknownCategories: [], ...read }, reading)
 }
 
 async function readFolder(
   folder: string,
   classNames: readonly string[],
-  strict: boolean,
+  whole: boolean,
 ): Promise<ReadDataset> {
   const inside = join(folder, 'images')
   const place = await picturesAt((await isFolder(inside)) ? inside : folder, folder)
   const labels = (await readClassList(folder)) ?? { names: classNames, file: folder }
-  const read = await readPlaces([place], labels, classNames, strict)
+  const read = await readPlaces([place], labels, classNames, whole)
   return { title: folder, name: basename(resolve(folder)), unknownCategories: [], ...read }
 }
 
@@ -230,7 +246,7 @@ async function readPlaces(
   places: readonly PicturePlace[],
   { names, file, keypointFields = 0 }: LabelSource,
   classNames: readonly string[],
-  strict: boolean,
+  whole: boolean,
 ): Promise<Pick<ReadDataset, 'images' | 'leftOut' | 'remarks'>> {
   const { toModel, unknown, remark } = matchClasses(names, classNames)
   if (unknown.length > 0) {
@@ -242,7 +258,7 @@ async function readPlaces(
   }
   const form: YoloForm = { classCount: names.length, keypointFields, toModel }
   const read = []
-  for (const place of places) read.push(await readYoloImages(place, form, strict))
+  for (const place of places) read.push(await readYoloImages(place, form, whole))
   const images = read.flatMap((each) => each.images)
   const leftOut = read.flatMap((each) => each.leftOut)
   if (images.length > 0 && read.every(({ labelFiles }) => labelFiles === 0)) {

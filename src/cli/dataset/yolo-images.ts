@@ -25,14 +25,14 @@ export interface YoloImages {
   readonly labelFiles: number
 }
 
-/** Reads the labels of all pictures at `place`, and looks at each picture; `strict` decodes it whole. */
+/** Reads the labels of all pictures at `place`, and looks at each picture; `whole` decodes it whole. */
 export async function readYoloImages(
   { pictures, leftOut }: PicturePlace,
   form: YoloForm,
-  strict: boolean,
+  whole: boolean,
 ): Promise<YoloImages> {
   const labels = await labelsOf(pictures)
-  const looked = await checkPictures(pictures, strict, ({ path }, size, index) =>
+  const looked = await checkPictures(pictures, whole, ({ path }, size, index) =>
     imageOf(path, size, labels[index]!, form),
   )
   return {

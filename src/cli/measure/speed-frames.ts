@@ -10,7 +10,7 @@ import type { MeasuredModel } from './measure-accuracy.js'
 import type { SpeedFrame } from './measure-speed.js'
 
 /** So many pictures take turns at most. */
-const picturesMost = 16
+export const picturesMost = 16
 
 /** Noise, in which nothing is found. */
 export function noiseFrames({ description }: MeasuredModel): Promise<readonly SpeedFrame[]> {

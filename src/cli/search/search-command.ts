@@ -107,7 +107,7 @@ export async function searchModel(
     const problem = `--budget and an input of ${inputWidth}x${inputHeight}: expected an export with a square input`
     throw new AgentError('cli.argument_invalid', problem)
   }
-  const reading = { note: output.note, strict: options.strict }
+  const reading = { note: output.note, strict: options.strict, whole: true }
   const images = await openCalibrationFolder(calib, Math.min(options.images, searchImagesMax), reading)
   const hostTarget = options.target ?? (await machineTarget())
   const request: SearchRequest = {

@@ -101,7 +101,7 @@ export async function refine(
   const output = processOutput(options.json ?? false)
   const { graph, description } = await readFloatDetector(path, options.size)
   const network = toEdgeForm(graph)
-  const reading = { note: output.note, strict: options.strict }
+  const reading = { note: output.note, strict: options.strict, whole: true }
   const dataset = await openLearningDataset(data, description.classNames, labels, reading)
   const val =
     options.val === undefined ? dataset.val : await openDataset(options.val, description.classNames, reading)
