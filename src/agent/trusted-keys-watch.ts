@@ -8,7 +8,7 @@ import type { Service } from '../base/lifecycle.js'
 import type { TrustPolicy } from '../protocol/envelope.js'
 
 export interface TrustedKeysWatch {
-  trust(): Promise<TrustPolicy>
+  readonly trust: () => Promise<TrustPolicy>
   /** Called with the ids of the keys: at the start, and whenever they are others. */
   readonly onKeys: (keyIds: readonly string[]) => void
   readonly clock: Clock

@@ -98,23 +98,10 @@ async function publish(paths: string[], options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
   const keys = await signingKeys(options)
   const nowMs = systemClock.wallMs()
-  const sequence = options.sequence ?? (await freeSequence(paths, options, keys, nowMs))
   const { expires } = options
   const bundle = await bundleFrom(
     paths,
-    {
-      ...(options.name !== undefined && { name: options.name }),
-      ...(options.modelVersion !== undefined && { version: options.modelVersion }),
-      ...(sequence !== undefined && { sequence }),
-      ...(expires !== undefined && { expiresAt: new Date(nowMs + expires).toISOString() }),
-      ...(options.golden !== undefined && {
-        golden: { path: options.golden, reading: { note: output.note } },
-      }),
-      ...(options.size !== undefined && { size: options.size }),
-      ...(options.goldenImages !== undefined && { goldenImages: options.goldenImages }),
-      ...(options.artefact.size > 0 && { platforms: options.artefact }),
-      ...(options.names !== undefined && { classNames: await readNames(options.names) }),
-    },
+    await bundleWishes(paths, options, keys, { nowMs, note: output.note }),
     keys,
     nowMs,
   )
@@ -161,6 +148,28 @@ async function publish(paths: string[], options: Options): Promise<void> {
   output.line(`${model} ${version} is published: ${variants.map(({ id }) => id).join(', ')}`)
   if (options.wish) output.line(`${target.kind} ${target.name} is told to run it`)
   if (told !== undefined) noteRefusals(output, told)
+}
+
+/** What the options say of the bundle. */
+async function bundleWishes(
+  paths: readonly string[],
+  options: Options,
+  keys: readonly SigningKey[],
+  { nowMs, note }: { readonly nowMs: number; readonly note: (text: string) => void },
+): Promise<BundleWishes> {
+  const sequence = options.sequence ?? (await freeSequence(paths, options, keys, nowMs))
+  const { name, modelVersion, expires, golden, size, goldenImages, artefact, names } = options
+  return {
+    ...(name !== undefined && { name }),
+    ...(modelVersion !== undefined && { version: modelVersion }),
+    ...(sequence !== undefined && { sequence }),
+    ...(expires !== undefined && { expiresAt: new Date(nowMs + expires).toISOString() }),
+    ...(golden !== undefined && { golden: { path: golden, reading: { note } } }),
+    ...(size !== undefined && { size }),
+    ...(goldenImages !== undefined && { goldenImages }),
+    ...(artefact.size > 0 && { platforms: artefact }),
+    ...(names !== undefined && { classNames: await readNames(names) }),
+  }
 }
 
 /** A sequence above those of the versions before; undefined for a bundle folder, which has its own. */
