@@ -60,20 +60,29 @@ function secretsOf(credentials: string): readonly string[] {
   return [...new Set(texts)].filter((text) => text.length > 2)
 }
 
+/** A colon behind the host that begins no port of digits: it may stand before a password whose @ was forgotten. */
+const brokenPort = /^[^:/?#[\]@]*:(?!\d*(?:[/?#]|$))/
+
 /** Takes an address apart; text that is no address has no credentials, unless it looks like `user:password@host`. */
 export function addressOf(text: string): Address {
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0] ?? ''
   const rest = text.slice(scheme.length)
   const end = endOfCredentials(rest)
-  const credentials = end < 0 ? undefined : rest.slice(0, end)
-  const place = end < 0 ? rest : rest.slice(end + 1)
+  if (scheme !== '' && end <= 0 && brokenPort.test(rest)) {
+    const problem = `expected ${scheme}, user:password@ if any, a host, and a port of digits if any`
+    return { shown: `${scheme}${hiddenMark}`, secrets: secretsOf(rest), problem }
+  }
+  // udp://@239.0.0.1 has none: what stands before the @ is empty.
+  const credentials = end <= 0 ? undefined : rest.slice(0, end)
+  const place = end <= 0 ? rest : rest.slice(end + 1)
   // A secret in a parameter may hold any mark that is not encoded: all that follows its name is hidden.
   const parameter = scheme === '' ? null : secretParameter.exec(place)
   const cut = parameter === null ? place.length : parameter.index + parameter[0].length
   const hidden = place.slice(cut)
+  const userPart = credentials === undefined ? '' : `${hiddenMark}@`
   return {
-    shown: `${scheme}${credentials === undefined ? '' : `${hiddenMark}@`}${place.slice(0, cut)}${hidden === '' ? '' : hiddenMark}`,
-    secrets: [...(credentials === undefined ? [] : secretsOf(credentials)), ...secretsOf(hidden)],
+    shown: `${scheme}${userPart}${place.slice(0, cut)}${hidden === '' ? '' : hiddenMark}`,
+    secrets: [...secretsOf(credentials ?? ''), ...secretsOf(hidden)],
     problem: scheme === '' ? undefined : problemOf(credentials ?? (hidden === hiddenMark ? hidden : '')),
   }
 }

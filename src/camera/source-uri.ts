@@ -132,6 +132,9 @@ function splitOptions(text: string, marks: RegExp): { body: string; query: strin
   return { body: text.slice(0, match.index), query: text.slice(match.index + 1) }
 }
 
+/** The part before the first `/`: credentials, a name, a number or `[IPv6]`, and a port. A listener may leave out its host. */
+const hostAndPort = /^[^/]*\/\/(?:[^/?#]*@)?(?:\[[^\]/?#]*\]|[^:/?#[\]]*)(?::\d{0,5})?(?:[/?#]|$)/
+
 const hashOptions = /#(?=[a-z_]+=[^/]*$)/
 const anyOptions = /[?#]/
 
@@ -188,6 +191,8 @@ export function parseSourceUri(address: string, isLooped = false): SourceAddress
   const isNetwork = schemeName !== undefined && oneOf(schemeName, networkSchemes) !== undefined
   const { problem, secrets } = addressOf(address)
   if (isNetwork && problem !== undefined) throw sourceInvalid(address, problem)
+  if (isNetwork && !hostAndPort.test(address))
+    throw sourceInvalid(address, `expected ${schemeName}://, a host, and a port of digits if any`)
   if (/\p{Cc}/u.test(address))
     throw sourceInvalid(address, 'it holds a line break or another control character')
   const mayHaveQuery = schemeName === undefined || isNetwork

@@ -59,7 +59,11 @@ export function settingOption(
   earlier: ReadonlyMap<string, unknown>,
 ): ReadonlyMap<string, unknown> {
   const cut = text.indexOf('=')
-  if (cut < 1) throw new AgentError('cli.argument_invalid', `--set ${text}: expected section.key=value`)
+  if (cut < 1) {
+    // What follows the name may be a password.
+    const name = /^[\w.]*/.exec(text)?.[0] ?? ''
+    throw new AgentError('cli.argument_invalid', `--set ${name}: expected section.key=value`)
+  }
   return new Map([...earlier, [text.slice(0, cut), text.slice(cut + 1)]])
 }
 

@@ -4,6 +4,8 @@
  */
 
 import convict from 'convict'
+import { camerasMax } from '../protocol/limits.js'
+import { isName, nameExpected } from '../protocol/names.js'
 import { isRoot, rootExpected } from '../protocol/topics.js'
 
 /** A format with a name that says what it expects. */
@@ -76,13 +78,9 @@ export function oneOf<T extends string | number>(...values: readonly T[]): Forma
 
 /** A name that may stand in a topic and in a path. */
 export const plainName: Format<string> = define(
-  'a name of 1..64 letters, digits, dots, dashes or underscores that starts with a letter or digit',
-  (value) => typeof value === 'string' && isPlainName(value),
+  `a name of ${nameExpected}`,
+  (value) => typeof value === 'string' && isName(value),
 )
-
-export function isPlainName(value: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value)
-}
 
 export const brokerUrl: Format<string> = define(
   'a URL that starts with mqtt://, mqtts://, ws:// or wss://',
@@ -139,7 +137,7 @@ export interface CameraConfig {
 export const cameraList: Format<readonly CameraConfig[]> = defineCameraList()
 
 function defineCameraList(): Format<readonly CameraConfig[]> {
-  const name = 'a list of cameras'
+  const name = `a list of at most ${camerasMax} cameras`
   convict.addFormat({
     name,
     validate: (value: unknown) => {
@@ -151,19 +149,24 @@ function defineCameraList(): Format<readonly CameraConfig[]> {
   return { name }
 }
 
-/** `name=source,name=source` from the environment or a flag. */
+/**
+ * `name=source,name=source` from the environment or a flag. A comma belongs to an address unless another camera begins behind it:
+ * a name with its =, a path, or a scheme.
+ */
 function camerasFromText(value: string): unknown {
-  return value.split(',').map((entry, index) => {
-    const cut = entry.indexOf('=')
-    return cut < 0
+  return value.split(/,(?=\s*(?:[A-Za-z0-9][\w.-]*=|\/|[a-z][a-z0-9+.-]*:\/\/))/).map((entry, index) => {
+    const [, name, source] = /^([^=:/?#@]*)=(.*)$/s.exec(entry) ?? []
+    return name === undefined || source === undefined
       ? { name: `camera${index}`, source: entry.trim() }
-      : { name: entry.slice(0, cut).trim(), source: entry.slice(cut + 1).trim() }
+      : { name: name.trim(), source: source.trim() }
   })
 }
 
 function cameraListProblem(value: unknown): string | undefined {
   if (!Array.isArray(value)) return 'expected a list of cameras, each with a name and a source'
-  const names = new Set<string>()
+  if (value.length > camerasMax)
+    return `expected at most ${camerasMax} cameras, got ${value.length}; run a second agent for the others`
+  const names = new Map<string, string>()
   for (const [index, entry] of value.entries()) {
     const problem = cameraProblem(entry, names)
     if (problem !== undefined) return `entry ${index}: ${problem}`
@@ -171,15 +174,18 @@ function cameraListProblem(value: unknown): string | undefined {
   return undefined
 }
 
-function cameraProblem(entry: unknown, names: Set<string>): string | undefined {
+function cameraProblem(entry: unknown, names: Map<string, string>): string | undefined {
   if (typeof entry !== 'object' || entry === null) return 'expected a camera with name and source'
   const { name, source, max_fps: maxFps, loop, ...rest } = entry as Record<string, unknown>
   const unknownKeys = Object.keys(rest)
   if (unknownKeys.length > 0)
     return `unknown key ${unknownKeys.join(', ')}; known are name, source, max_fps, loop`
-  if (typeof name !== 'string' || !isPlainName(name)) return `name: expected ${plainName.name}`
-  if (names.has(name)) return `name ${name} is used twice`
-  names.add(name)
+  if (typeof name !== 'string' || !isName(name)) return `name: expected ${plainName.name}`
+  // Whoever reads the names, or makes files of them, may not tell Door from door.
+  const twin = names.get(name.toLowerCase())
+  if (twin !== undefined)
+    return twin === name ? `name ${name} is used twice` : `the names ${twin} and ${name} differ only in case`
+  names.set(name.toLowerCase(), name)
   if (typeof source !== 'string' || source === '')
     return 'source: expected a camera URI, for example /dev/video0'
   if (maxFps !== undefined && !(typeof maxFps === 'number' && maxFps >= 0 && maxFps <= 1000)) {

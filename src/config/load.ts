@@ -5,9 +5,12 @@
 
 import { hostname } from 'node:os'
 import convict from 'convict'
+import { addressOf, hiddenMark } from '../base/address.js'
 import { AgentError } from '../base/errors.js'
+import { isName, nameExpected } from '../protocol/names.js'
 import type { Config } from './config.js'
-import { type CameraConfig, isPlainName } from './formats.js'
+import type { CameraConfig } from './formats.js'
+import { snakeOf } from './print.js'
 import { readYamlMap } from './yaml-file.js'
 import { camerasSetting, type Setting, settings } from './schema.js'
 
@@ -17,6 +20,8 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>
   /** `section.key` -> value as text or as it is; wins over everything. */
   readonly overrides?: ReadonlyMap<string, unknown>
+  /** What else is wrong with settings that are in order one by one, a line each; asked once, if so. */
+  readonly check?: (config: Config) => readonly string[]
 }
 
 /** The name of a setting in the environment: `broker.url` -> `YOLO_EDGE_BROKER_URL`. */
@@ -34,16 +39,17 @@ export function loadConfig(sources: ConfigSources): Config {
   if (sources.file !== undefined) loaded.load(readYamlMap(sources.file, 'the configuration', 'broker:'))
   const problems: string[] = []
   for (const [path, value] of sources.overrides ?? []) {
-    if (!isKnownPath(path)) problems.push(`${path}: no such setting`)
+    if (!isKnownPath(path)) problems.push(`${addressOf(path).shown}: no such setting`)
     else loaded.set(path, value)
   }
   try {
     loaded.validate({ allowed: 'strict' })
   } catch (thrown) {
-    problems.push(...problemLines(thrown))
+    problems.push(...problemLines(thrown, loaded))
   }
   const config = configFrom(loaded.getProperties())
-  problems.push(...crossProblems(config))
+  problems.push(...crossProblems(config), ...hiddenProblems(config))
+  if (problems.length === 0) problems.push(...(sources.check?.(config) ?? []))
   if (problems.length > 0) {
     const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
     throw new AgentError(
@@ -63,7 +69,8 @@ function convictSchema(): convict.Schema<Record<string, unknown>> {
     format: setting.format.name,
     default: setting.fallback,
     env: environmentNameOf(path),
-    sensitive: setting.sensitive ?? false,
+    // Values are told by problemLines, and never a secret.
+    sensitive: true,
   })
   const sections = Object.entries(settings).map(([section, keys]) => [
     section,
@@ -84,15 +91,32 @@ function isKnownPath(path: string): boolean {
   return key in settings[section as keyof typeof settings]
 }
 
-function problemLines(thrown: unknown): readonly string[] {
+function problemLines(thrown: unknown, loaded: convict.Config<Record<string, unknown>>): readonly string[] {
   const text = thrown instanceof Error ? thrown.message : String(thrown)
   return text
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '')
-    .map((line) =>
-      line.replace(/^configuration param '(.*)' not declared in the schema$/, '$1: no such setting'),
-    )
+    .map((line) => {
+      const unknownPath = /^configuration param '(.*)' not declared in the schema$/.exec(line)?.[1]
+      if (unknownPath !== undefined) return `${addressOf(unknownPath).shown}: no such setting`
+      const path = line.slice(0, line.indexOf(':'))
+      return isKnownPath(path) ? `${line}${valueIn(loaded, path)}` : line
+    })
+}
+
+/** `: value was ...` for a setting that may be shown. */
+function valueIn(loaded: convict.Config<Record<string, unknown>>, path: string): string {
+  if (path === 'cameras' || isSensitive(path)) return ''
+  const value: unknown = loaded.get(path)
+  return `: value was ${JSON.stringify(typeof value === 'string' ? addressOf(value).shown : value)}`
+}
+
+function isSensitive(path: string): boolean {
+  const [section, key] = path.split('.')
+  const row = Object.entries(settings).find(([name]) => name === section)?.[1] as
+    Readonly<Record<string, Setting<unknown>>> | undefined
+  return row?.[key ?? '']?.sensitive === true
 }
 
 const camelOf = (key: string): string =>
@@ -125,17 +149,28 @@ function cameraFrom(entry: Record<string, unknown>): CameraConfig {
 /** What no single setting can check. */
 function crossProblems(config: Config): readonly string[] {
   const problems: string[] = []
-  if (!isPlainName(config.device.id)) {
-    problems.push(
-      `device.id: expected letters, digits, dots, dashes or underscores, got ${JSON.stringify(config.device.id)}`,
-    )
-  }
+  if (!isName(config.device.id))
+    problems.push(`device.id: expected ${nameExpected}, got ${JSON.stringify(config.device.id)}`)
   const { certFile, keyFile, password, passwordFile } = config.broker
   if ((certFile === '') !== (keyFile === ''))
     problems.push('broker.cert_file and broker.key_file: expected both or none')
   if (password !== '' && passwordFile !== '')
     problems.push('broker.password and broker.password_file: expected one of them')
   return problems
+}
+
+/** Secrets that check-config hid, and that were not put back. */
+function hiddenProblems(config: Config): readonly string[] {
+  const { cameras, ...sections } = config
+  const values = Object.entries(sections).flatMap(([section, keys]) =>
+    Object.entries(keys).map(([key, value]): [string, unknown] => [`${section}.${snakeOf(key)}`, value]),
+  )
+  const sources = cameras.map(({ name, source }): [string, unknown] => [`camera ${name}`, source])
+  return [...values, ...sources].flatMap(([path, value]) =>
+    JSON.stringify(value)?.includes(hiddenMark) === true
+      ? [`${path}: its secret is hidden (${hiddenMark}): put it back`]
+      : [],
+  )
 }
 
 function deepFreeze<T extends object>(value: T): T {

@@ -12,7 +12,7 @@ import {
   wordField,
 } from './fields.js'
 import { jsonPayload } from './json-payload.js'
-import { limits } from './limits.js'
+import { camerasMax, limits } from './limits.js'
 
 /** An execution provider as it was tried on this device. */
 export interface ProviderInfo {
@@ -73,7 +73,7 @@ const infoSchema: v.GenericSchema<unknown, DeviceInfo> = v.object({
     v.object({ name: wordField, works: v.boolean(), reason: v.exactOptional(lineField(500)) }),
     32,
   ),
-  cameras: listField(nameField, 64),
+  cameras: listField(nameField, camerasMax),
   trustedKeys: v.exactOptional(listField(sha256Field, 256)),
 })
 

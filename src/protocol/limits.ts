@@ -23,3 +23,6 @@ export const limits = {
   commandBytes: 64 * 1024,
   responseBytes: 120 * 1024,
 } as const
+
+/** Cameras of one device: what its info and its metrics have room for. */
+export const camerasMax = 64

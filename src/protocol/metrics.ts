@@ -11,7 +11,7 @@ import {
   numberField,
 } from './fields.js'
 import { jsonPayload } from './json-payload.js'
-import { limits } from './limits.js'
+import { camerasMax, limits } from './limits.js'
 import { latencyField } from './measurement.js'
 import type { LatencyFigures } from './measurement.js'
 
@@ -89,7 +89,7 @@ const metricsSchema: v.GenericSchema<unknown, Metrics> = v.object({
   outboxDropped: countField,
   publishesDropped: countField,
   reconnects: countField,
-  cameras: listField(cameraField, 64),
+  cameras: listField(cameraField, camerasMax),
 })
 
 const payload = jsonPayload<Metrics>({

@@ -12,7 +12,7 @@ import * as v from 'valibot'
 import { AgentError } from '../base/errors.js'
 import { countField, integerField, listField, momentField, nameField, numberField } from './fields.js'
 import { jsonPayload } from './json-payload.js'
-import { limits } from './limits.js'
+import { camerasMax, limits } from './limits.js'
 
 /** The name of the command that asks for pictures: `devices/<id>/cmd/preview`. */
 export const previewCommand = 'preview'
@@ -51,7 +51,7 @@ export interface PreviewRequest {
 }
 
 const requestSchema: v.GenericSchema<unknown, PreviewRequest> = v.object({
-  cameras: v.exactOptional(listField(nameField, 64)),
+  cameras: v.exactOptional(listField(nameField, camerasMax)),
   forMs: integerField(0, previewLeaseMsMax),
   fpsMax: v.exactOptional(numberField(0.1, 60)),
   widthMax: v.exactOptional(integerField(64, 3840)),

@@ -7,6 +7,8 @@ t.test('an address is shown without user, password and tokens', (t) => {
     ['rtsp://user:secret@10.0.0.5:554/stream', 'rtsp://***@10.0.0.5:554/stream'],
     ['rtsp://user:se@cr@et@cam/stream', 'rtsp://***@cam/stream'],
     ['rtsp://user@cam/stream', 'rtsp://***@cam/stream'],
+    ['udp://@239.0.0.1:5000', 'udp://@239.0.0.1:5000'],
+    ['srt://:9000?mode=listener', 'srt://:9000?mode=listener'],
     ['rtsp://[fe80::1]:554/stream', 'rtsp://[fe80::1]:554/stream'],
     ['http://cam/video?user=a&password=b&size=1', 'http://cam/video?user=***'],
     ['http://cam/video?size=1&access_token=a/b#c d&x', 'http://cam/video?size=1&access_token=***'],
@@ -41,6 +43,7 @@ t.test('what cannot be read with certainty says what to write', (t) => {
     t.equal(address.shown, shown)
     t.match(address.problem, /percent-encoded/, text)
   }
+  t.match(addressOf('rtsp://admin:Secret1/x'), { shown: 'rtsp://***', problem: /a port of digits/ })
   t.match(addressOf('rtsp://***@cam/1').problem, /hidden/)
   t.match(addressOf('http://cam/x?token=***').problem, /hidden/)
   t.end()

@@ -1,6 +1,10 @@
 import { join } from 'node:path'
 import t from 'tap'
+import type { Config } from '../../src/config/config.js'
 import { loadConfig } from '../../src/config/load.js'
+import { camerasMax } from '../../src/protocol/limits.js'
+import { encodeMetrics, parseMetrics } from '../../src/protocol/metrics.js'
+import { isName } from '../../src/protocol/names.js'
 
 t.test('without a file every setting has its default and the whole is frozen', (t) => {
   const config = loadConfig({ env: {} })
@@ -98,5 +102,83 @@ t.test('text in the environment that is no number is refused, not turned into ze
   t.throws(() => loadConfig({ env: { YOLO_EDGE_INFERENCE_THREADS: 'many' } }), {
     message: /inference\.threads: expected/,
   })
+  t.end()
+})
+
+t.test('no problem repeats a secret', (t) => {
+  const folder = t.testdir({
+    'line.yaml': 'cameras:\n  - name: a\n    source: rtsp://u:Secret1@cam/1: [\n',
+    'alias.yaml': 'broker:\n  password: *Secret1\n',
+    'scalar.yaml':
+      'broker:\n  password: 123\n  url: http://u:Secret1@broker\ncameras:\n  - name: a b\n    source: rtsp://u:Secret1@cam/1\n',
+  })
+  for (const name of ['line.yaml', 'alias.yaml', 'scalar.yaml']) {
+    try {
+      loadConfig({
+        file: join(folder, name),
+        env: {},
+        overrides: new Map([['rtsp://u:Secret1@cam/1?x', 1]]),
+      })
+      t.fail('should refuse')
+    } catch (error) {
+      t.notMatch((error as Error).message, /Secret1|123/, name)
+      t.match((error as Error).message, /line|quotes|broker\.password/, name)
+    }
+  }
+  t.end()
+})
+
+t.test('cameras that could not be told apart, or would not be seen, are refused', (t) => {
+  const cameras = (names: readonly string[]): Config['cameras'] =>
+    loadConfig({ env: {}, overrides: new Map([['cameras', names.map((name) => ({ name, source: 'x' }))]]) })
+      .cameras
+  const many = Array.from({ length: camerasMax + 1 }, (_, index) => `camera${index}`)
+  t.equal(cameras(many.slice(1)).length, 64)
+  t.throws(() => cameras(many), { message: /at most 64 cameras, got 65/ })
+  t.throws(() => cameras(['door', 'door']), { message: /door is used twice/ })
+  t.throws(() => cameras(['Door', 'door']), { message: /Door and door differ only in case/ })
+  for (const name of ['a b', 'door.', '-door', 'a..b', 'a/b', '', 'x'.repeat(65)]) {
+    t.notOk(isName(name))
+    t.throws(() => cameras([name]), { message: /entry 0: name: expected/ }, name)
+  }
+  t.end()
+})
+
+t.test('64 cameras with long names fit into what a device says of itself', (t) => {
+  const names = Array.from({ length: camerasMax }, (_, index) => `${'x'.repeat(62)}${10 + index}`)
+  const latency = {
+    count: 1e6,
+    p50Ms: 1234.5678901,
+    p95Ms: 1234.5678901,
+    p99Ms: 1234.5678901,
+    maxMs: 1234.5678901,
+    meanMs: 1234.56789,
+  }
+  const cameras = names.map((name) => ({
+    name,
+    ...{ captured: 1e12, processed: 1e12, dropped: 1e12, restarts: 1e6, errors: 1e6 },
+    ...{ capturedFps: 29.970123456789, processedFps: 29.970123456789, inference: latency, endToEnd: latency },
+  }))
+  const metrics = {
+    ...{ at: new Date(0).toISOString(), sequence: 1, windowMs: 1, uptimeMs: 1, agentMemoryBytes: 1 },
+    ...{ outboxDepth: 0, outboxDropped: 0, publishesDropped: 0, reconnects: 0, cameras },
+  }
+  t.equal(parseMetrics(encodeMetrics(metrics)).cameras.length, 64)
+  t.end()
+})
+
+t.test('a comma in an address from the environment stays in it', (t) => {
+  const { cameras } = loadConfig({
+    env: { YOLO_EDGE_CAMERAS: 'a=rtsp://u:p,w@cam/1?x=1,2,b=/dev/video0,/dev/video1,rtsp://cam/2?c=3' },
+  })
+  t.same(
+    cameras.map(({ name, source }) => [name, source]),
+    [
+      ['a', 'rtsp://u:p,w@cam/1?x=1,2'],
+      ['b', '/dev/video0'],
+      ['camera2', '/dev/video1'],
+      ['camera3', 'rtsp://cam/2?c=3'],
+    ],
+  )
   t.end()
 })

@@ -1,10 +1,11 @@
-/** `yolo-edge check-config`: checks a configuration and prints what results, secrets hidden. */
+/** `yolo-edge check-config`: checks a configuration and prints what results as YAML that can be fed back, secrets hidden. */
 
 import { Command } from 'commander'
-import { loadConfig } from '../../config/load.js'
+import { settingsText, shownSettings } from '../../config/print.js'
 import { configReference } from '../../config/reference.js'
 import { settingOption } from '../options.js'
 import { processOutput } from '../output.js'
+import { loadSettings } from '../load-settings.js'
 
 interface Options {
   readonly config?: string
@@ -34,12 +35,8 @@ function checkConfig(options: Options): void {
     process.stdout.write(configReference())
     return
   }
-  const config = loadConfig({ file: options.config, env: process.env, overrides: options.set })
-  const shown = {
-    ...config,
-    broker: { ...config.broker, password: config.broker.password === '' ? '' : '(hidden)' },
-  }
-  output.result(shown)
-  output.line(`${options.config ?? 'The settings'}: in order`)
-  output.line(JSON.stringify(shown, null, 2))
+  const config = loadSettings(options)
+  output.result(shownSettings(config))
+  output.line(`# ${options.config ?? 'The settings'}: in order`)
+  output.line(settingsText(config).trimEnd())
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { pino } from 'pino'
 import { printableLines } from '../../base/printable.js'
+import { addressOf } from '../../base/address.js'
 import { openSource } from '../../camera/open-source.js'
 import { drawConveyor, drawGoldenSet, ownModel } from '../demo/conveyor.js'
 import { runDemo } from '../demo/demo-run.js'
@@ -147,7 +148,7 @@ function liveView(output: Output, durationS: number): (tally: Tally, elapsedMs: 
   }
 }
 
-function summaryOf(tally: Tally, source: string): object {
+function summaryOf(tally: Tally, uri: string): object {
   const { model, provider, frames, seconds, fps, framesWithDetections, detections, accuracy, latency } =
     tally.summary()
   const milliseconds = ({ p50Ms, p95Ms, p99Ms }: typeof latency.inference): object => ({
@@ -158,7 +159,7 @@ function summaryOf(tally: Tally, source: string): object {
   return {
     model,
     provider,
-    source,
+    source: addressOf(uri).shown,
     frames,
     seconds,
     fps,

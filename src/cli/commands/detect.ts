@@ -3,6 +3,7 @@
 import { stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { Command } from 'commander'
+import { addressOf } from '../../base/address.js'
 import { systemClock } from '../../base/clock.js'
 import { AgentError, isAgentError } from '../../base/errors.js'
 import { Histogram } from '../../base/histogram.js'
@@ -76,7 +77,7 @@ async function detect(source: string, options: Options, command: Command): Promi
   if (pictures === undefined && options.save !== undefined) {
     throw new AgentError(
       'cli.argument_invalid',
-      `--save ${options.save}: expected a picture or a folder as source, got ${source}`,
+      `--save ${options.save}: expected a picture or a folder as source, got ${addressOf(source).shown}`,
     )
   }
   const session = options.threads === undefined ? {} : { intraOpThreads: options.threads }
@@ -92,7 +93,12 @@ async function detect(source: string, options: Options, command: Command): Promi
       pictures === undefined
         ? await watchVideo(run, source, options)
         : await readPictures(run, pictures, options)
-    output.result({ model: options.model, source, ...found, latency_ms: latencyOf(run.latency) })
+    output.result({
+      model: options.model,
+      source: addressOf(source).shown,
+      ...found,
+      latency_ms: latencyOf(run.latency),
+    })
     if (run.latency.count > 1) output.line(latencyLine(run.latency))
   } finally {
     await detector.close()
@@ -177,7 +183,12 @@ async function watchVideo(run: Run, source: string, options: Options): Promise<o
       run.output.line(`frame ${lease.frameId}: ${sentence(detections, classNames)}`)
       for (const each of detections) count(counts, classNames[each.classIndex]!)
       if (run.output.json)
-        frames.push({ frame: lease.frameId, detections: detections.map((each) => wireOf(each, classNames)) })
+        frames.push({
+          frame: lease.frameId,
+          width: lease.letterbox.sourceWidth,
+          height: lease.letterbox.sourceHeight,
+          detections: detections.map((each) => wireOf(each, classNames)),
+        })
       if (run.latency.count >= (options.frames ?? Number.POSITIVE_INFINITY)) break
     }
   } finally {

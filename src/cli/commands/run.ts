@@ -8,7 +8,7 @@ import { pino } from 'pino'
 import { type Agent, startAgent } from '../../agent/agent.js'
 import { systemClock } from '../../base/clock.js'
 import { printableLines } from '../../base/printable.js'
-import { loadConfig } from '../../config/load.js'
+import { loadSettings } from '../load-settings.js'
 import { settingOption } from '../options.js'
 import { packageVersion } from '../package-version.js'
 
@@ -33,7 +33,7 @@ export function runCommand(): Command {
 }
 
 async function run(options: Options): Promise<void> {
-  const config = loadConfig({ file: options.config, env: process.env, overrides: options.set })
+  const config = loadSettings(options)
   const logger = pino({
     level: config.log.level,
     base: null,

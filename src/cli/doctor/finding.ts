@@ -1,5 +1,7 @@
 /** What a look at a device found. Invariant: whatever is not in order says what can be done about it. */
 
+import { AgentError, messageOf } from '../../base/errors.js'
+
 export type Finding =
   | {
       readonly state: 'ok' | 'note'
@@ -30,4 +32,10 @@ export function findingLines(findings: readonly Finding[]): readonly string[] {
     const line = `${marks[finding.state]}  ${finding.subject.padEnd(width)}  ${finding.detail}`
     return 'remedy' in finding ? [line, `${' '.repeat(width + 11)}-> ${finding.remedy}`] : [line]
   })
+}
+
+/** The finding for anything thrown; the hint of an error is the better remedy. */
+export function fault(subject: string, thrown: unknown, remedy: string): Finding {
+  const hint = thrown instanceof AgentError ? thrown.hint : undefined
+  return { state: 'fault', subject, detail: messageOf(thrown), remedy: hint ?? remedy }
 }

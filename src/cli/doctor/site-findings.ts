@@ -4,7 +4,7 @@
  */
 
 import { constants } from 'node:fs'
-import { access, readdir, statfs } from 'node:fs/promises'
+import { access, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { connectionOptionsOf } from '../../agent/broker-connection.js'
 import { probeProviders } from '../../agent/probe/probe-providers.js'
@@ -12,14 +12,12 @@ import { probeRunners } from '../../agent/probe/probe-runners.js'
 import { libraryOptionsOf } from '../../agent/serving/open-served-model.js'
 import { trustPolicyOf } from '../../agent/trusted-keys.js'
 import { systemClock } from '../../base/clock.js'
-import { AgentError, messageOf } from '../../base/errors.js'
 import { silentLogger } from '../../base/logger.js'
-import { openSource } from '../../camera/open-source.js'
 import { probeFfmpeg } from '../../camera/probe-video.js'
-import type { CameraConfig, Config } from '../../config/config.js'
+import type { Config } from '../../config/config.js'
 import { MqttConnection } from '../../transport/mqtt-connection.js'
-import type { Finding } from './finding.js'
-import { videoFormatsOf } from './video-formats.js'
+import { cameraFindings } from './camera-findings.js'
+import { fault, type Finding } from './finding.js'
 
 export interface SiteOptions {
   /** Whether the broker and the cameras may be contacted. */
@@ -27,14 +25,13 @@ export interface SiteOptions {
 }
 
 const brokerLimitMs = 5_000
-const cameraLimitMs = 8_000
 
 /** Looks at everything that `config` names. */
 export async function siteFindings(config: Config, { contact }: SiteOptions): Promise<readonly Finding[]> {
   return [
     ...(await providers(config.inference)),
     ...(await runners(config.inference)),
-    ...(await cameras(config.cameras, contact)),
+    ...(await cameraFindings(config.cameras, contact)),
     await decodingTool(),
     ...(contact ? [await broker(config.broker)] : []),
     clock(),
@@ -65,66 +62,6 @@ async function runners({ runners: entries }: Config['inference']): Promise<reado
     const remedy = 'start its command by hand and look; deploy/RUNNERS.md says what it must answer'
     return { state: 'fault', subject, detail: probe.reason, remedy }
   })
-}
-
-async function cameras(list: readonly CameraConfig[], contact: boolean): Promise<readonly Finding[]> {
-  const devices = (await readdir('/dev').catch((): string[] => [])).filter((name) => /^video\d+$/.test(name))
-  const present: Finding = {
-    state: 'note',
-    subject: 'video devices',
-    detail: devices.length === 0 ? 'none in /dev' : devices.map((name) => `/dev/${name}`).join(', '),
-  }
-  if (list.length === 0) {
-    const known = contact ? await formats(devices) : []
-    const remedy = 'name one: --set cameras=front=/dev/video0, or cameras in the file of settings'
-    return [
-      present,
-      ...known,
-      { state: 'warning', subject: 'cameras', detail: 'no camera is configured', remedy },
-    ]
-  }
-  if (!contact) return [present]
-  return [present, ...(await formats(devices)), ...(await Promise.all(list.map(camera)))]
-}
-
-/** Devices of decoders and image processors list no formats of their own and are left out. */
-async function formats(devices: readonly string[]): Promise<readonly Finding[]> {
-  const found = await Promise.all(
-    devices.map(async (name): Promise<Finding[]> => {
-      const detail = await videoFormatsOf(`/dev/${name}`)
-      return detail === undefined ? [] : [{ state: 'note', subject: `/dev/${name}`, detail }]
-    }),
-  )
-  return found.flat()
-}
-
-async function camera({ name, source }: CameraConfig): Promise<Finding> {
-  const subject = `camera ${name}`
-  try {
-    const supply = await openSource({
-      uri: source,
-      inputWidth: 64,
-      inputHeight: 64,
-      mode: 'live',
-      faultsMax: 1,
-    })
-    try {
-      const lease = await supply.next(AbortSignal.timeout(cameraLimitMs))
-      if (lease === undefined)
-        throw new AgentError('camera.stream_stalled', `no frame in ${cameraLimitMs / 1000} s`)
-      const { sourceWidth, sourceHeight } = lease.letterbox
-      lease.release()
-      return { state: 'ok', subject, detail: `${sourceWidth}x${sourceHeight} from ${source}` }
-    } finally {
-      await supply.stop()
-    }
-  } catch (thrown) {
-    return fault(
-      subject,
-      thrown,
-      'check the address, the cable and that the user of the service is in the group video',
-    )
-  }
 }
 
 async function decodingTool(): Promise<Finding> {
@@ -212,9 +149,4 @@ async function keys({ trustedKeys, allowUnsigned }: Config['security']): Promise
   } catch (thrown) {
     return fault(subject, thrown, 'replace or remove the file that cannot be read')
   }
-}
-
-function fault(subject: string, thrown: unknown, remedy: string): Finding {
-  const hint = thrown instanceof AgentError ? thrown.hint : undefined
-  return { state: 'fault', subject, detail: messageOf(thrown), remedy: hint ?? remedy }
 }
