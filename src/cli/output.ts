@@ -102,7 +102,9 @@ export function reportError(thrown: unknown, json: boolean): number {
     const { code, message, hint } = error
     process.stdout.write(`${jsonText({ error: { code, message, hint } })}\n`)
   }
-  process.stderr.write(`yolo-edge: ${error.code}: ${printable(error.message)}\n`)
+  // The problems of the settings stand on a line each; they come from the person who reads them.
+  const shown = error.code === 'config.value_invalid' ? printableLines : printable
+  process.stderr.write(`yolo-edge: ${error.code}: ${shown(error.message)}\n`)
   if (error.hint !== undefined) process.stderr.write(`hint: ${printable(error.hint)}\n`)
   if (process.env['YOLO_EDGE_DEBUG'] === '1') process.stderr.write(`${printableLines(inspect(thrown))}\n`)
   return error.exitCode

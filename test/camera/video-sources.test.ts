@@ -8,11 +8,15 @@ import {
   writeFileSync,
 } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { createServer as createWebServer } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import type { Writable } from 'node:stream'
 import t from 'tap'
 import type { Clock } from '../../src/base/clock.js'
 import { systemClock } from '../../src/base/clock.js'
+import type { Logger } from '../../src/base/logger.js'
+import { silentLogger } from '../../src/base/logger.js'
 import type { FrameLease } from '../../src/camera/frame-lease.js'
 import type { FrameSupply } from '../../src/camera/frame-source.js'
 import { openSource } from '../../src/camera/open-source.js'
@@ -193,6 +197,116 @@ t.test('a stream whose sender closes is opened again, over TCP and over RTSP', {
   t.ok(camera.sessions() >= 4, 'the password was right')
   camera.close()
   sender.close()
+})
+
+/** Two clips of moving shapes, `before` and `after` in size, in the form of a stream that can be joined. */
+function twoSizes(codec: readonly string[], ending: string): readonly [Buffer, Buffer] {
+  const parts = ['64x48', '128x72'].map((size) => {
+    const path = join(folder, `${size}.${ending}`)
+    writeClip(path, ['-f', 'lavfi', '-i', `testsrc=size=${size}:rate=10`, '-frames:v', '12', ...codec])
+    return readFileSync(path)
+  })
+  return [parts[0]!, parts[1]!]
+}
+
+/** Takes `count` frames: how many of each size of picture, in order; and whether the grey lies as the size wants it. */
+async function sizesOf(supply: FrameSupply, count: number): Promise<Record<string, number>> {
+  const sizes: Record<string, number> = {}
+  for (let taken = 0; taken < count; taken++) {
+    const lease = await supply.next(forever)
+    if (lease === undefined) break
+    const { sourceWidth, sourceHeight, padTop } = lease.letterbox
+    const column = Array.from({ length: 64 }, (_, row) =>
+      pixelsOf(lease)
+        .subarray((row * 64 + 32) * 3)
+        .slice(0, 3),
+    )
+    const greyAbove = column.findIndex((pixel) => !pixel.every((byte) => byte === 114))
+    const name = `${sourceWidth}x${sourceHeight}${greyAbove === padTop ? '' : ` grey ${greyAbove} is not ${padTop}`}`
+    sizes[name] = (sizes[name] ?? 0) + 1
+    lease.release()
+  }
+  return sizes
+}
+
+t.test('pictures that change their size in a file of joined parts stay right', { skip }, async (t) => {
+  const [small, large] = twoSizes(['-c:v', 'mpeg2video', '-bf', '0', '-f', 'mpegts'], 'ts')
+  const joined = join(folder, 'joined.ts')
+  writeFileSync(joined, Buffer.concat([small, large, small]))
+  for (const options of ['', '#fps=5', '#pace=realtime']) {
+    const supply = await openSource({ uri: `${joined}${options}`, ...shape })
+    const sizes = await sizesOf(supply, 100)
+    t.same(Object.keys(sizes), ['64x48', '128x72'], options)
+    // Where one size ends, the decoder of MPEG-2 keeps a picture to itself.
+    if (options === '')
+      t.ok((sizes['64x48'] ?? 0) >= 22 && (sizes['128x72'] ?? 0) >= 11, JSON.stringify(sizes))
+    t.match(supply.stats(), { restarts: 0, dropped: 0 })
+    await supply.stop()
+  }
+  t.same(childProcesses(), [])
+})
+
+t.test('a camera that changes its size goes on, at once, and is not opened again', { skip }, async (t) => {
+  const transport = twoSizes(['-c:v', 'mpeg2video', '-bf', '0', '-f', 'mpegts'], 'ts')
+  const [motionBefore, motionAfter] = twoSizes(['-c:v', 'mjpeg', '-f', 'mpjpeg'], 'mpjpeg')
+  // Each part of the body ends with a boundary; the first one of what follows would be a second.
+  const motion = [motionBefore, motionAfter.subarray('--ffmpeg\r\n'.length)] as const
+  let openings = 0
+  // Half a second of one size, then the other, to the end.
+  const send = async (out: Writable, [small, large]: readonly [Buffer, Buffer]): Promise<void> => {
+    openings++
+    out.on('error', () => undefined)
+    out.write(small)
+    await systemClock.sleep(300)
+    for (let round = 0; round < 20 && !out.destroyed; round++) {
+      out.write(large)
+      await systemClock.sleep(100)
+    }
+    out.end()
+  }
+  const sender = createServer((socket) => void send(socket, transport))
+  const web = createWebServer((request, response) => {
+    const isMotion = request.url === '/motion'
+    response.setHeader('content-type', isMotion ? 'multipart/x-mixed-replace;boundary=ffmpeg' : 'video/mp2t')
+    void send(response, isMotion ? motion : transport)
+  })
+  const rtsp = await serveRtsp(Buffer.concat([...transport, transport[1]]), 'admin:pass')
+  for (const server of [sender, web])
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port
+  const told: object[] = []
+  const logger: Logger = {
+    ...silentLogger,
+    warn: (fields, message) => void told.push({ ...fields, message }),
+  }
+  for (const uri of [
+    `tcp://127.0.0.1:${portOf(sender)}`,
+    `http://127.0.0.1:${portOf(web)}/transport`,
+    `http://127.0.0.1:${portOf(web)}/motion`,
+    `rtsp://admin:pass@127.0.0.1:${rtsp.port}/stream`,
+  ]) {
+    told.length = 0
+    openings = 0
+    const supply = await openSource({ uri, ...shape, logger })
+    const sizes = await sizesOf(supply, 20)
+    t.same(Object.keys(sizes), ['64x48', '128x72'], supply.label)
+    t.match(supply.stats(), { restarts: 0 })
+    t.match(told, [
+      {
+        size: '128x72',
+        size_before: '64x48',
+        source: supply.label,
+        message: /has changed the size/,
+      },
+    ])
+    if (!uri.startsWith('rtsp')) t.equal(openings, 2, 'one for the probe, one for the frames')
+    await supply.stop()
+  }
+  t.same(childProcesses(), [])
+  rtsp.close()
+  sender.close()
+  web.close()
+  web.closeAllConnections()
 })
 
 t.test('a wrong password is told as such, without the password', { skip }, async (t) => {

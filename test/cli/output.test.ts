@@ -48,6 +48,14 @@ t.test('an error is one sentence with its code and hint, never a stack', (t) => 
   t.end()
 })
 
+t.test('the problems of the settings stand on a line each', (t) => {
+  const { stderr } = run(
+    `process.exitCode = reportError(new AgentError('config.value_invalid', 'a.yaml has 2 problems:\\n  one\\n  two'), false)`,
+  )
+  t.equal(stderr, 'yolo-edge: config.value_invalid: a.yaml has 2 problems:\n  one\n  two\n')
+  t.end()
+})
+
 t.test('columns line up', (t) => {
   t.equal(
     table([
