@@ -97,3 +97,44 @@ t.test('refused: nothing there, an empty folder, another kind of file', async (t
   for (const name of ['absent', 'empty', 'labels.csv'])
     await t.rejects(openDataset(join(folder, name), names, quiet), { code: 'dataset.folder_unusable' }, name)
 })
+
+t.test(
+  'names decide what a label is, and a class that the model lacks is refused with both lists',
+  async (t) => {
+    const folder = await folderWith(t, 'images/val', {
+      'data.yaml': 'val: images/val\nnames: [bolt, nut]\n',
+      'labels/val/a.txt': '0 0.5 0.5 0.5 0.5\n',
+    })
+    const { images } = await openDataset(folder, names, quiet)
+    t.match(images[0]!.groundTruths, [{ classIndex: 1 }], 'bolt is class 1 of the model')
+    await t.rejects(openDataset(folder, ['nut', 'gear'], quiet), {
+      code: 'dataset.folder_unusable',
+      message:
+        /has no 1 class \(bolt\); the data set has 2 classes \(bolt, nut\), the model 2 classes \(nut, gear\)/,
+    })
+  },
+)
+
+t.test('a class list beside the folders decides as well', async (t) => {
+  const files = { 'classes.txt': 'bolt\r\nnut\r\n', 'labels/a.txt': '0 0.5 0.5 0.5 0.5\n' }
+  const { images } = await openDataset(await folderWith(t, 'images', files), names, quiet)
+  t.match(images[0]!.groundTruths, [{ classIndex: 1 }])
+})
+
+t.test('what cannot be used is told before it is used; strict reading refuses it', async (t) => {
+  const folder = await folderWith(t, 'images', {
+    'labels/a.txt': '0 .5 .5 1 1\n',
+    'labels/b.txt': '7 .5 .5 1 1\n',
+  })
+  const notes: string[] = []
+  const note = (text: string): void => void notes.push(text)
+  const { images, leftOut } = await openDataset(folder, names, { note })
+  t.equal(images.length, 1)
+  t.match(leftOut, [{ path: /b\.png$/, problem: /b\.txt, line 1: class "7"/ }])
+  t.match(notes, [/1 picture, 1 object of 1 class; 1 left out$/, /^left out: .*b\.txt, line 1/])
+  await t.rejects(openDataset(folder, names, { note, strict: true }), {
+    code: 'dataset.folder_unusable',
+    message: /not each of its 2 pictures can be used, 1 cannot, the first: .*b\.txt/,
+    hint: 'without --strict they are left out',
+  })
+})
