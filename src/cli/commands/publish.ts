@@ -11,7 +11,13 @@ import type { DesiredTarget } from '../../protocol/desired.js'
 import type { SigningKey } from '../../protocol/keys.js'
 import { publishBundle } from '../../transport/publish-bundle.js'
 import { platformOption, type Platforms } from '../bundle/foreign-file.js'
-import { bundleFrom, defaultGoldenImages, isBundleFolder, modelNameOf } from '../bundle/published-bundle.js'
+import {
+  bundleFrom,
+  type BundleWishes,
+  defaultGoldenImages,
+  isBundleFolder,
+  modelNameOf,
+} from '../bundle/published-bundle.js'
 import { type BrokerOptions, withBrokerOptions, withFleet } from '../fleet/fleet-connection.js'
 import { type InputSize, integerOption, sizeHelp, sizeOption, spanOption } from '../options.js'
 import { processOutput } from '../output.js'
