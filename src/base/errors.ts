@@ -34,6 +34,7 @@ export const errorTable = {
 
   'compress.plan_invalid': { retry: 'never', exit: 3 },
   'compress.budget_unreachable': { retry: 'never', exit: 3 },
+  'compress.agreement_low': { retry: 'never', exit: 3 },
   'compress.pass_failed': { retry: 'never', exit: 70 },
 
   'training.loss_diverged': { retry: 'never', exit: 3 },

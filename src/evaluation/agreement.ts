@@ -76,6 +76,42 @@ export function compareDetections(
   }
 }
 
+/**
+ * The largest difference, 0..1, between what two models give one object, over the objects that either gives at least `conf`.
+ * The detections were found with a lower confidence, so that an object which one model gives less is still told by its score; one
+ * that it does not give at all differs by the whole score. The same pictures in the same order; 0 where nothing is found.
+ */
+export function largestScoreDifference(
+  one: readonly (readonly Detection[])[],
+  other: readonly (readonly Detection[])[],
+  conf: number,
+  iou = 0.5,
+): number {
+  invariant(one.length === other.length, 'both models saw the same pictures')
+  const largest = (from: typeof one, to: typeof one): number =>
+    from.reduce(
+      (most, detections, index) =>
+        detections
+          .filter(({ score }) => score >= conf)
+          .reduce(
+            (top, found) => Math.max(top, Math.abs(found.score - scoreOf(found, to[index]!, iou))),
+            most,
+          ),
+      0,
+    )
+  return Math.max(largest(one, other), largest(other, one))
+}
+
+/** The score that `detections` give the object of `found`, the nearest of several; 0 where they do not have it. */
+function scoreOf(found: Detection, detections: readonly Detection[], iou: number): number {
+  return detections
+    .filter((each) => each.classIndex === found.classIndex && boxIou(found, each) >= iou)
+    .reduce(
+      (near, { score }) => (Math.abs(score - found.score) < Math.abs(near - found.score) ? score : near),
+      0,
+    )
+}
+
 interface Pair {
   readonly partner: Detection
   readonly iou: number

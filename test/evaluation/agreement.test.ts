@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compareDetections } from '../../src/evaluation/agreement.js'
+import { compareDetections, largestScoreDifference } from '../../src/evaluation/agreement.js'
 import type { Detection } from '../../src/yolo/detection.js'
 
 function found(classIndex: number, x: number, score: number): Detection {
@@ -57,5 +57,22 @@ t.test('scores that move up and down do not cancel out in the absolute shift', (
 
 t.test('two models that find nothing agree', (t) => {
   t.match(compareDetections([[], []], [[], []]), { f1: 1, both: 0, perClass: [] })
+  t.end()
+})
+
+t.test('the largest difference is that of one object, whichever model gives it more', (t) => {
+  const [reference, candidate] = [
+    [[found(0, 0, 0.9), found(0, 100, 0.5)]],
+    [[found(0, 0, 0.8), found(0, 101, 0.2)]],
+  ]
+  for (const [one, other] of [
+    [reference, candidate],
+    [candidate, reference],
+  ] as const)
+    t.ok(Math.abs(largestScoreDifference(one, other, 0.25) - 0.3) < 1e-12)
+  t.ok(Math.abs(largestScoreDifference(reference, candidate, 0.6) - 0.1) < 1e-12, 'only sure objects count')
+  t.equal(largestScoreDifference([[found(0, 0, 0.7)]], [[found(1, 0, 0.7)]], 0.25), 0.7, 'another class')
+  t.equal(largestScoreDifference([[found(0, 0, 0.7)]], [[]], 0.25), 0.7, 'not there at all')
+  t.equal(largestScoreDifference([[found(0, 0, 0.2)]], [[]], 0.25), 0)
   t.end()
 })

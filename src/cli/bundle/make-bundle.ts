@@ -13,6 +13,7 @@ import type { Graph } from '../../onnx/graph.js'
 import type { Artefact } from '../../protocol/blob.js'
 import { cutBlob } from '../../protocol/cut-blob.js'
 import type { ExpectedAccuracy, Manifest, Pruning, Variant } from '../../protocol/manifest.js'
+import { variantName } from '../../yolo/variant-name.js'
 import type { ModelDescription } from '../../yolo/model-description.js'
 import type { BundleContent } from './bundle-folder.js'
 import type { ForeignFile } from './foreign-file.js'
@@ -159,15 +160,15 @@ function variantOf(
       hint: 'export it with dynamic=False, or run it through yolo-edge compress',
     })
   }
-  const size = `${description.inputWidth}x${description.inputHeight}`
+  const { inputWidth: width, inputHeight: height } = description
   return {
-    id: file.id ?? [precision, target, size].filter((part) => part !== undefined).join('-'),
+    id: file.id ?? variantName({ precision, target, width, height }),
     kind: 'onnx',
     artefact,
     precision,
     ...(target === undefined ? {} : { int8Target: target }),
     form: formOf(description),
-    input: { width: description.inputWidth, height: description.inputHeight },
+    input: { width, height },
     ...(file.pruning === undefined ? {} : { pruning: file.pruning }),
     macs,
     parameters,

@@ -2,16 +2,22 @@
 
 import { basename, dirname, resolve } from 'node:path'
 import { Command } from 'commander'
+import { systemClock } from '../../base/clock.js'
 import { AgentError, isAgentError } from '../../base/errors.js'
 import { criterionNames } from '../../compress/pruning/criteria/criterion.js'
-import { calibrationMethods } from '../../compress/quantization/calibration/range-methods.js'
-import { roundings } from '../../compress/quantization/quantize.js'
-import { int8Target, int8Targets } from '../../compress/quantization/targets.js'
+import { fleetTargets, int8Targets } from '../../compress/quantization/targets.js'
 import type { CalibrationImages } from '../../compress/ports.js'
+import { detectHardware } from '../../hardware/detect-hardware.js'
 import { openCalibrationFolder } from '../compress/calibration-folder.js'
-import { compressModel, requireFreeFolder } from '../compress/compress-model.js'
+import { checkLine, defaultMinAgreement } from '../compress/check-verdict.js'
+import {
+  compressModel,
+  type CompressRequest,
+  type CompressResult,
+  requireFreeFolder,
+} from '../compress/compress-model.js'
 import { graphRunner } from '../compress/graph-runner.js'
-import { int8Step } from '../compress/int8-step.js'
+import { type GivenInt8Options, int8OptionsOf, withInt8Options, withPlan } from '../compress/int8-options.js'
 import {
   type PlanSection,
   type PlanSections,
@@ -24,11 +30,15 @@ import { pruneStep } from '../compress/prune-step.js'
 import { sparsityStep } from '../compress/sparsity-step.js'
 import type { CompressStep } from '../compress/step.js'
 import { readFloatDetector } from '../model-file.js'
-import { searchModel, type SearchOptions, withSearchOptions } from '../search/search-command.js'
+import {
+  requireNoSearchOption,
+  searchModel,
+  type SearchOptions,
+  withSearchOptions,
+} from '../search/search-command.js'
 import type { Dataset, DatasetReading } from '../dataset/dataset.js'
 import { openDataset } from '../dataset/open-dataset.js'
 import {
-  choiceOption,
   type InputSize,
   integerOption,
   numberOption,
@@ -36,11 +46,10 @@ import {
   sizeOption,
   strictMeaning,
 } from '../options.js'
-import { processOutput } from '../output.js'
+import { type Output, processOutput } from '../output.js'
+import { typedCommand } from '../typed-command.js'
 
-const targetNames = Object.keys(int8Targets) as readonly (keyof typeof int8Targets)[]
-
-interface Options extends SearchOptions {
+interface Options extends SearchOptions, GivenInt8Options {
   readonly out: string
   readonly plan?: string
   readonly prune?: PlanSection
@@ -51,18 +60,10 @@ interface Options extends SearchOptions {
   readonly threshold?: number
   readonly pattern?: string
   readonly sparseBy?: string
-  readonly int8?: boolean
-  readonly target: keyof typeof int8Targets
   readonly calib?: string
   readonly images: number
   readonly size?: InputSize
-  readonly method: (typeof calibrationMethods)[number]
-  readonly bits?: number
-  readonly rounding?: (typeof roundings)[number]
-  readonly maxDrop?: number
   readonly data?: string
-  readonly sensitivity?: boolean
-  readonly biasCorrection: boolean
   readonly seed: number
   readonly strict?: boolean
   readonly json?: boolean
@@ -72,7 +73,7 @@ export function compressCommand(): Command {
   const command = new Command('compress')
     .description('Make a smaller, faster model of a YOLOv8 export: bytes in, raw heads out, int8 inside.')
     .argument('<model>', 'a YOLOv8 detector as .onnx, in float')
-    .requiredOption('-o, --out <folder>', 'a new folder for the model and its report.json')
+    .requiredOption('-o, --out <folder>', 'a new folder for the models, report.json and report.html')
     .option('--plan <file>', 'what to do, as YAML; options win over it (examples in config/compress)')
     .option(
       '--prune <what>',
@@ -86,67 +87,74 @@ export function compressCommand(): Command {
     .option('--threshold <value>', 'make weights below it zero', numberOption('threshold', 0, 1e6))
     .option('--pattern <name>', 'where zeros lie: unstructured, kernel, channel, or n:m such as 2:4')
     .option('--sparse-by <name>', 'which weights become zero: l1, l2, gradient, reconstruction, random')
-    .option('--int8', 'compute on 8-bit integers; needs --calib')
-    .option(
-      '--target <name>',
-      `the hardware of the int8 model: ${targetNames.join(', ')}; with --budget this machine's unless given`,
-      choiceOption('target', targetNames),
-      'x64-vnni',
-    )
-    .option('--calib <folder>', 'pictures like those the model will see; labels are not needed')
-    .option('--images <count>', 'pictures taken from it at most', integerOption('images', 8, 4096), 128)
-    .option('--size <pixels>', sizeHelp, sizeOption)
-    .option(
-      '--method <name>',
-      `how ranges are chosen: ${calibrationMethods.join(', ')}`,
-      choiceOption('method', calibrationMethods),
-      'silu',
-    )
-    .option('--bits <count>', 'bits of a weight (default: 8, or 7 for x64)', integerOption('bits', 2, 8))
-    .option(
-      '--rounding <name>',
-      `how weights are rounded: ${roundings.join(', ')} (default: compensated below 8 bits)`,
-      choiceOption('rounding', roundings),
-    )
-    .option(
-      '--max-drop <difference>',
-      'largest loss of mAP50-95 and mAP50, e.g. 0.005; as few layers as possible stay float for it',
-      numberOption('max-drop', 0, 1),
-    )
-    .option(
-      '-d, --data <path>',
-      'labelled pictures to measure the loss on (default: the labels beside --calib)',
-    )
-    .option('--sensitivity', 'rank the layers in the report')
-    .option('--no-bias-correction', 'leave the biases as they are')
-    .option('--seed <number>', 'the start of every choice by chance', integerOption('seed', 0, 2 ** 31), 0)
-    .option('--strict', strictMeaning)
-    .option('--json', 'print the report as JSON')
-  return withSearchOptions(command).action(compress)
+  return withSearchOptions(
+    withInt8Options(command)
+      .option('--calib <folder>', 'pictures like those the model will see; labels are not needed')
+      .option('--images <count>', 'pictures taken from it at most', integerOption('images', 8, 4096), 128)
+      .option('--size <pixels>', sizeHelp, sizeOption)
+      .option(
+        '-d, --data <path>',
+        'labelled pictures to measure the loss on (default: the labels beside --calib)',
+      )
+      .option('--seed <number>', 'the start of every choice by chance', integerOption('seed', 0, 2 ** 31), 0)
+      .option(
+        '--strict',
+        `${strictMeaning}; with --int8 also where the self-check finds less agreement than --min-agreement, or cannot tell`,
+      )
+      .option('--json', 'print the report as JSON'),
+  ).action(compress)
 }
 
-async function compress(path: string, given: Options, command: Command): Promise<void> {
-  if (given.budget !== undefined) {
-    const target = command.getOptionValueSource('target') === 'default' ? undefined : given.target
-    return searchModel(path, { ...given, target }, processOutput(given.json ?? false))
-  }
+async function compress(path: string, given: Options): Promise<void> {
+  const output = processOutput(given.json ?? false)
+  if (given.budget !== undefined) return searchModel(path, { ...given }, output)
+  requireNoSearchOption(given)
   const plan = given.plan === undefined ? {} : readPlanFile(given.plan)
-  const options = { ...given, ...int8Options(plan.int8, command) }
-  const output = processOutput(options.json ?? false)
-  await requireFreeFolder(options.out)
-  const { fileBytes: bytes, graph, description } = await readFloatDetector(path, options.size)
+  const options = withPlan(given, plan.int8)
+  const int8 = int8OptionsOf(options)
   const steps = stepsOf(plan, options)
+  if (options.strict === true && int8 === undefined && (options.calib ?? options.data) === undefined)
+    throw new AgentError(
+      'cli.argument_invalid',
+      '--strict without --int8, --calib or --data: expected one of them',
+    )
+  await requireFreeFolder(options.out)
+  const { fileBytes, graph, description } = await readFloatDetector(path, options.size)
+  if (int8 !== undefined && options.target === undefined)
+    output.note(`int8 for ${fleetTargets.join(', ')}: a mixed fleet; --target names others`)
   const reading = { note: output.note, strict: options.strict }
-  const images = await calibrationImages(options, reading)
-  const dataset = await labelledPictures(options, description.classNames, reading)
-  const context = { runner: graphRunner(), images, seed: options.seed }
-  const request = { modelPath: path, bytes, graph, steps, context, dataset, outFolder: options.out }
-  const { path: written, report } = await compressModel(request, output)
-  output.result({ path: written, ...report })
-  const { source, model } = report
-  output.line(
-    `${written}: ${mega(model.size_bytes)} MB, ${((100 * model.size_bytes) / source.size_bytes).toFixed(0)} % of the source`,
-  )
+  const { images, heldOut } = await calibrationImages(options, reading)
+  const request: CompressRequest = {
+    modelPath: path,
+    bytes: fileBytes,
+    graph,
+    steps,
+    int8,
+    check: { minAgreement: options.minAgreement ?? defaultMinAgreement, strict: options.strict ?? false },
+    machineTargets: int8 === undefined ? [] : (await detectHardware()).int8Targets,
+    context: { runner: graphRunner(), images, seed: options.seed },
+    heldOut,
+    dataset: await labelledPictures(options, description.classNames, reading),
+    outFolder: options.out,
+    command: typedCommand(),
+    clock: systemClock,
+  }
+  tell(await compressModel(request, output), options.out, output)
+}
+
+function tell({ paths, report, verdict }: CompressResult, folder: string, output: Output): void {
+  const { source, models, seconds } = report
+  output.result({ folder, paths, ...report })
+  for (const [index, model] of models.entries()) {
+    const share = `${mega(model.size_bytes)} MB, ${((100 * model.size_bytes) / source.size_bytes).toFixed(0)} % of the source`
+    output.line(`${paths[index]!}: ${share}${model.machines === undefined ? '' : `; for ${model.machines}`}`)
+  }
+  if (verdict === undefined) return
+  output.line(checkLine(verdict, seconds))
+  for (const warning of verdict.warnings) output.note(`warning: ${warning}`)
+  const made = new Set(models.map((model) => model.int8_target))
+  for (const name of fleetTargets.filter((target) => !made.has(target)))
+    output.note(`no int8 model for ${int8Targets[name].machines}: --target ${name} makes one`)
 }
 
 /** Channels first, then weights, integers last: each step needs the float weights that the one before leaves. */
@@ -161,47 +169,7 @@ function stepsOf(plan: PlanSections, options: Options): readonly CompressStep[] 
   return [
     ...(prunePlan === undefined ? [] : [pruneStep(prunePlan)]),
     ...(sparsityPlan === undefined ? [] : [sparsityStep(sparsityPlan)]),
-    ...(options.int8 === true ? [int8StepOf(options)] : []),
   ]
-}
-
-function int8StepOf(options: Options): CompressStep {
-  const { target, method, bits, rounding, maxDrop, sensitivity, biasCorrection } = options
-  return int8Step({
-    target: int8Target(target),
-    method,
-    biasCorrection,
-    maxDrop,
-    sensitivity: sensitivity ?? false,
-    ...(bits !== undefined && { weightBits: bits }),
-    ...(rounding !== undefined && { rounding }),
-  })
-}
-
-/** Parsers of the keys that the section `int8` of a plan file may have. */
-const int8Keys: Readonly<Record<string, (text: string) => unknown>> = {
-  target: choiceOption('int8.target', targetNames),
-  method: choiceOption('int8.method', calibrationMethods),
-  bits: integerOption('int8.bits', 2, 8),
-  rounding: choiceOption('int8.rounding', roundings),
-}
-
-/** What the section `int8` of a plan file says and the command line does not. */
-function int8Options(section: PlanSection | undefined, command: Command): Partial<Options> {
-  if (section === undefined) return {}
-  const options: Record<string, unknown> = { int8: true }
-  for (const [key, value] of Object.entries(section)) {
-    const parse = int8Keys[key]
-    if (parse === undefined) {
-      const known = Object.keys(int8Keys).join(', ')
-      throw new AgentError(
-        'compress.plan_invalid',
-        `the section int8 has a key ${key}, expected some of ${known}`,
-      )
-    }
-    if (command.getOptionValueSource(key) !== 'cli') options[key] = parse(String(value))
-  }
-  return options
 }
 
 /** Only the keys that have a value. */
@@ -229,12 +197,19 @@ async function labelledPictures(
   }
 }
 
-async function calibrationImages(options: Options, reading: DatasetReading): Promise<CalibrationImages> {
+async function calibrationImages(options: Options, reading: DatasetReading): Promise<Pictures> {
   if (options.calib === undefined) {
-    if (options.int8 !== true) return { count: 0, read: () => Promise.reject(withoutPictures()) }
+    const none = { count: 0, read: () => Promise.reject(withoutPictures()) }
+    if (options.int8 !== true) return { images: none, heldOut: none }
     throw withoutPictures()
   }
-  return openCalibrationFolder(options.calib, options.images, reading)
+  const folder = await openCalibrationFolder(options.calib, options.images, reading)
+  return { images: folder, heldOut: folder.heldOut }
+}
+
+interface Pictures {
+  readonly images: CalibrationImages
+  readonly heldOut: CalibrationImages
 }
 
 function withoutPictures(): AgentError {

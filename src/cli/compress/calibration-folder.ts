@@ -18,10 +18,17 @@ const keptBytesMax = 320 * 2 ** 20
 
 export interface CalibrationFolder extends CalibrationImages {
   readonly folder: string
+  /** Pictures of the same folder that are kept from calibration, to check its result with; none where there are few. */
+  readonly heldOut: CalibrationImages
 }
 
+/** So many pictures are held out at the most, and at the most this part of the folder. */
+const heldOutMost = 8
+const heldOutPart = 8
+
 /**
- * The pictures at `folder` (or of a data.yaml or a list file), at most `limit`, evenly chosen.
+ * The pictures at `folder` (or of a data.yaml or a list file), at most `limit`, evenly chosen; one of eight, at most eight, is held
+ * out from sixteen pictures on, which costs calibration nothing where there are more than `limit`.
  * Throws `dataset.folder_unusable` where there are too few that can be read.
  */
 export async function openCalibrationFolder(
@@ -29,7 +36,7 @@ export async function openCalibrationFolder(
   limit: number,
   reading: DatasetReading,
 ): Promise<CalibrationFolder> {
-  const { paths, leftOut } = await openPictures(folder, reading, limit)
+  const { paths, leftOut } = await openPictures(folder, reading, limit + heldOutCount(limit))
   if (paths.length < fewestImages) {
     const [first] = leftOut
     const broken =
@@ -39,7 +46,22 @@ export async function openCalibrationFolder(
       `cannot calibrate with ${resolve(folder)}: it has ${paths.length} readable pictures, expected at least ${fewestImages}${broken}`,
     )
   }
-  return { folder, count: paths.length, read: reader(paths) }
+  const heldOut = evenly(paths, Math.max(heldOutCount(Math.min(limit, paths.length)), paths.length - limit))
+  const isHeldOut = new Set(heldOut)
+  const kept = paths.filter((path) => !isHeldOut.has(path))
+  return { folder, ...imagesAt(kept), heldOut: imagesAt(heldOut) }
+}
+
+function heldOutCount(pictures: number): number {
+  return pictures < 2 * fewestImages ? 0 : Math.min(heldOutMost, Math.floor(pictures / heldOutPart))
+}
+
+function evenly<T>(all: readonly T[], count: number): readonly T[] {
+  return Array.from({ length: count }, (_, index) => all[Math.floor(((index + 0.5) * all.length) / count)]!)
+}
+
+function imagesAt(paths: readonly string[]): CalibrationImages {
+  return { count: paths.length, read: reader(paths) }
 }
 
 function reader(paths: readonly string[]): CalibrationImages['read'] {

@@ -1,13 +1,16 @@
 /**
- * The step `--int8`, with accuracy control where the user gave a limit.
- * Invariant: it refuses a model that is quantised already before it looks at any picture.
+ * The last step of a compression, `--int8`: one calibration, a model for each kind of hardware, and the self-check of them all.
+ * Invariant: it refuses a model that is quantised already before it looks at any picture; layers stay float only where the user
+ * gave a limit.
  */
 
 import { present } from '../../base/assert.js'
+import type { Clock } from '../../base/clock.js'
 import { fewestFloatLayers } from '../../compress/quantization/accuracy-control.js'
 import { quantizedConvolutions } from '../../compress/quantization/integer-convolution.js'
 import {
   calibrate,
+  type Calibration,
   quantize,
   type QuantizedModel,
   type QuantizeOptions,
@@ -15,112 +18,194 @@ import {
 } from '../../compress/quantization/quantize.js'
 import { type LayerSensitivity, rankLayers } from '../../compress/quantization/sensitivity.js'
 import type { CalibrationImages } from '../../compress/ports.js'
+import type { Int8Target } from '../../compress/quantization/targets.js'
 import type { Graph } from '../../onnx/graph.js'
-import type { CompressStep, MeasuredAccuracy, StepContext, StepResult } from './step.js'
+import { evenly, selfCheck, type SelfCheck } from './self-check.js'
+import type { MeasuredAccuracy, StepContext } from './step.js'
 
-export interface Int8StepOptions extends QuantizeOptions {
+export interface Int8Options extends Omit<QuantizeOptions, 'target'> {
+  /** At least one; each once. */
+  readonly targets: readonly Int8Target[]
   /** The largest loss of mAP50-95 and of mAP50, as a difference of numbers in 0..1. */
   readonly maxDrop: number | undefined
   /** Ranks the layers also where no limit asks for it. */
   readonly sensitivity: boolean
 }
 
+/** The model of one target. */
+export interface Int8Variant {
+  readonly target: Int8Target
+  readonly graph: Graph
+  /** For report.json, snake_case. */
+  readonly report: object
+}
+
+export interface Int8Result {
+  readonly variants: readonly Int8Variant[]
+  readonly check: SelfCheck
+  /** What was ranked, the most sensitive layer first. */
+  readonly layers: readonly LayerSensitivity[]
+  /** What holds for all targets; for report.json, snake_case. */
+  readonly report: object
+}
+
 /** Ranking runs a model per layer: a few pictures tell the order. */
 const rankingImages = 8
 
-export function int8Step(options: Int8StepOptions): CompressStep {
-  return { name: 'int8', run: (graph, context) => run(graph, context, options) }
+/**
+ * Whether a machine that computes `machineTargets` well adds products of weights with `weightBits` bits with saturation: x86-64
+ * without VNNI does so with eight. The portable form, which is computed in float, then stands for the integers in the self-check.
+ */
+export function saturates(weightBits: number, machineTargets: readonly string[]): boolean {
+  return weightBits > 7 && machineTargets.includes('x64') && !machineTargets.includes('x64-vnni')
 }
 
-async function run(graph: Graph, context: StepContext, options: Int8StepOptions): Promise<StepResult> {
+/** What the last step may use beside what every step may. */
+export interface Int8Context extends StepContext {
+  /** Pictures of the same kind as `images` that ranges are not taken from; may be none. */
+  readonly heldOut: CalibrationImages
+  /** The int8 layouts that this machine computes well. */
+  readonly machineTargets: readonly string[]
+  readonly clock: Clock
+}
+
+/** Quantises `graph` (edge form, float). Throws `model.*`, `compress.*`, `dataset.*`, `inference.*`. */
+export async function quantizeForTargets(
+  graph: Graph,
+  context: Int8Context,
+  options: Int8Options,
+): Promise<Int8Result> {
   requireFloat(graph)
-  const { runner, images, onProgress } = context
-  const calibration = await calibrate(graph, options, runner, images, (_, done, total) => {
+  const { runner, images, heldOut, machineTargets, clock, onProgress } = context
+  const each = options.targets.map((target): TargetOptions => ({ ...options, target }))
+  const calibration = await calibrate(graph, each, runner, images, (_, done, total) => {
     onProgress(done / total, `calibrating on ${images.count} pictures`)
   })
-  const whole = quantize(graph, calibration, options)
-  const { layers, control, accuracy } = await controlled(graph, whole, context, options)
-  const floatNodes = new Set(layers?.slice(0, control?.floatLayers ?? 0).flatMap(({ nodes }) => nodes))
-  const chosen = floatNodes.size === 0 ? whole : quantize(graph, calibration, { ...options, floatNodes })
-  const { plan, scales, weightBits, rounding } = chosen
+  const rankings = new Map<Int8Target['rules'], readonly LayerSensitivity[]>()
+  const measure = context.measure
+  const float = measure && (await measure(graph, 'float'))
+  const variants: Int8Variant[] = []
+  const checked: Graph[] = []
+  for (const one of each) {
+    const ranked = async (whole: QuantizedModel): Promise<readonly LayerSensitivity[]> => {
+      const { rules } = one.target
+      const known = rankings.get(rules) ?? (await rankedLayers(whole, context))
+      rankings.set(rules, known)
+      return known
+    }
+    const { model, floatNodes, report } = await quantizedFor(graph, calibration, one, {
+      ranked,
+      measure,
+      float,
+    })
+    variants.push({ target: one.target, graph: model.graph, report })
+    checked.push(
+      one.target.form === 'integer' && saturates(model.weightBits, machineTargets)
+        ? quantize(graph, calibration, { ...one, floatNodes, target: { ...one.target, form: 'qdq' } }).graph
+        : model.graph,
+    )
+  }
+  const models = variants.map(({ target }, index) => ({ name: target.name, graph: checked[index]! }))
+  const check = await selfCheck(graph, models, { calibration: images, heldOut }, clock, (fraction) => {
+    onProgress(fraction, 'checking against float')
+  })
   return {
-    graph: chosen.graph,
+    variants,
+    check,
+    layers: [...rankings.values()][0] ?? [],
     report: {
-      target: options.target.name,
-      form: options.target.form,
-      calibration: { method: options.method, images: images.count },
-      weight_bits: weightBits,
-      rounding,
-      bias_correction: options.biasCorrection || rounding === 'compensated',
-      ...(accuracy !== undefined && { accuracy }),
-      ...(control !== undefined && {
+      calibration: { method: options.method, images: images.count, held_out: heldOut.count },
+      ...(float !== undefined && { float_accuracy: float }),
+    },
+  }
+}
+
+type TargetOptions = Int8Options & QuantizeOptions
+
+interface Judge {
+  readonly ranked: (whole: QuantizedModel) => Promise<readonly LayerSensitivity[]>
+  /** Both, where the user gave labelled pictures. */
+  readonly measure: StepContext['measure'] | undefined
+  readonly float: MeasuredAccuracy | undefined
+}
+
+async function quantizedFor(
+  graph: Graph,
+  calibration: Calibration,
+  options: TargetOptions,
+  judge: Judge,
+): Promise<{
+  readonly model: QuantizedModel
+  readonly floatNodes: ReadonlySet<string>
+  readonly report: object
+}> {
+  const { target, maxDrop } = options
+  const whole = quantize(graph, calibration, options)
+  const { layers, control, accuracy } = await controlled(whole, options, judge)
+  const floatNodes = new Set(layers?.slice(0, control?.floatLayers ?? 0).flatMap(({ nodes }) => nodes))
+  const model = floatNodes.size === 0 ? whole : quantize(graph, calibration, { ...options, floatNodes })
+  const { plan, scales, weightBits, rounding } = model
+  const report = {
+    target: target.name,
+    machines: target.machines,
+    form: target.form,
+    weight_bits: weightBits,
+    rounding,
+    bias_correction: options.biasCorrection || rounding === 'compensated',
+    ...(accuracy !== undefined && { accuracy }),
+    ...(control !== undefined &&
+      maxDrop !== undefined && {
         accuracy_control: {
-          max_drop: options.maxDrop,
+          max_drop: maxDrop,
           float_layers: control.floatLayers,
           trials: control.trials.map(({ floatLayers, drop }) => ({ float_layers: floatLayers, drop })),
         },
       }),
-      ...(layers !== undefined && {
-        sensitivity: layers.map(({ name, error }) => ({ layer: name, error })),
-      }),
-      quantized_nodes: plan.quantized.size,
-      float_nodes: plan.barriers.map(({ node, opType, reason }) => ({ node, operator: opType, reason })),
-      values: [...scales].map(([value, { scale, zeroPoint }]) => ({ value, scale, zero_point: zeroPoint })),
-    },
+    ...(layers !== undefined && {
+      sensitivity: layers.map(({ name, error }) => ({ layer: name, error })),
+    }),
+    quantized_nodes: plan.quantized.size,
+    float_nodes: plan.barriers.map(({ node, opType, reason }) => ({ node, operator: opType, reason })),
+    values: [...scales].map(([value, { scale, zeroPoint }]) => ({ value, scale, zero_point: zeroPoint })),
   }
+  return { model, floatNodes, report }
 }
 
 interface Controlled {
   readonly layers: readonly LayerSensitivity[] | undefined
   readonly control: Awaited<ReturnType<typeof fewestFloatLayers>> | undefined
-  readonly accuracy: { readonly float: MeasuredAccuracy; readonly int8: MeasuredAccuracy } | undefined
+  readonly accuracy: MeasuredAccuracy | undefined
 }
 
 /** Measures where the user gave labelled pictures, and finds how many layers stay float where he gave a limit. */
 async function controlled(
-  graph: Graph,
   whole: QuantizedModel,
-  context: StepContext,
-  options: Int8StepOptions,
+  { sensitivity, maxDrop = Infinity, target }: TargetOptions,
+  { ranked, measure, float }: Judge,
 ): Promise<Controlled> {
-  const { measure, onProgress } = context
-  let layers = options.sensitivity ? await ranked(whole, context) : undefined
-  if (measure === undefined) return { layers, control: undefined, accuracy: undefined }
-  const float = await measure(graph, 'float')
+  let layers = sensitivity ? await ranked(whole) : undefined
+  if (measure === undefined || float === undefined) return { layers, control: undefined, accuracy: undefined }
   const measured = new Map<number, MeasuredAccuracy>()
   const control = await fewestFloatLayers(
     quantizedConvolutions(whole.plan).length,
-    options.maxDrop ?? Infinity,
+    maxDrop,
     async (count) => {
-      if (count > 0) layers ??= await ranked(whole, context)
+      if (count > 0) layers ??= await ranked(whole)
       const nodes = new Set(layers?.slice(0, count).flatMap((layer) => layer.nodes))
-      const int8 = await measure(whole.withFloat(nodes), `int8, ${count} layers float`)
+      const int8 = await measure(whole.withFloat(nodes), `int8 for ${target.name}, ${count} layers float`)
       measured.set(count, int8)
       return Math.max(float.map - int8.map, float.map50 - int8.map50)
     },
   )
-  onProgress(1, `${control.floatLayers} layers stay float`)
-  const accuracy = {
-    float,
-    int8: present(measured.get(control.floatLayers), 'the chosen model was measured'),
-  }
-  return { layers, control: options.maxDrop === undefined ? undefined : control, accuracy }
+  const accuracy = present(measured.get(control.floatLayers), 'the chosen model was measured')
+  return { layers, control, accuracy }
 }
 
-function ranked(whole: QuantizedModel, context: StepContext): Promise<readonly LayerSensitivity[]> {
+function rankedLayers(whole: QuantizedModel, context: StepContext): Promise<readonly LayerSensitivity[]> {
   const { plan, withFloat } = whole
   const only = (nodes: ReadonlySet<string>): Graph =>
     withFloat(new Set([...plan.quantized].filter((name) => !nodes.has(name))))
-  return rankLayers(plan, only, context.runner, firstOf(context.images, rankingImages), (_, done, total) => {
+  return rankLayers(plan, only, context.runner, evenly(context.images, rankingImages), (_, done, total) => {
     context.onProgress(done / total, `sensitivity of ${total} layers`)
   })
-}
-
-/** At most `count` of `images`, evenly chosen. */
-function firstOf(images: CalibrationImages, count: number): CalibrationImages {
-  const taken = Math.min(count, images.count)
-  return {
-    count: taken,
-    read: (index, size) => images.read(Math.floor((index * images.count) / taken), size),
-  }
 }

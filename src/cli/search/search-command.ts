@@ -13,9 +13,10 @@ import { machineTarget } from '../compress/machine-target.js'
 import { requireFreeFolder } from '../compress/compress-model.js'
 import { openDataset } from '../dataset/open-dataset.js'
 import { readFloatDetector } from '../model-file.js'
-import { type InputSize, integerOption } from '../options.js'
+import { flagOf, type InputSize, integerOption } from '../options.js'
 import { type Output, table } from '../output.js'
 import { readSigningKey } from '../fleet/signing-key.js'
+import { typedCommand } from '../typed-command.js'
 import { finishSearch } from './finish-search.js'
 import { runSearch } from './run-search.js'
 import type { SearchOutcome } from './search-outcome.js'
@@ -32,7 +33,7 @@ export interface SearchOptions {
   readonly val?: string
   readonly sizes?: readonly number[]
   readonly for?: readonly Int8TargetName[]
-  readonly time: number
+  readonly time?: number
   readonly threads?: number
   readonly name?: string
   readonly modelVersion?: string
@@ -46,12 +47,27 @@ interface SharedOptions {
   readonly images: number
   readonly strict?: boolean
   readonly size?: InputSize
-  /** What int8 is measured as; undefined: what this machine computes right and fast. */
-  readonly target: Int8TargetName | undefined
+  /** What int8 is measured as, one; undefined: what this machine computes right and fast. */
+  readonly target?: readonly Int8TargetName[]
 }
 
 /** Options that say what to do; with a budget the search decides that. */
-const decidedBySearch = ['plan', 'prune', 'sparsity', 'threshold', 'int8', 'maxDrop', 'sensitivity'] as const
+const decidedBySearch = [
+  'plan',
+  'prune',
+  'sparsity',
+  'threshold',
+  'int8',
+  'method',
+  'bits',
+  'rounding',
+  'maxDrop',
+  'sensitivity',
+  'minAgreement',
+  'data',
+] as const
+/** Options that only a search understands. */
+const ofSearch = ['val', 'sizes', 'for', 'time', 'threads', 'name', 'modelVersion', 'sign'] as const
 
 export function withSearchOptions(command: Command): Command {
   return command
@@ -69,14 +85,23 @@ export function withSearchOptions(command: Command): Command {
     )
     .option(
       '--time <duration>',
-      'with --budget: begin no candidate after this, such as 30m',
+      'with --budget: begin no candidate after this, such as 30m (default: 1h)',
       durationOption,
-      3600e3,
     )
     .option('--threads <count>', 'with --budget: threads of one inference', integerOption('threads', 1, 256))
     .option('--name <name>', 'with --budget: name of the model (default: that of the file)')
     .option('--model-version <version>', 'with --budget: version of the model (default: from the time)')
     .option('--sign <key>', 'with --budget: private key that signs the bundle')
+}
+
+/** Throws `cli.argument_invalid` for an option that means nothing without a budget. */
+export function requireNoSearchOption(options: SearchOptions): void {
+  const option = ofSearch.find((name) => options[name] !== undefined)
+  if (option === undefined) return
+  throw new AgentError(
+    'cli.argument_invalid',
+    `${flagOf(option)} without --budget, expected --budget as well`,
+  )
 }
 
 /** Searches, writes the bundle and tells what it holds. Throws `cli.*`, `compress.*`, `dataset.*`, `model.*`. */
@@ -89,8 +114,13 @@ export async function searchModel(
   if (conflict !== undefined)
     throw new AgentError(
       'cli.argument_invalid',
-      `--${conflict} and --budget: with a budget the search decides it`,
+      `${flagOf(conflict)} and --budget: with a budget the search decides it`,
     )
+  const [given, another] = options.target ?? []
+  if (another !== undefined) {
+    const problem = `--target ${given} and --target ${another} with --budget: expected the one that is measured here`
+    throw new AgentError('cli.argument_invalid', problem, { hint: '--for names the other hardware to serve' })
+  }
   const { out, calib, val, modelVersion } = options
   const name = requireName('model', options.name ?? nameOf(path))
   if (modelVersion !== undefined) requireVersion(modelVersion)
@@ -109,7 +139,7 @@ export async function searchModel(
   }
   const reading = { note: output.note, strict: options.strict, whole: true }
   const images = await openCalibrationFolder(calib, Math.min(options.images, searchImagesMax), reading)
-  const hostTarget = options.target ?? (await machineTarget())
+  const hostTarget = given ?? (await machineTarget())
   const request: SearchRequest = {
     source: { ...source, path },
     settings: {
@@ -122,12 +152,12 @@ export async function searchModel(
     images,
     dataset: await openDataset(val, classNames, reading),
     outFolder: out,
-    timeLimitMs: options.time,
+    timeLimitMs: options.time ?? 3600e3,
     threads: options.threads ?? availableParallelism(),
     name,
     version: modelVersion,
     keys: options.sign === undefined ? [] : [await readSigningKey(options.sign)],
-    command: ['yolo-edge', ...process.argv.slice(2).map(quoted)].join(' '),
+    command: typedCommand(),
   }
   const outcome = await finishSearch(request, await runSearch(request, output), output)
   tell(outcome, output)
@@ -135,10 +165,6 @@ export async function searchModel(
 
 /** More pictures make every candidate slower and the ranges hardly better. */
 const searchImagesMax = 64
-
-function quoted(text: string): string {
-  return /^[\w./:=,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
-}
 
 function tell({ request, variants, choices, sourceMs, outOfTime }: SearchOutcome, output: Output): void {
   const { outFolder } = request

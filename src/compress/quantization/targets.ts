@@ -33,7 +33,7 @@ export const int8Targets = {
   /** x86-64 with AVX512-VNNI or AVX-VNNI: unsigned activations, signed 8-bit weights. */
   'x64-vnni': { name: 'x64-vnni', machines: 'x86-64 with VNNI', ...cpu, weightBits: 8 },
   /** x86-64 with AVX2 or AVX-512 only. */
-  x64: { name: 'x64', machines: 'any x86-64', ...cpu, weightBits: 7 },
+  x64: { name: 'x64', machines: 'x86-64 without VNNI', ...cpu, weightBits: 7 },
   /** 64-bit ARM; fast from the dot product instructions on (Raspberry Pi 5, Jetson Orin). */
   arm64: { name: 'arm64', machines: 'Raspberry Pi, Jetson and other 64-bit ARM', ...cpu, weightBits: 8 },
   /** The same integers as `x64-vnni` in portable form, for runtimes other than ONNX Runtime. */
@@ -59,6 +59,9 @@ export const int8Targets = {
 } as const satisfies Readonly<Record<string, Int8Target>>
 
 export type Int8TargetName = keyof typeof int8Targets
+
+/** What a fleet of different machines needs: a file for every processor that computes on 8-bit integers. */
+export const fleetTargets: readonly Int8TargetName[] = ['x64-vnni', 'x64', 'arm64']
 
 export function isInt8Target(name: string | undefined): name is Int8TargetName {
   return name !== undefined && Object.hasOwn(int8Targets, name)

@@ -1,5 +1,6 @@
 /** One variant that a search may make. Invariant: equal candidates have equal names, and a name says all of a candidate. */
 
+import { variantName } from '../../yolo/variant-name.js'
 import type { Int8TargetName } from '../quantization/targets.js'
 
 export interface Candidate {
@@ -14,10 +15,6 @@ export interface Candidate {
 
 /** `int8-x64-vnni-640-macs80`; made of characters that file names and manifests take. */
 export function candidateId({ precision, target, side, macs }: Candidate): string {
-  return [
-    precision,
-    ...(target === undefined ? [] : [target]),
-    String(side),
-    ...(macs === 1 ? [] : [`macs${Math.round(100 * macs)}`]),
-  ].join('-')
+  const name = variantName({ precision, target, width: side, height: side })
+  return macs === 1 ? name : `${name}-macs${Math.round(100 * macs)}`
 }

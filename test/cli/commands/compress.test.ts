@@ -16,6 +16,7 @@ import { lazyBoxesOf } from '../../../src/yolo/lazy-boxes.js'
 import { describeModel } from '../../../src/yolo/model-description.js'
 import { readExport } from '../../helpers/exports.js'
 import { projectRoot } from '../../helpers/paths.js'
+import { tinyModel } from '../../helpers/tiny-model.js'
 
 t.setTimeout(300_000)
 
@@ -33,6 +34,12 @@ const models = {
   'parts.onnx': readFileSync(join(projectRoot, 'models', 'parts', 'parts.onnx')),
   'twice.onnx': Buffer.from(readExport('opset14-raw-batch2')),
   'dynamic.onnx': Buffer.from(readExport('opset13-raw-dynamic')),
+  'half-classifier.onnx': tinyModel({
+    nodes: [{ opType: 'Relu', inputs: ['images'], outputs: ['probabilities'] }],
+    inputs: [{ name: 'images', dims: [1, 10], elementType: 10 }],
+    outputs: [{ name: 'probabilities', dims: [1, 10], elementType: 10 }],
+    constants: [],
+  }),
   'outside.onnx': withOutsideWeights(exportModel(network)),
   'broken.onnx': Buffer.from('this is no model'),
 }
@@ -69,6 +76,26 @@ function withOutsideWeights(bytes: Uint8Array): Buffer {
   return Buffer.from(toBinary(ModelProtoSchema, model))
 }
 
+interface Report {
+  readonly steps: {
+    readonly int8: {
+      readonly calibration: object
+      readonly targets: readonly { readonly sensitivity?: readonly { readonly error: number }[] }[]
+    }
+  }
+  readonly self_check: {
+    readonly held_out: number
+    readonly shifted_copies: number
+    readonly agrees: boolean
+    readonly warnings: readonly string[]
+    readonly models: readonly { readonly int8_target: string; readonly f1: number }[]
+  }
+}
+
+function reportIn(out: string): Report {
+  return JSON.parse(readFileSync(inFolder(`${out}/report.json`), 'utf8')) as Report
+}
+
 /** Runs the command as the program does; it throws what the program would print. */
 async function compress(model: string, calib: string, out: string, ...rest: string[]): Promise<void> {
   const given = [inFolder(model), '--int8', '--calib', inFolder(calib), '--out', inFolder(out), ...rest]
@@ -85,14 +112,22 @@ t.test(
       ...['--out', inFolder('int8'), '--sensitivity', '--seed', '3'],
     ])
     t.match(stderr, /left out: .*a-broken\.jpg/)
-    t.same(readdirSync(inFolder('int8')).sort(), ['model-int8.onnx', 'report.json'])
-    const bytes = readFileSync(inFolder('int8/model-int8.onnx'))
-    const report = JSON.parse(readFileSync(inFolder('int8/report.json'), 'utf8')) as {
-      steps: { int8: { sensitivity: { layer: string; error: number }[] } }
-    }
-    t.match(JSON.parse(stdout), { model: { file: 'model-int8.onnx', size_bytes: bytes.length }, seed: 3 })
-    t.match(report.steps.int8, { target: 'x64-vnni', weight_bits: 8, rounding: 'nearest' })
-    const errors = report.steps.int8.sensitivity.map(({ error }) => error)
+    const files = ['x64-vnni', 'x64', 'arm64'].map((target) => `model-int8-${target}-64.onnx`)
+    t.same(readdirSync(inFolder('int8')).sort(), [...files, 'report.html', 'report.json'].sort())
+    const bytes = readFileSync(inFolder(`int8/${files[0]!}`))
+    const report = reportIn('int8')
+    t.match(JSON.parse(stdout), {
+      models: [{ file: files[0], size_bytes: bytes.length, int8_target: 'x64-vnni' }],
+      seed: 3,
+    })
+    const { targets, calibration } = report.steps.int8
+    t.same(calibration, { method: 'silu', images: 8, held_out: 0 })
+    t.match(targets, [
+      { target: 'x64-vnni', weight_bits: 8, rounding: 'nearest' },
+      { target: 'x64', weight_bits: 7, rounding: 'compensated' },
+      { target: 'arm64', weight_bits: 8, rounding: 'nearest' },
+    ])
+    const errors = targets[0]!.sensitivity!.map(({ error }) => error)
     t.ok(errors.length > 50)
     t.same(
       errors,
@@ -105,9 +140,9 @@ t.test(
     t.equal(operators.get('Sigmoid'), undefined, 'no activation in float')
     t.equal(operators.get('DequantizeLinear'), undefined, 'heads leave as bytes')
     t.ok(graph.outputs.every(({ type }) => type === 'uint8'))
-    await compress('model.onnx', 'mixed', 'again')
-    t.same(readFileSync(inFolder('again/model-int8.onnx')), bytes)
-    await t.rejects(compress('int8/model-int8.onnx', 'pictures', 'second'), {
+    await compress('model.onnx', 'mixed', 'again', '--target', 'x64-vnni')
+    t.same(readFileSync(inFolder(`again/${files[0]!}`)), bytes, 'alone or beside others')
+    await t.rejects(compress(`int8/${files[0]!}`, 'pictures', 'second'), {
       code: 'model.quantized_already',
     })
     t.notOk(existsSync(inFolder('second')))
@@ -119,13 +154,12 @@ t.test('fewer bits are rounded with compensation, unless asked otherwise', async
     ['four', ['--bits', '4'], 'compensated'],
     ['nearest', ['--bits', '4', '--rounding', 'nearest', '--method', 'percentile'], 'nearest'],
   ] as const) {
-    await compress('model.onnx', 'pictures', out, ...rest)
-    const { steps } = JSON.parse(readFileSync(inFolder(`${out}/report.json`), 'utf8')) as {
-      steps: { int8: object }
-    }
-    t.match(steps.int8, { weight_bits: 4, rounding })
+    await compress('model.onnx', 'pictures', out, '--target', 'x64-vnni', ...rest)
+    t.match(reportIn(out).steps.int8.targets, [{ weight_bits: 4, rounding }])
   }
-  const [four, nearest] = ['four', 'nearest'].map((out) => readFileSync(inFolder(`${out}/model-int8.onnx`)))
+  const [four, nearest] = ['four', 'nearest'].map((out) =>
+    readFileSync(inFolder(`${out}/model-int8-x64-vnni-64.onnx`)),
+  )
   t.notSame(four, nearest)
 })
 
@@ -137,7 +171,7 @@ t.test(
       ['qdq', false],
     ] as const) {
       await compress('parts.onnx', 'pictures', target, '--target', target)
-      const graph = importModel(readFileSync(inFolder(`${target}/parts-int8.onnx`)))
+      const graph = importModel(readFileSync(inFolder(`${target}/parts-int8-${target}-160.onnx`)))
       t.equal(lazyBoxesOf(graph.metadata) !== undefined, isLazy, target)
       const { output } = describeModel(graph)
       t.equal(output.kind === 'heads' && output.thresholdName !== undefined, isLazy)
@@ -146,8 +180,8 @@ t.test(
 )
 
 t.test('a model with free sizes is fixed to the size it was exported with', async (t) => {
-  await compress('dynamic.onnx', 'pictures', 'fixed', '--method', 'min-max')
-  const [input] = importModel(readFileSync(inFolder('fixed/dynamic-int8.onnx'))).inputs
+  await compress('dynamic.onnx', 'pictures', 'fixed', '--method', 'min-max', '--target', 'arm64')
+  const [input] = importModel(readFileSync(inFolder('fixed/dynamic-int8-arm64-64.onnx'))).inputs
   t.same(input, { name: 'images', type: 'uint8', shape: [1, 64, 64, 3] })
 })
 
@@ -172,6 +206,32 @@ const refusals: readonly (readonly [
   ['one bit', 'cli.argument_invalid', 'model.onnx', 'pictures', ['--bits', '1']],
   ['an unknown method', 'cli.argument_invalid', 'model.onnx', 'pictures', ['--method', 'magic']],
   ['an unknown rounding', 'cli.argument_invalid', 'model.onnx', 'pictures', ['--rounding', 'up']],
+  ['an unknown target', 'cli.argument_invalid', 'model.onnx', 'pictures', ['--target', 'riscv']],
+  [
+    'a target twice',
+    'cli.argument_invalid',
+    'model.onnx',
+    'pictures',
+    ['--target', 'x64', '--target', 'arm64,x64'],
+  ],
+  ['an agreement of two', 'cli.argument_invalid', 'model.onnx', 'pictures', ['--min-agreement', '2']],
+  ['half floats that are no detector', 'model.not_yolov8', 'half-classifier.onnx', 'pictures', []],
+  ['an agreement that cannot be told', 'compress.agreement_low', 'model.onnx', 'pictures', ['--strict']],
+  ['an option of a search', 'cli.argument_invalid', 'model.onnx', 'pictures', ['--sizes', '64']],
+  [
+    'an agreement and a search',
+    'cli.argument_invalid',
+    'model.onnx',
+    'pictures',
+    ['--budget', 'size<=1MB', '--min-agreement', '0.9'],
+  ],
+  [
+    'a search for two targets',
+    'cli.argument_invalid',
+    'model.onnx',
+    'pictures',
+    ['--budget', 'size<=1MB', '--target', 'x64', '--target', 'arm64'],
+  ],
 ]
 
 t.test('what cannot be compressed is refused by name, and no folder is left', async (t) => {
@@ -191,6 +251,22 @@ t.test('what cannot be compressed is refused by name, and no folder is left', as
     readdirSync(folder).some((name) => name.includes('refused')),
     'no part of a folder either',
   )
+})
+
+t.test('options of integers without --int8 are refused', async (t) => {
+  for (const rest of [
+    ['--strict'],
+    ['--target', 'x64'],
+    ['--min-agreement', '0.9'],
+    ['--no-bias-correction'],
+  ]) {
+    const given = [inFolder('model.onnx'), '--out', inFolder('unused'), '--sparsity', '0.5', ...rest]
+    await t.rejects(compressCommand().exitOverride().parseAsync(given, { from: 'user' }), {
+      code: 'cli.argument_invalid',
+      message: new RegExp(`^${rest[0]!} without --int8`),
+    })
+  }
+  t.notOk(existsSync(inFolder('unused')))
 })
 
 t.test('a file system that takes no more bytes leaves no folder', (t) => {
