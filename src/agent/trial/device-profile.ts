@@ -3,7 +3,9 @@
  * Invariant: pure; a kind, a provider or a runner is listed only when it was proven by opening it.
  */
 
+import { int8TargetsOf as targetsOfCpu } from '../../hardware/cpu.js'
 import type { HardwareProfile } from '../../hardware/hardware-profile.js'
+import type { DeviceInfo } from '../../protocol/info.js'
 import type { DeviceProfile } from '../../update/ports.js'
 
 /** What loads artefacts of another kind than ONNX. */
@@ -29,6 +31,9 @@ export interface ProvenSoftware {
   readonly runners: readonly RunnerSoftware[]
 }
 
+/** Of blobs: what the store unpacks. */
+const encodings = ['none', 'br', 'gzip'] as const
+
 /** Joins what the machine is with what was proven to work on it. */
 export function deviceProfileOf(hardware: HardwareProfile, software: ProvenSoftware): DeviceProfile {
   const { cpu, board, condition, accelerators, platformRuntimes } = hardware
@@ -38,7 +43,7 @@ export function deviceProfileOf(hardware: HardwareProfile, software: ProvenSoftw
     providers,
     cpuFeatures: cpu.features,
     int8Targets: int8TargetsOf(hardware.int8Targets, providers),
-    encodings: ['none', 'br', 'gzip'],
+    encodings,
     memoryBytes: condition.memoryAvailableBytes,
     chips: [
       ...(board.chip === undefined ? [] : [board.chip]),
@@ -49,6 +54,27 @@ export function deviceProfileOf(hardware: HardwareProfile, software: ProvenSoftw
       ...platformRuntimes,
       ...Object.fromEntries(runners.map(({ runtime, version }) => [runtime, version])),
     },
+  }
+}
+
+/**
+ * The same of a machine that is known by what it said of itself. Its memory is all that it has, and its runners are not told:
+ * a variant that this profile takes may still find too little memory free.
+ */
+export function deviceProfileOfInfo(info: DeviceInfo): DeviceProfile {
+  const providers = info.providers.filter(({ works }) => works).map(({ name }) => name)
+  return {
+    kinds: providers.length === 0 ? [] : ['onnx'],
+    providers,
+    cpuFeatures: info.cpuFeatures,
+    int8Targets: int8TargetsOf(targetsOfCpu(info.arch, info.cpuFeatures), providers),
+    encodings,
+    memoryBytes: info.memoryBytes,
+    chips: [
+      ...(info.chip === undefined ? [] : [info.chip]),
+      ...info.accelerators.map(({ name }) => plain(name)),
+    ],
+    platformRuntimes: {},
   }
 }
 

@@ -23,6 +23,7 @@ import { type InputSize, integerOption, sizeHelp, sizeOption, spanOption } from 
 import { processOutput } from '../output.js'
 import { readSigningKey } from '../fleet/signing-key.js'
 import { retireVersion } from '../fleet/retire.js'
+import { boardLines, boardsWithoutInt8 } from '../fleet/boards-without-int8.js'
 import { nextManifestSequence } from '../fleet/manifest-on-broker.js'
 import { noteRefusals, refusalFields, tellTarget } from '../fleet/tell-target.js'
 import { wishFor } from '../fleet/wish.js'
@@ -116,7 +117,7 @@ async function publish(paths: string[], options: Options): Promise<void> {
     options.device === undefined
       ? { kind: 'channel', name: options.channel }
       : { kind: 'device', name: options.device }
-  const { figures, told } = await withFleet(options, async (fleet) => {
+  const { figures, told, withoutInt8 } = await withFleet(options, async (fleet) => {
     const { connection, topics } = fleet
     const progress = output.progress(`publishing ${model} ${version}`)
     const sent = await publishBundle(connection, topics, bundle, {
@@ -125,7 +126,8 @@ async function publish(paths: string[], options: Options): Promise<void> {
       },
     })
     progress.done(`${sent.sentChunks} chunks sent, ${sent.presentChunks} were there`)
-    if (!options.wish) return { figures: sent }
+    if (!options.wish) return { figures: sent, withoutInt8: [] }
+    const withoutInt8 = await boardsWithoutInt8(fleet, target, variants)
     const wish = wishFor(bundle.manifest, target, nowMs, {
       allowDowngrade: options.allowDowngrade ?? false,
       ...(expires !== undefined && { holdsForMs: expires }),
@@ -134,7 +136,7 @@ async function publish(paths: string[], options: Options): Promise<void> {
       kind: 'wish',
       wish: { ...wish, sequence: wishSequence },
     }))
-    return { figures: sent, told: heard }
+    return { figures: sent, told: heard, withoutInt8 }
   })
   output.result({
     model,
@@ -150,9 +152,11 @@ async function publish(paths: string[], options: Options): Promise<void> {
     sent_bytes: figures.sentBytes,
     present_chunks: figures.presentChunks,
     ...(told !== undefined && refusalFields(told)),
+    ...(withoutInt8.length > 0 && { without_int8: withoutInt8 }),
   })
   output.line(`${model} ${version} is published: ${variants.map(({ id }) => id).join(', ')}`)
   if (options.wish) output.line(`${target.kind} ${target.name} is told to run it`)
+  for (const line of boardLines(withoutInt8)) output.note(line)
   if (told !== undefined) noteRefusals(output, told)
 }
 
