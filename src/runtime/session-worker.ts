@@ -83,13 +83,26 @@ async function answer(id: number, action: () => Promise<void>): Promise<void> {
 }
 
 async function openSession(request: OpenRequest): Promise<void> {
-  const { source, options, description, bound } = request
+  const { source, options } = request
   // The priority comes first, because the threads of ONNX Runtime inherit it. On Linux, process 0 means this thread.
   const niceness = options.niceness ?? defaultNiceness
   if (process.platform === 'linux' && niceness > 0) setPriority(0, niceness)
   const startMs = systemClock.monotonicMs()
   const session = await openBackend(source, options)
   const loadMs = systemClock.monotonicMs() - startMs
+  try {
+    await prepare(request, session, loadMs)
+  } catch (thrown) {
+    // What the thread leaves behind, a library of its own would keep for as long as the process lives.
+    open = undefined
+    await session.release()
+    throw thrown
+  }
+}
+
+/** Makes an opened session ready for its first request, and answers that it is. */
+async function prepare(request: OpenRequest, session: BackendSession, loadMs: number): Promise<void> {
+  const { options, description, bound } = request
   const { inputs, outputs, takesSharedMemory } = session
   const frames =
     description === undefined

@@ -155,6 +155,8 @@ class Session implements MqttSession {
   readonly #client: MqttClient
   readonly #clock: Clock
   readonly #outgoingBytesMax: number
+  /** Ends the calls that wait for the broker. */
+  readonly #calls = new Set<() => void>()
   #pendingBytes = 0
   #isClosed = false
   #payloadBytesReceived = 0
@@ -178,6 +180,8 @@ class Session implements MqttSession {
     void closed.then(() => {
       this.#isClosed = true
       unwatch()
+      for (const end of this.#calls) end()
+      this.#calls.clear()
     })
   }
 
@@ -257,7 +261,17 @@ class Session implements MqttSession {
 
   /** `work`, or `instead` when the connection goes first: a broken connection leaves no call hanging. */
   #beforeClose<T>(work: Promise<T>, instead: T): Promise<T> {
-    return Promise.race([work, this.closed.then(() => instead)])
+    return new Promise((resolve) => {
+      const end = (): void => {
+        resolve(instead)
+      }
+      // A race with `closed` would leave something behind in it for every message of the session.
+      this.#calls.add(end)
+      void work.then((outcome) => {
+        this.#calls.delete(end)
+        resolve(outcome)
+      })
+    })
   }
 }
 

@@ -182,6 +182,8 @@ export interface SoakWindow {
 export interface SoakWatch {
   /** Waits for one window of `windowMs` to pass and returns its figures. */
   observe(windowMs: number, signal: AbortSignal): Promise<SoakWindow>
+  /** The watch is over: what it compared with may be closed. */
+  end(): Promise<void>
 }
 
 /** A model that should serve and cannot be proven right. */

@@ -307,6 +307,7 @@ export class Updater {
         onProgress: (progress) => {
           this.#noteProgress(progress)
         },
+        wasCommitted: this.#wasCommitted(deployment),
         measured: this.#measured,
       })
     } catch (thrown) {
@@ -317,6 +318,18 @@ export class Updater {
     } finally {
       this.#work = undefined
     }
+  }
+
+  /** Whether the version of `deployment`, which a wish asked for, was committed here before. */
+  #wasCommitted({ model, version, reconsidered }: DeploymentRecord): boolean {
+    if (reconsidered !== undefined) return false
+    const { previous } = this.#ports.slots.state
+    return (
+      (previous?.model === model && previous.version === version) ||
+      this.#outcomes.some(
+        (outcome) => outcome.result === 'committed' && outcome.model === model && outcome.version === version,
+      )
+    )
   }
 
   /** The event that a failed work makes; undefined when the agent stops, so that the journal stays as it is. */

@@ -232,6 +232,7 @@ export class TestDevice {
       measurements: store.measurements,
       serving: this.#servingPort(work),
       soakWatch: {
+        end: () => Promise.resolve(),
         observe: async () => {
           await work()
           return behaviour.soak?.() ?? { frames: 100, errors: 0, latencyP95Ms: 20, agreement: 1 }

@@ -38,7 +38,8 @@ interface Sample extends DetectorFrame {
 
 export class FrameComparison {
   readonly #options: FrameComparisonOptions
-  #detector: Detector | undefined
+  #opened: { readonly model: ServedModel; readonly detector: Detector } | undefined
+  #isOpen = false
   #sample: Sample | undefined
   #running: Promise<void> | undefined
   #nextAtMs = 0
@@ -79,28 +80,44 @@ export class FrameComparison {
     },
   }
 
-  /** Opens the model before, if there is one. Never rejects: without it nothing is compared. */
+  /** Begins a window; opens the model before, if there is one, for the first of them. Never rejects: without it nothing is compared. */
   async begin(): Promise<void> {
     const previous = this.#options.previous()
     this.#before = []
     this.#now = []
-    if (previous === undefined) return
+    this.#isOpen = true
+    if (previous === undefined || this.#opened?.model.deploymentId === previous.deploymentId) return
+    await this.close()
+    this.#isOpen = true
     try {
-      this.#detector = await this.#options.open(previous)
+      this.#opened = { model: previous, detector: await this.#options.open(previous) }
     } catch (thrown) {
       this.#options.logger.warn({ reason: messageOf(thrown) }, 'the model before cannot be compared with')
     }
   }
 
-  /** The agreement since begin; closes the model before. */
+  /** The agreement since begin. */
   async end(): Promise<number | undefined> {
-    const detector = this.#detector
-    this.#detector = undefined
+    this.#isOpen = false
     this.#sample = undefined
     await this.#running
-    await detector?.close()
     const { both, onlyReference, onlyCandidate, f1 } = compareDetections(this.#before, this.#now)
     return 2 * both + onlyReference + onlyCandidate < objectsMin ? undefined : f1
+  }
+
+  /** Closes the model before, after the last window. */
+  async close(): Promise<void> {
+    const opened = this.#opened
+    this.#opened = undefined
+    this.#isOpen = false
+    this.#sample = undefined
+    await this.#running
+    await opened?.detector.close()
+  }
+
+  /** The model before, while a window is open. */
+  get #detector(): Detector | undefined {
+    return this.#isOpen ? this.#opened?.detector : undefined
   }
 
   async #compare(detector: Detector, frame: DetectorFrame, found: readonly Detection[]): Promise<void> {

@@ -14,6 +14,8 @@ interface Comparison {
   begin(): Promise<void>
   /** The agreement since begin, 0..1; undefined when too little was seen. */
   end(): Promise<number | undefined>
+  /** Frees what the windows needed. */
+  close(): Promise<void>
 }
 
 interface OpenWindow {
@@ -45,6 +47,10 @@ export class ServingWatch implements SoakWatch {
       }
       return Promise.resolve()
     },
+  }
+
+  async end(): Promise<void> {
+    await this.#comparison?.close()
   }
 
   /** Throws `network.request_timeout` when `signal` aborts before the window is over. */

@@ -6,7 +6,8 @@
 import { createRequire } from 'node:module'
 import type { Clock } from '../../base/clock.js'
 import type { Config } from '../../config/config.js'
-import { detectHardware } from '../../hardware/detect-hardware.js'
+import { detectHardware, readMachineCondition } from '../../hardware/detect-hardware.js'
+import type { HardwareProfile } from '../../hardware/hardware-profile.js'
 import { openEnvelope } from '../../protocol/envelope.js'
 import { inputSizeOf, type Manifest, manifestPayloadType, parseManifest } from '../../protocol/manifest.js'
 import type { Variant } from '../../protocol/manifest.js'
@@ -37,6 +38,8 @@ export interface TrialsOptions {
   /** Instead of the machine itself. */
   readonly hardwareRoot?: string
   readonly limits?: Partial<TrialLimits>
+  /** The machine as it is now; detected once unless given. */
+  readonly machine?: () => Promise<HardwareProfile>
 }
 
 /** Behind the serving model, whose frames must not wait for a trial. */
@@ -50,7 +53,8 @@ const ortVersion = (
   createRequire(import.meta.url)('onnxruntime-node/package.json') as { readonly version: string }
 ).version
 
-export function createTrials(options: TrialsOptions): Trials {
+export function createTrials(given: TrialsOptions): Trials {
+  const options = { ...given, machine: machineOf(given) }
   return {
     profile: () => profileOf(options),
     conditions: (variant) => conditionsOf(options, variant),
@@ -60,8 +64,17 @@ export function createTrials(options: TrialsOptions): Trials {
   }
 }
 
-function hardwareOf({ hardwareRoot }: TrialsOptions): ReturnType<typeof detectHardware> {
-  return detectHardware(hardwareRoot === undefined ? {} : { root: hardwareRoot })
+/** What the machine is does not change while the process lives, how it is does. */
+function machineOf({ hardwareRoot: root }: TrialsOptions): () => Promise<HardwareProfile> {
+  let detected: Promise<HardwareProfile> | undefined
+  return async () => {
+    detected ??= detectHardware(root === undefined ? {} : { root })
+    return { ...(await detected), condition: await readMachineCondition(root) }
+  }
+}
+
+function hardwareOf(options: TrialsOptions): Promise<HardwareProfile> {
+  return (options.machine ?? machineOf(options))()
 }
 
 /** Read anew each time: free memory and power mode change. */

@@ -68,7 +68,12 @@ export function openSessionIn(api: OrtApi, source: ModelSource, options: Session
       'path' in source
         ? api.create('CreateSession', env, source.path, settings)
         : api.create('CreateSessionFromArray', env, source.bytes, source.bytes.byteLength, settings)
-    return new NativeSession(api, env, session, options.profilePrefix !== undefined)
+    try {
+      return new NativeSession(api, env, session, options.profilePrefix !== undefined)
+    } catch (thrown) {
+      api.release('session', session)
+      throw thrown
+    }
   } catch (thrown) {
     api.release('env', env)
     if (thrown instanceof AgentError && thrown.code !== 'inference.run_failed') throw thrown
@@ -137,8 +142,13 @@ class NativeSession implements BackendSession {
     this.#isProfiled = isProfiled
     this.#allocator = api.create('GetAllocatorWithDefaultOptions')
     this.#memoryInfo = api.create('CreateCpuMemoryInfo', ARENA, DEFAULT_MEMORY)
-    this.inputs = this.#infos('Input')
-    this.outputs = this.#infos('Output')
+    try {
+      this.inputs = this.#infos('Input')
+      this.outputs = this.#infos('Output')
+    } catch (thrown) {
+      api.release('memoryInfo', this.#memoryInfo)
+      throw thrown
+    }
   }
 
   run(feeds: NamedTensors, fetches: Readonly<Record<string, Tensor | null>>): Promise<NamedTensors> {

@@ -101,6 +101,7 @@ function refusalOf(
   active: ActiveFigures | undefined,
 ): Refusal | undefined {
   if (result.state === 'failed') return { code: result.error.code, reason: result.error.message }
+  if (context.wasCommitted) return undefined
   const inaccuracy = inaccuracyOf(context, variant, result.accuracy, active?.accuracy)
   if (inaccuracy !== undefined) return { code: 'deployment.accuracy_low', reason: inaccuracy }
   const slowness = slownessOf(context, result.latency, active?.latency)

@@ -21,6 +21,8 @@ export interface WorkContext {
   /** Aborts when the deployment is superseded or the agent stops. */
   readonly signal: AbortSignal
   onProgress(progress: WorkProgress): void
+  /** Whether this version was committed on this device before: then it has been accepted, and passes no gate again. */
+  readonly wasCommitted: boolean
   /** What the trial of this process found; a restart loses it. */
   readonly measured: MeasuredVariant[]
 }

@@ -8,7 +8,7 @@ import { predictionOptions } from '../../../src/yolo/detection.js'
 import { plainFrame, tinyDetector } from '../../helpers/tiny-detector.js'
 import { TestClock } from '../../helpers/test-clock.js'
 
-const previous = { version: '1.0.0' } as ServedModel
+const previous = { version: '1.0.0', deploymentId: 'd' } as ServedModel
 
 function comparisonWith(
   open: () => ReturnType<typeof openDetector>,
@@ -58,7 +58,9 @@ async function agreementOf(classIndex: number): Promise<number | undefined> {
     await clock.sleep(1000)
     await systemClock.sleep(30)
   }
-  return comparison.end()
+  const agreement = await comparison.end()
+  await comparison.close()
+  return agreement
 }
 
 t.test('the same models agree, models that mean other classes do not', async (t) => {
@@ -73,4 +75,22 @@ t.test('a model before that cannot be opened, or too few objects, prove nothing'
   const idle = comparisonWith(tiny)
   await idle.begin()
   t.equal(await idle.end(), undefined)
+  await idle.close()
+})
+
+t.test('the model before is opened once for all windows of a watch', async (t) => {
+  let opened = 0
+  const comparison = comparisonWith(() => {
+    opened++
+    return tiny()
+  })
+  for (let window = 0; window < 3; window++) {
+    await comparison.begin()
+    await comparison.end()
+  }
+  await comparison.close()
+  t.equal(opened, 1)
+  await comparison.begin()
+  await comparison.close()
+  t.equal(opened, 2)
 })
