@@ -26,6 +26,7 @@ import { artefactsOf } from './delivery/artefacts.js'
 import { type Answer, listenToCommands } from './delivery/commands.js'
 import { manifestsOf } from './delivery/manifests.js'
 import { listenToWishes } from './delivery/wishes.js'
+import { type LivenessPorts, stuckReason } from './liveness.js'
 import { serviceNotifier } from './notify-systemd.js'
 import { deviceInfoOf } from './reporting/device-info.js'
 import { endedDeployments } from './reporting/ended-deployments.js'
@@ -78,6 +79,11 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
   let closeWishes = (): Promise<void> => Promise.resolve()
   const notifier = serviceNotifier(process.env, clock, logger)
   let endWatch = (): void => undefined
+  const liveness: LivenessPorts = {
+    frameSinceMs: () => cameras.frameSinceMs,
+    brokerDueMs: () => connection.dueMs,
+    clock,
+  }
   return [
     connection,
     trustedKeysWatch({
@@ -146,7 +152,11 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
       'systemd',
       () => {
         notifier.ready(`device ${device}`)
-        endWatch = notifier.watch(() => true)
+        endWatch = notifier.watch(() => {
+          const reason = stuckReason(liveness)
+          if (reason !== undefined) logger.error({ reason }, 'the watchdog is not fed')
+          return reason === undefined
+        })
       },
       () => {
         endWatch()

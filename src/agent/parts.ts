@@ -146,7 +146,12 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
     random: seededRandom(randomInt(2 ** 32)),
     logger,
   })
-  const watch: ServingWatch = new ServingWatch(clock, () => cameras.failedFrames, comparison)
+  const watch: ServingWatch = new ServingWatch(
+    clock,
+    () => cameras.failedFrames,
+    comparison,
+    async () => cameras.model?.detector.cpuMs?.(),
+  )
   const telemetry: Telemetry = new Telemetry(
     telemetryPortsOf({
       device,

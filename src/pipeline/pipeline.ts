@@ -79,6 +79,7 @@ export class Pipeline {
   /** Failures in a row of one model. */
   #failures: { readonly detector: Detector; readonly count: number; readonly isReported: boolean } | undefined
   #running: Promise<PipelineEnd> | undefined
+  #frameSinceMs: number | undefined
 
   constructor(options: PipelineOptions) {
     const { clock, logger, camera } = options
@@ -100,6 +101,11 @@ export class Pipeline {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#running
+  }
+
+  /** Monotonic time since which a frame is with the model; undefined while none is. */
+  get frameSinceMs(): number | undefined {
+    return this.#frameSinceMs
   }
 
   /** Frames on which detection failed, since the start. */
@@ -177,6 +183,7 @@ export class Pipeline {
       }
       this.#options.tap?.look(frame)
       const waitMs = clock.wallMs() - frame.capturedAtMs
+      this.#frameSinceMs = clock.monotonicMs()
       const answer = await model.detector.detect(frame, detection)
       this.#failures = undefined
       this.#deliver(this.#resultOf(frame, model, answer, waitMs))
@@ -186,6 +193,7 @@ export class Pipeline {
         model.detector,
       )
     } finally {
+      this.#frameSinceMs = undefined
       frame.release()
       model.release()
     }

@@ -64,6 +64,8 @@ export interface Detector {
     readonly inputHeight: number
     readonly classNames: readonly string[]
   }
+  /** Time on a processor that its threads took so far, milliseconds; absent or undefined where nobody counts it. */
+  cpuMs?(): Promise<number | undefined>
   /** The pixels of `frame` do not change until the answer is there. */
   detect(frame: DetectorFrame, options: DetectionOptions): Promise<DetectorAnswer>
   close(): Promise<void>

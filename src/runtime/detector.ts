@@ -28,6 +28,8 @@ export interface Detector {
    * Throws `inference.run_failed`, `inference.output_invalid` or `inference.worker_died`.
    */
   detect(frame: DetectorFrame, options: DetectionOptions): Promise<DetectResult>
+  /** Time on a processor that its threads took so far, milliseconds; undefined where nobody counts it. */
+  cpuMs?(): Promise<number | undefined>
   /** Ends the thread after the calls under way; its memory goes with it. Idempotent. */
   close(): Promise<void>
   /** Calls under way fail with `inference.worker_died` at once; the thread ends when its computation returns. Idempotent. */
@@ -59,6 +61,7 @@ export async function openDetector(
       )
       return handle.detect({ kind: 'detect', pixels, byteOffset, letterbox, options: detection })
     },
+    cpuMs: () => handle.cpuMs(),
     close: () => handle.close(),
     terminate: () => handle.terminate(),
   }

@@ -17,6 +17,7 @@ import type {
   RunResult,
   SessionInfo,
 } from './messages.js'
+import { sessionThreadName, threadTimeMs } from './thread-time.js'
 import type { PackedTensor } from './tensor.js'
 
 interface PendingCall {
@@ -29,6 +30,7 @@ const workerFile = new URL('./session-worker.js', import.meta.url)
 export class SessionHandle {
   // No loader or flag of the main thread is inherited: each would be loaded again for every session.
   readonly #worker = new Worker(workerFile, { execArgv: [] })
+  readonly #threadName = sessionThreadName(this.#worker.threadId)
   readonly #exited: Promise<void>
   readonly #pending = new Map<number, PendingCall>()
   #opening: PendingCall | undefined
@@ -53,6 +55,11 @@ export class SessionHandle {
         resolve()
       })
     })
+  }
+
+  /** Time on a processor of the session's threads so far, milliseconds; undefined where nobody counts it. */
+  cpuMs(): Promise<number | undefined> {
+    return threadTimeMs(this.#threadName)
   }
 
   /** Loads the model; the bytes are copied. On failure the thread is gone when this rejects. */

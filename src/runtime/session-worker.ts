@@ -4,7 +4,7 @@
  */
 
 import { setPriority } from 'node:os'
-import { parentPort } from 'node:worker_threads'
+import { parentPort, threadId } from 'node:worker_threads'
 import { Tensor } from 'onnxruntime-node'
 import { present } from '../base/assert.js'
 import { systemClock } from '../base/clock.js'
@@ -24,6 +24,7 @@ import { openOrtSession, reasonOf } from './open-ort-session.js'
 import { defaultNiceness, defaultWarmUpRuns, providersOf, type SessionOptions } from './session-options.js'
 import type { BoundTensors, SharedTensors } from './shared-tensors.js'
 import { elementTypeOf, type PackedTensor, unpackTensor } from './tensor.js'
+import { nameThread, sessionThreadName } from './thread-time.js'
 import { warmUp } from './warm-up.js'
 
 interface OpenSession {
@@ -87,6 +88,7 @@ async function openSession(request: OpenRequest): Promise<void> {
   // The priority comes first, because the threads of ONNX Runtime inherit it. On Linux, process 0 means this thread.
   const niceness = options.niceness ?? defaultNiceness
   if (process.platform === 'linux' && niceness > 0) setPriority(0, niceness)
+  nameThread(sessionThreadName(threadId))
   const startMs = systemClock.monotonicMs()
   const session = await openBackend(source, options)
   const loadMs = systemClock.monotonicMs() - startMs

@@ -34,6 +34,8 @@ import type { MessageListener } from './subscriptions.js'
 /** A connection that lasted this long was a good one: the next wait starts small again. A broker may restart often. */
 const goodSessionMs = 2_000
 const goodbyeMs = 1000
+/** What a step of the loop may be late on a busy machine. */
+const stepSlackMs = 15_000
 
 /** Counters since construction. */
 export interface ConnectionStats {
@@ -89,6 +91,8 @@ export class MqttConnection implements Service {
   #running: Promise<void> | undefined
   #lastError: AgentError | undefined
   #isRefusedForGood = false
+  /** Monotonic time by which the loop takes its next step at the latest. */
+  #dueMs = Number.POSITIVE_INFINITY
   #reconnects = 0
   #publishesSent = 0
   #publishesDropped = 0
@@ -128,6 +132,14 @@ export class MqttConnection implements Service {
   /** What the current broker allows; undefined while offline. */
   get brokerLimits(): { readonly receiveMax: number; readonly packetBytesMax: number } | undefined {
     return this.#session
+  }
+
+  /**
+   * Monotonic time by which the connection has taken its next step at the latest, whatever the broker does: an attempt ends
+   * within its limit, and so does a wait. Later than that, its loop is stuck.
+   */
+  get dueMs(): number {
+    return this.#dueMs
   }
 
   /** Bytes that the current session has received; 0 while offline. A change is a sign of life. */
@@ -263,6 +275,7 @@ export class MqttConnection implements Service {
     let isVersionSettled = protocol !== 'auto'
     let attempt = 0
     while (!signal.aborted) {
+      this.#expectWithin(this.#options.connectTimeoutMs)
       const outcome = await openSession(
         this.#options,
         version,
@@ -276,6 +289,8 @@ export class MqttConnection implements Service {
       )
       if (outcome.status === 'open') {
         isVersionSettled = true
+        // A session ends by itself when its broker is silent.
+        this.#dueMs = Number.POSITIVE_INFINITY
         const lastedMs = await this.#serve(outcome.session)
         if (lastedMs >= goodSessionMs) attempt = 0
       } else {
@@ -284,8 +299,15 @@ export class MqttConnection implements Service {
         if (!isVersionSettled && outcome.isVersionRefused) version = version === 5 ? 4 : 5
         if (isFirstOffer) continue
       }
-      await this.#clock.sleep(backoffDelayMs(attempt++, backoff, this.#random), signal)
+      const delayMs = backoffDelayMs(attempt++, backoff, this.#random)
+      this.#expectWithin(delayMs)
+      await this.#clock.sleep(delayMs, signal)
     }
+    this.#dueMs = Number.POSITIVE_INFINITY
+  }
+
+  #expectWithin(limitMs: number): void {
+    this.#dueMs = this.#clock.monotonicMs() + limitMs + stepSlackMs
   }
 
   #noteFailure(outcome: Extract<OpenOutcome, { status: 'failed' }>): void {

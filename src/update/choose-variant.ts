@@ -12,6 +12,8 @@ export interface MeasuredVariant {
   readonly variant: Variant
   readonly provider: string
   readonly latency: LatencyFigures
+  /** Time on a processor that a frame took, milliseconds. */
+  readonly cpuMs?: number
   readonly memoryBytes: number
   readonly accuracy?: AccuracyFigures
 }

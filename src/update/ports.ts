@@ -129,6 +129,8 @@ export type TrialResult =
       readonly state: 'measured'
       readonly provider: string
       readonly latency: LatencyFigures
+      /** Time on a processor that a frame took, milliseconds; absent where nobody counts it. */
+      readonly cpuMs?: number
       readonly memoryBytes: number
       /** On the golden set, when the bundle has one. */
       readonly accuracy?: AccuracyFigures
@@ -138,6 +140,7 @@ export type TrialResult =
 /** What the active model reaches when it is measured like a candidate. */
 export interface ActiveFigures {
   readonly latency: LatencyFigures
+  readonly cpuMs?: number
   /** On the golden set of the candidate's bundle; absent when there is none, or its classes are others. */
   readonly accuracy?: AccuracyFigures
 }
@@ -175,6 +178,8 @@ export interface SoakWindow {
   readonly frames: number
   readonly errors: number
   readonly latencyP95Ms: number
+  /** Time on a processor that a frame took, milliseconds; absent where nobody counts it. */
+  readonly cpuMs?: number
   /** Agreement with the previous model on the same frames, 0..1; absent when it was not compared. */
   readonly agreement?: number
 }

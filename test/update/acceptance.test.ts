@@ -70,3 +70,48 @@ t.test('unless labels have shown that it is good', async (t) => {
   const device = await deviceThatMeets(t, { soak })
   t.equal(device.activeVersion, '2.0.0')
 })
+
+/** Measured as taking `p50Ms` to pass and `cpuMs` on a processor. */
+function busyAs(p50Ms: number, cpuMs: number): TrialResult {
+  return { state: 'measured', provider: 'cpu', latency: latencyOf(p50Ms), cpuMs, memoryBytes: 1e6 }
+}
+
+for (const [what, cpuMs, version] of [
+  ['a busy neighbor', 25, '2.0.0'],
+  ['the model itself', 100, '1.0.0'],
+] as const)
+  t.test(`time that passes because of ${what} leaves ${version} in place`, async (t) => {
+    const trial = await deviceThatMeets(t, {
+      measure: () => busyAs(300, cpuMs),
+      active: () => ({ latency: latencyOf(20), cpuMs: 20 }),
+    })
+    t.equal(trial.activeVersion, version)
+    const soak = await deviceThatMeets(t, {
+      measure: () => busyAs(20, 20),
+      soak: () => ({ frames: 100, errors: 0, latencyP95Ms: 300, cpuMs, agreement: 1 }),
+    })
+    t.equal(soak.activeVersion, version)
+  })
+
+t.test('a version that was committed here before passes no gate again', async (t) => {
+  const slow: Behaviour = {
+    measure: () => busyAs(300, 300),
+    active: () => ({ latency: latencyOf(20), cpuMs: 20 }),
+  }
+  const fleet = new TestFleet()
+  for (const number of [1, 2]) fleet.publish(number)
+  const behaviour: Behaviour = { measure: () => timedAs(20) }
+  const device = await TestDevice.start({ files: new LossyFileSystem(), root: '/store', fleet, behaviour })
+  t.teardown(() => device.stop())
+  for (const number of [1, 2]) {
+    device.wish(fleet.wish(number))
+    await device.settle()
+  }
+  Object.assign(behaviour, slow, {
+    conditions: () => 'measured anew',
+    soak: () => ({ frames: 9, errors: 0, latencyP95Ms: 900 }),
+  })
+  device.wish(fleet.wish(1, { sequence: 3, allowDowngrade: true }))
+  await device.settle()
+  t.equal(device.activeVersion, '1.0.0')
+})

@@ -75,6 +75,12 @@ export class CameraHost implements Serving {
     return this.#retiredErrors + this.#pipelines.reduce((sum, pipeline) => sum + pipeline.failedFrames, 0)
   }
 
+  /** Monotonic time since which the oldest frame under way is with the model; undefined while none is. */
+  get frameSinceMs(): number | undefined {
+    const times = this.#pipelines.flatMap(({ frameSinceMs }) => frameSinceMs ?? [])
+    return times.length === 0 ? undefined : Math.min(...times)
+  }
+
   /** How often the model was replaced between two frames. */
   get swaps(): number {
     return this.#slot?.swaps ?? 0

@@ -30,8 +30,16 @@ export class ServingWatch implements SoakWatch {
   readonly #windows = new Set<OpenWindow>()
 
   readonly #comparison: Comparison | undefined
+  readonly #cpuMs: () => Promise<number | undefined>
 
-  constructor(clock: Clock, failedFrames: () => number, comparison?: Comparison) {
+  /** `cpuMs`: time on a processor that the serving model took so far. */
+  constructor(
+    clock: Clock,
+    failedFrames: () => number,
+    comparison?: Comparison,
+    cpuMs: () => Promise<number | undefined> = () => Promise.resolve(undefined),
+  ) {
+    this.#cpuMs = cpuMs
     this.#clock = clock
     this.#failedFrames = failedFrames
     this.#comparison = comparison
@@ -59,6 +67,7 @@ export class ServingWatch implements SoakWatch {
     let agreement: number | undefined
     const window: OpenWindow = { latency: new Histogram(), frames: 0 }
     const failedBefore = this.#failedFrames()
+    const beforeMs = await this.#cpuMs()
     this.#windows.add(window)
     try {
       await this.#clock.sleep(windowMs, signal)
@@ -69,10 +78,13 @@ export class ServingWatch implements SoakWatch {
     if (signal.aborted)
       throw new AgentError('network.request_timeout', 'the watch over a new model was ended')
     const { p95Ms } = window.latency.summary()
+    const afterMs = await this.#cpuMs()
+    const isCounted = beforeMs !== undefined && afterMs !== undefined && window.frames > 0
     return {
       frames: window.frames,
       errors: this.#failedFrames() - failedBefore,
       latencyP95Ms: p95Ms,
+      ...(isCounted && { cpuMs: (afterMs - beforeMs) / window.frames }),
       ...(agreement !== undefined && { agreement }),
     }
   }

@@ -51,18 +51,25 @@ export async function measureModel(
     }
     step()
     const latency = new Histogram()
+    const beforeMs = await detector.cpuMs?.()
     for (let run = 0; run < order.runs; run++) {
       const startMs = clock.monotonicMs()
       await detector.detect(frames[run % frames.length]!, order.detection)
       latency.record(clock.monotonicMs() - startMs)
       step()
     }
+    const afterMs = await detector.cpuMs?.()
+    const cpuMs =
+      beforeMs === undefined || afterMs === undefined || order.runs === 0
+        ? undefined
+        : (afterMs - beforeMs) / order.runs
     const memoryBytes = Math.max(0, (await readPeak()) - beforeBytes)
     const accuracy = golden === undefined ? undefined : await accuracyOf(detector, golden, step)
     return {
       provider: detector.provider,
       openMs,
       latency: latency.summary(),
+      ...(cpuMs !== undefined && { cpuMs }),
       memoryBytes,
       ...(accuracy !== undefined && { accuracy }),
     }

@@ -28,6 +28,8 @@ export interface TrialFindings {
   /** Loading, building an engine, and the first runs, milliseconds. */
   readonly openMs: number
   readonly latency: LatencyFigures
+  /** Time on a processor that a frame took, milliseconds; load of others does not lengthen it. Absent where nobody counts it. */
+  readonly cpuMs?: number
   /** What the model added to the process's memory at its peak. */
   readonly memoryBytes: number
   readonly accuracy?: AccuracyFigures

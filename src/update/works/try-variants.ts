@@ -6,7 +6,7 @@
 import { sha256Of } from '../../base/digest.js'
 import { AgentError, errorCodeOf } from '../../base/errors.js'
 import type { Manifest, Variant } from '../../protocol/manifest.js'
-import type { AccuracyFigures, LatencyFigures } from '../../protocol/measurement.js'
+import type { AccuracyFigures } from '../../protocol/measurement.js'
 import type { TrialFigures } from '../../protocol/report.js'
 import { chooseVariant, type MeasuredVariant } from '../choose-variant.js'
 import { reasonLine } from '../deployment-message.js'
@@ -104,20 +104,25 @@ function refusalOf(
   if (context.wasCommitted) return undefined
   const inaccuracy = inaccuracyOf(context, variant, result.accuracy, active?.accuracy)
   if (inaccuracy !== undefined) return { code: 'deployment.accuracy_low', reason: inaccuracy }
-  const slowness = slownessOf(context, result.latency, active?.latency)
+  const slowness = slownessOf(context, result, active)
   return slowness === undefined ? undefined : { code: 'deployment.latency_high', reason: slowness }
 }
 
 /** A serving version that is measured anew has been accepted as it is. */
 function slownessOf(
   { options, deployment }: WorkContext,
-  { p50Ms }: LatencyFigures,
-  active: LatencyFigures | undefined,
+  candidate: ActiveFigures & { readonly provider: string },
+  active: ActiveFigures | undefined,
 ): string | undefined {
   if (active === undefined || deployment.reconsidered !== undefined) return undefined
   const factor = options.acceptance.activeLatencyFactorMax
-  if (p50Ms <= Math.max(active.p50Ms * factor, active.p50Ms + latencySlackMs)) return undefined
-  return `takes ${p50Ms.toFixed(1)} ms (median) a frame, the active model ${active.p50Ms.toFixed(1)} ms; allowed are ${factor} times as much`
+  const [own, other] = [candidate.latency.p50Ms, active.latency.p50Ms]
+  if (own <= Math.max(other * factor, other + latencySlackMs)) return undefined
+  // A busy neighbor lengthens the time that passes, not the time on the processor.
+  const hasBoth = candidate.cpuMs !== undefined && active.cpuMs !== undefined
+  const isLoad = hasBoth && candidate.cpuMs <= Math.max(active.cpuMs * factor, active.cpuMs + latencySlackMs)
+  if (isLoad && candidate.provider === 'cpu') return undefined
+  return `takes ${own.toFixed(1)} ms (median) a frame, the active model ${other.toFixed(1)} ms; allowed are ${factor} times as much`
 }
 
 function inaccuracyOf(

@@ -1,6 +1,7 @@
 /** soaking: the new model serves, and is watched: errors, latency, agreement. A breach brings the previous one back. */
 
 import { AgentError } from '../../base/errors.js'
+import type { MeasuredVariant } from '../choose-variant.js'
 import type { SoakWindow } from '../ports.js'
 import type { WorkContext, WorkFunction } from './work.js'
 
@@ -36,13 +37,21 @@ const watch: WorkFunction = async (context) => {
   return { kind: 'soaked' }
 }
 
-function latencyLimitMs({ options, deployment, measured }: WorkContext): number {
-  const trial = measured.find(({ variant }) => variant.id === deployment.variantId)
-  return (trial?.latency.p95Ms ?? Number.POSITIVE_INFINITY) * options.acceptance.latencyFactorMax
+function trialOf({ deployment, measured }: WorkContext): MeasuredVariant | undefined {
+  return measured.find(({ variant }) => variant.id === deployment.variantId)
 }
 
-function isSlow(context: WorkContext, { frames, latencyP95Ms }: SoakWindow): boolean {
-  return !context.wasCommitted && frames > 0 && latencyP95Ms > latencyLimitMs(context)
+function latencyLimitMs(context: WorkContext): number {
+  const { options } = context
+  return (trialOf(context)?.latency.p95Ms ?? Number.POSITIVE_INFINITY) * options.acceptance.latencyFactorMax
+}
+
+function isSlow(context: WorkContext, { frames, latencyP95Ms, cpuMs }: SoakWindow): boolean {
+  if (context.wasCommitted || frames === 0 || latencyP95Ms <= latencyLimitMs(context)) return false
+  const trial = trialOf(context)
+  // A busy neighbor lengthens the time that passes, not the time on the processor.
+  if (trial?.provider !== 'cpu' || trial.cpuMs === undefined || cpuMs === undefined) return true
+  return cpuMs > trial.cpuMs * context.options.acceptance.latencyFactorMax
 }
 
 function tooSlow(context: WorkContext, { latencyP95Ms }: SoakWindow): AgentError {
