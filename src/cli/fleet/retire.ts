@@ -89,7 +89,7 @@ async function requireUnwanted(
     if (wish.model !== model || wish.version !== version) continue
     const problem = `cannot retire ${model} ${version}: ${target.kind} ${target.name} is told to run it (${topic})`
     throw new AgentError('bundle.version_wanted', problem, {
-      hint: 'yolo-edge rollout start tells a channel to run another version, yolo-edge rollback DEVICE --release lets a device follow its channel',
+      hint: 'yolo-edge rollout start tells a channel to run another version, yolo-edge rollback DEVICE --release --sign KEY lets a device follow its channel',
     })
   }
 }
