@@ -20,6 +20,16 @@ t.test('says nothing of what is not set', async (t) => {
   })
 })
 
+t.test('several addresses go before the one of broker.url', async (t) => {
+  const urls = ['mqtt://one.example', 'mqtt://two.example', 'mqtt://three.example']
+  const options = await connectionOptionsOf(brokerWith({ url: 'mqtt://broker.example', urls }), 'camera-7')
+  t.match(options, { url: urls[0], furtherUrls: urls.slice(1) })
+  t.throws(() => brokerWith({ urls: ['mqtt://one.example', 'http://two.example'] }), {
+    code: 'config.value_invalid',
+    message: /broker\.urls/,
+  })
+})
+
 t.test('reads credentials and certificates from their files', async (t) => {
   const folder = t.testdir({ password: 'secret\n', ca: 'CA', cert: 'CERT', key: 'KEY' })
   const broker = brokerWith({
