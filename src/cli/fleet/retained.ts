@@ -25,8 +25,12 @@ export async function readTopics(
 }
 
 /** The message under one topic; undefined where the broker has none. Throws `network.*` when it cannot be told. */
-export async function readTopic(fleet: FleetConnection, topic: string): Promise<Uint8Array | undefined> {
-  return (await readTopics(fleet, [topic])).get(topic)
+export async function readTopic(
+  fleet: FleetConnection,
+  topic: string,
+  options: ReadingOptions = {},
+): Promise<Uint8Array | undefined> {
+  return (await readTopics(fleet, [topic], options)).get(topic)
 }
 
 function shown(topics: readonly string[]): string {

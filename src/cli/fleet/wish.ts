@@ -28,6 +28,7 @@ import {
 import type { Topics } from '../../protocol/topics.js'
 import { devicePartOf, wishEntry, wishesPart } from '../../protocol/fleet-index.js'
 import { changeIndex } from '../../transport/index-record.js'
+import type { ReadingOptions } from '../../transport/retained-reading.js'
 import { requireKept } from '../../transport/publish-bundle.js'
 import { publishRetained } from '../../transport/publish-retained.js'
 import type { FleetConnection } from './fleet-connection.js'
@@ -99,9 +100,12 @@ export async function sendTelling(
   keys: readonly SigningKey[],
 ): Promise<void> {
   const { target } = placeOf(telling)
-  await changeIndex(connection, topics, wishesPart, (names) => names.add(wishEntry(target)))
-  if (target.kind === 'device')
-    await changeIndex(connection, topics, devicePartOf(target.name), (names) => names.add(target.name))
+  const add = (part: string, name: string): Promise<void> =>
+    changeIndex(connection, topics, part, (names) => names.add(name))
+  await Promise.all([
+    add(wishesPart, wishEntry(target)),
+    ...(target.kind === 'device' ? [add(devicePartOf(target.name), target.name)] : []),
+  ])
   const topic = desiredTopic(topics, target)
   const envelope = sealTelling(telling, keys)
   await publishRetained(connection, topic, envelope)
@@ -118,8 +122,12 @@ export async function sendWish(
 }
 
 /** What the broker holds for `target`, nothing of it believed; undefined for nothing. Throws `network.*`. */
-async function heldEnvelope(fleet: FleetConnection, target: DesiredTarget): Promise<Uint8Array | undefined> {
-  return readTopic(fleet, desiredTopic(fleet.topics, target))
+async function heldEnvelope(
+  fleet: FleetConnection,
+  target: DesiredTarget,
+  reading: ReadingOptions = {},
+): Promise<Uint8Array | undefined> {
+  return readTopic(fleet, desiredTopic(fleet.topics, target), reading)
 }
 
 /**
@@ -138,7 +146,7 @@ export async function nextSequence(
   keys: readonly SigningKey[],
   nowMs: number,
 ): Promise<number> {
-  const envelope = await heldEnvelope(fleet, target)
+  const envelope = await heldEnvelope(fleet, target, { quietMs: 1000 })
   return Math.max(nowMs, envelope === undefined ? 0 : sequenceIn(envelope, keys) + 1)
 }
 
