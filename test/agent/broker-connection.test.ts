@@ -10,7 +10,11 @@ const brokerWith = (settings: Record<string, unknown>) =>
   }).broker
 
 t.test('says nothing of what is not set', async (t) => {
-  const options = await connectionOptionsOf(brokerWith({ url: 'mqtt://broker.example' }), 'camera-7')
+  const { payloadBytesMaxOf, packetBytesMax, ...options } = await connectionOptionsOf(
+    brokerWith({ url: 'mqtt://broker.example' }),
+    'camera-7',
+  )
+  t.ok(payloadBytesMaxOf!('yolo-edge/v2/devices/camera-7/desired') < packetBytesMax!)
   t.same(options, {
     url: 'mqtt://broker.example',
     clientId: 'camera-7',
