@@ -95,10 +95,6 @@ export function publishCommand(): Command {
   return withBrokerOptions(command).action(publish)
 }
 
-function targetOf({ device, channel }: Options): DesiredTarget {
-  return device === undefined ? { kind: 'channel', name: channel } : { kind: 'device', name: device }
-}
-
 async function publish(paths: string[], options: Options): Promise<void> {
   if (options.retire === true) return retire(paths, options)
   if (paths.length === 0)
@@ -117,16 +113,11 @@ async function publish(paths: string[], options: Options): Promise<void> {
     nowMs,
   )
   const { model, version, variants } = bundle.manifest
-<<<<<<< HEAD
   const target: DesiredTarget =
     options.device === undefined
       ? { kind: 'channel', name: options.channel }
       : { kind: 'device', name: options.device }
   const { figures, told, withoutInt8 } = await withFleet(options, async (fleet) => {
-=======
-  const target = targetOf(options)
-  const { figures, told } = await withFleet(options, async (fleet) => {
->>>>>>> 4def256 (Several addresses of a broker, tried in turn)
     const { connection, topics } = fleet
     const progress = output.progress(`publishing ${model} ${version}`)
     const sent = await publishBundle(connection, topics, bundle, {
