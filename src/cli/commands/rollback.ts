@@ -60,7 +60,7 @@ async function rollback(device: string, options: Options): Promise<void> {
       }),
     )
     output.result({ device, released: true, ...refusalFields(told) })
-    output.line(`${device} follows its channel again`)
+    output.line(`${device} is told to follow its channel again`)
     noteRefusals(output, told)
     return
   }
@@ -83,7 +83,7 @@ async function rollback(device: string, options: Options): Promise<void> {
     ...refusalFields(told),
   })
   output.line(`${device} is told to go back from ${from.model} ${from.version} to ${to.model} ${to.version}`)
-  output.line(`yolo-edge rollback ${device} --release lets it follow its channel again`)
+  output.line(`yolo-edge rollback ${device} --release --sign KEY lets it follow its channel again`)
   sayAnswer(output, device, told)
 }
 

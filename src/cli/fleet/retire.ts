@@ -219,7 +219,7 @@ async function requireUnwanted(
     }
     if (wish?.model !== model || wish.version !== version) continue
     throw new AgentError('bundle.version_wanted', `${attempt}: ${whom} is told to run it`, {
-      hint: 'yolo-edge rollout start tells a channel to run another version, yolo-edge rollback DEVICE --release lets a device follow its channel',
+      hint: 'yolo-edge rollout start tells a channel to run another version, yolo-edge rollback DEVICE --release --sign KEY lets a device follow its channel',
     })
   }
 }
