@@ -6,9 +6,7 @@ import { AgentError } from '../../base/errors.js'
 import { generateKeys, type KeyPairText } from '../../protocol/keys.js'
 
 /** Writes `NAME.key`, readable by its owner alone, and `NAME.pub`. Throws `cli.argument_invalid` where one exists. */
-export async function writeKeyPair(
-  name: string,
-): Promise<{
+export async function writeKeyPair(name: string): Promise<{
   readonly privatePath: string
   readonly publicPath: string
   readonly keyId: KeyPairText['keyId']
