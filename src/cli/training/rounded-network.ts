@@ -5,7 +5,7 @@
  */
 
 import { present } from '../../base/assert.js'
-import { integerBias } from '../../compress/quantization/integer-convolution.js'
+import { integerBias, weightScaleFloors } from '../../compress/quantization/integer-convolution.js'
 import { calibrate, quantize, type QuantizeOptions } from '../../compress/quantization/quantize.js'
 import { dequantizedWeight, quantizeWeight } from '../../compress/quantization/weights.js'
 import { writeFakeActivations } from '../../compress/quantization/write-qdq.js'
@@ -47,9 +47,10 @@ export async function roundedNetwork(
       for (const { kernel, bias, dims, scale } of kernels) {
         const data = weights.get(kernel)
         if (data === undefined) continue
-        const integers = quantizeWeight({ type: 'float32', dims, data }, options.weightBits)
-        data.set(dequantizedWeight(integers))
         const biases = weights.get(bias)
+        const floors = biases === undefined ? undefined : weightScaleFloors(biases, scale)
+        const integers = quantizeWeight({ type: 'float32', dims, data }, options.weightBits, floors)
+        data.set(dequantizedWeight(integers))
         if (biases !== undefined && options.target.integerBias)
           integerBias(biases, scale, integers.scales).forEach((integer, channel) => {
             biases[channel] = integer * integers.scales[channel]! * scale

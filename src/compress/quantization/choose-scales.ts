@@ -1,6 +1,7 @@
 /**
  * From observed values to the scale and zero point of every quantised value.
- * Invariant: the values of one group get the same parameters; the same histograms give the same parameters.
+ * Invariant: the values of one group get the same parameters; the same histograms give the same parameters;
+ * ranges that a value must hold are held under every method.
  */
 
 import { present } from '../../base/assert.js'
@@ -16,6 +17,8 @@ export interface ScaleOptions {
   readonly format: AffineFormat
   /** Ends beyond which a value means the same: class logits below the lowest threshold in use. */
   readonly limits?: ReadonlyMap<ValueName, Range>
+  /** Ranges that the integers of a value hold whatever was observed: what the logits of a head have to be able to say. */
+  readonly held?: ReadonlyMap<ValueName, Range>
 }
 
 /** Parameters by value. `histograms` holds one for each of `plan.observed`. */
@@ -43,7 +46,9 @@ export function chooseScales(
   }
   return scales
 
-  function assign(group: ScaleGroup, range: Range): void {
+  function assign(group: ScaleGroup, chosen: Range): void {
+    const held = group.values.flatMap((value) => options.held?.get(value) ?? [])
+    const range = unionOf([chosen, ...held])
     const params = affineParams(range.min, range.max, options.format)
     for (const value of group.values) scales.set(value, params)
   }

@@ -5,6 +5,7 @@
  * Invariant: scales are those of plain rounding, and every integer lies in the n-bit range.
  */
 
+import type { Node } from '../../onnx/graph.js'
 import { floatTensor } from '../../onnx/tensor.js'
 import { packRows } from '../restoration/packed-weights.js'
 import type { InputMoments } from '../restoration/input-moments.js'
@@ -24,13 +25,17 @@ import { floatBiasOf, weightScales } from './weights.js'
 /** Part of the mean diagonal that is added to the moments. */
 const ridge = 0.01
 
-/** Rounds the weights of `plan` to `bits` bits; convolutions without moments are rounded to the nearest. */
+/**
+ * Rounds the weights of `plan` to `bits` bits; convolutions without moments are rounded to the nearest. `floors` are the smallest
+ * scales of the rows of a convolution.
+ */
 export function roundWithCompensation(
   plan: QuantizationPlan,
   moments: InputMoments,
   bits: number,
+  floors: (node: Node) => Float32Array,
 ): ConvolutionTable {
-  const table = new Map(roundConvolutions(plan, roundToNearest(bits)))
+  const table = new Map(roundConvolutions(plan, roundToNearest(bits, floors)))
   for (const node of quantizedConvolutions(plan)) {
     const product = moments.get(node.name)
     if (product === undefined) continue
@@ -40,7 +45,7 @@ export function roundWithCompensation(
       [node.inputs[1]!, weight],
       [node.inputs[2]!, bias],
     ])
-    const scales = weightScales(weight, bits)
+    const scales = weightScales(weight, bits, floors(node))
     const { low, high } = affineParams(-1, 1, weightFormat(bits))
     const params = Array.from(scales, (scale) => ({ scale, zeroPoint: 0, low, high }))
     const { integers, bias: rest } = roundRows(packRows(node, constants), params, product)

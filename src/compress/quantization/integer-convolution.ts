@@ -1,12 +1,13 @@
 /**
  * The integer constants of convolutions, shared by both int8 forms.
- * Invariant: bias integers have scale `input scale * weight scale[channel]` and fit into int32.
+ * Invariant: bias integers have scale `input scale * weight scale[channel]`, and the scale of a row is never so small that its bias
+ * would not fit into an accumulator of 32 bits beside the products: rows of weights near zero keep what they add.
  */
 
 import { present } from '../../base/assert.js'
-import type { Node } from '../../onnx/graph.js'
+import type { Node, ValueName } from '../../onnx/graph.js'
 import type { FloatTensor } from '../../onnx/tensor.js'
-import { roundHalfEven } from './affine.js'
+import { type AffineParams, roundHalfEven } from './affine.js'
 import type { QuantizationPlan } from './quantization-plan.js'
 import { floatBiasOf, floatWeightOf, type QuantizedWeight, quantizeWeight } from './weights.js'
 
@@ -23,9 +24,33 @@ export type ConvolutionTable = ReadonlyMap<string, ConvolutionConstants>
 /** Rounds a weight to n bits; the second argument is the node it belongs to. */
 export type RoundWeight = (weight: FloatTensor, node: Node) => QuantizedWeight
 
+/**
+ * The largest magnitude of a bias on the scale of the accumulators. As much again is left for the products: 255 * 127 for each of 33 000
+ * weights of a row. Runtimes that round float biases themselves (ONNX Runtime does, between QuantizeLinear and DequantizeLinear) use the same
+ * scale and 32 bits.
+ */
+export const biasIntegerMax = 2 ** 30
+
+/** The smallest scale of each row with which its bias stays within `biasIntegerMax`; 0 where the bias is 0. */
+export function weightScaleFloors(bias: Float32Array, inputScale: number): Float32Array {
+  return bias.map((value) => Math.abs(value) / (biasIntegerMax * inputScale))
+}
+
+/** The floors of the weight scales of each quantised convolution of `plan`, by the scale of its input. */
+export function floorsIn(
+  plan: QuantizationPlan,
+  scales: ReadonlyMap<ValueName, AffineParams>,
+): (node: Node) => Float32Array {
+  return (node) => {
+    const [input = ''] = node.inputs
+    const { scale } = present(scales.get(input), `${input} has a scale`)
+    return weightScaleFloors(floatBiasOf(plan.graph, node, weightOf(plan, node).dims[0]!), scale)
+  }
+}
+
 /** Rounds each weight to the nearest integer of `bits` bits. */
-export function roundToNearest(bits: number): RoundWeight {
-  return (weight) => quantizeWeight(weight, bits)
+export function roundToNearest(bits: number, floors?: (node: Node) => Float32Array): RoundWeight {
+  return (weight, node) => quantizeWeight(weight, bits, floors?.(node))
 }
 
 /** The convolutions that `plan` computes on integers. */

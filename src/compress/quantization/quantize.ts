@@ -5,20 +5,23 @@
 
 import { present } from '../../base/assert.js'
 import { AgentError } from '../../base/errors.js'
-import type { Graph } from '../../onnx/graph.js'
+import type { Graph, ValueName } from '../../onnx/graph.js'
 import { applyPatch } from '../../onnx/patch.js'
 import { findHead } from '../../yolo/find-head.js'
 import { samplesOf } from '../calibration-samples.js'
 import type { CalibrationImages, GraphRunner, ReportProgress } from '../ports.js'
 import { collectInputMoments, type InputMoments } from '../restoration/input-moments.js'
 import type { AffineParams, Range } from './affine.js'
+import { companionPictures } from './calibration/companion-pictures.js'
 import { type Observations, observe } from './calibration/observe.js'
 import type { CalibrationMethod } from './calibration/range-methods.js'
+import { ValueHistogram } from './calibration/value-histogram.js'
 import { chooseScales } from './choose-scales.js'
 import { roundWithCompensation } from './compensated-rounding.js'
 import { correctBiases } from './correct-bias.js'
 import {
   type ConvolutionTable,
+  floorsIn,
   quantizedConvolutions,
   roundConvolutions,
   roundToNearest,
@@ -48,6 +51,8 @@ export interface QuantizeOptions {
 
 /** What was seen of a float graph on the calibration pictures. */
 export interface Calibration extends Observations {
+  /** Of drawn pictures, for the values of `histograms`: what the network does with more than the pictures show. */
+  readonly companions: Observations['histograms']
   /** Of the inputs of convolutions; only where rounding is to be compensated. */
   readonly moments: InputMoments | undefined
 }
@@ -70,6 +75,16 @@ const integerOperators = /^(QLinear|QGemm|DynamicQuantize|DequantizeLinear|ConvI
 
 /** Class logits below this mean nothing: their probability is under 0.0004, below every threshold in use. */
 const logitFloor = -8
+/**
+ * Class logits of every level reach at least from the floor to a probability of 0.99, whatever the calibration pictures show: the
+ * level that saw no object of its size is the one that must not cap its scores.
+ */
+const classRange: Range = { min: logitFloor, max: 4.6 }
+/**
+ * Box logits reach at least this far: a bin at the upper end with the others at the lower one has 0.999 of its side, and a distance of 0
+ * or 15 cells can be said whatever the pictures show.
+ */
+const boxRange: Range = { min: -4, max: 6 }
 
 /** Throws `model.quantized_already` where `graph` has operators on integers. */
 export function requireFloat(graph: Graph): void {
@@ -108,12 +123,26 @@ export async function calibrate(
     values: [...new Set(plans.flatMap(({ observed }) => observed))],
     means: [...new Set(inputs)],
   }
-  const observations = await observe(graph, request, runner, images, onProgress)
+  const drawn = companionPictures()
+  const total = images.count + drawn.count
+  const telling =
+    (before: number, share: number): ReportProgress =>
+    (stage, done, all) =>
+      onProgress?.(stage, before + Math.round((done / all) * share), total)
+  const observations = await observe(graph, request, runner, images, telling(0, images.count))
+  const aside = { values: request.values, means: [] }
+  const { histograms: companions } = await observe(
+    graph,
+    aside,
+    runner,
+    drawn,
+    telling(images.count, drawn.count),
+  )
   const compensates = each.some((one) => weightRounding(one).rounding === 'compensated')
   const moments = compensates
     ? await collectInputMoments({ graph, runner, samples: samplesOf(graph, images) }, sampling)
     : undefined
-  return { ...observations, moments }
+  return { ...observations, companions, moments }
 }
 
 /** The int8 form of `graph` for what was observed in it. */
@@ -122,12 +151,13 @@ export function quantize(graph: Graph, calibration: Calibration, options: Quanti
   const { weightBits, rounding } = weightRounding(options)
   // Ranges are those of the whole int8 model, whatever stays float: so that one layer more or less changes no other.
   const whole = planQuantization(graph, target.rules)
-  const scales = chooseScales(whole, calibration.histograms, {
+  const scales = chooseScales(whole, withCompanions(calibration), {
     method,
     format: target.activations,
     limits: classLimits(graph),
+    held: headRanges(graph),
   })
-  const convolutions = convolutionsOf(whole, calibration, options)
+  const convolutions = convolutionsOf(whole, calibration, scales, options)
   const withFloat = (nodes: ReadonlySet<string>): Graph =>
     written(
       nodes.size === 0 ? whole : planQuantization(graph, target.rules, nodes),
@@ -142,14 +172,16 @@ export function quantize(graph: Graph, calibration: Calibration, options: Quanti
 function convolutionsOf(
   plan: QuantizationPlan,
   calibration: Calibration,
+  scales: ReadonlyMap<ValueName, AffineParams>,
   options: QuantizeOptions,
 ): ConvolutionTable {
   const { weightBits, rounding } = weightRounding(options)
+  const floors = floorsIn(plan, scales)
   if (rounding === 'compensated') {
     const moments = present(calibration.moments, 'calibration for compensated rounding collects moments')
-    return roundWithCompensation(plan, moments, weightBits)
+    return roundWithCompensation(plan, moments, weightBits, floors)
   }
-  const nearest = roundConvolutions(plan, roundToNearest(weightBits))
+  const nearest = roundConvolutions(plan, roundToNearest(weightBits, floors))
   return options.biasCorrection ? correctBiases(plan, nearest, calibration.means) : nearest
 }
 
@@ -164,7 +196,32 @@ function written(
   return applyPatch(graph, { metadata: new Map([...graph.metadata, ['yolo_edge.int8_target', name]]) })
 }
 
+/**
+ * What was seen on the pictures, and on as many drawn ones. Ranges that suit both cost little where the pictures show everything (half a
+ * bit), and hold where they show little.
+ */
+function withCompanions({ histograms, companions }: Calibration): Observations['histograms'] {
+  return new Map(
+    [...histograms].map(([value, seen]) => {
+      const drawn = present(companions.get(value), `${value} was observed on drawn pictures`)
+      const both = new ValueHistogram()
+      both.merge(seen)
+      both.merge(drawn, seen.count / drawn.count)
+      return [value, both]
+    }),
+  )
+}
+
 function classLimits(graph: Graph): ReadonlyMap<string, Range> {
   const range = { min: logitFloor, max: Infinity }
   return new Map(findHead(graph).levels.map(({ cls }) => [cls.value, range]))
+}
+
+function headRanges(graph: Graph): ReadonlyMap<string, Range> {
+  return new Map(
+    findHead(graph).levels.flatMap(({ box, cls }) => [
+      [box.value, boxRange],
+      [cls.value, classRange],
+    ]),
+  )
 }

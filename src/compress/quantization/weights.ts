@@ -29,12 +29,17 @@ export function floatBiasOf(graph: Graph, node: Node, channels: number): Float32
 
 /** Shares of the largest magnitude that the search for a scale tries. */
 const clipSteps = 20
+/** Rows of smaller weights are rows of zeros: their scales would leave the range of float32 when multiplied. */
+const negligible = 1e-28
 /** From here on clipping gains nothing, and the largest weight keeps its value. */
 const fullRangeBits = 7
 
-/** Rounds a weight to `bits` (2..8) bits per channel, each to the nearest integer of `weightScales`. */
-export function quantizeWeight(weight: FloatTensor, bits: number): QuantizedWeight {
-  const scales = weightScales(weight, bits)
+/**
+ * Rounds a weight to `bits` (2..8) bits per channel, each to the nearest integer of `weightScales`; a row whose weights
+ * are all far below its floor becomes zeros.
+ */
+export function quantizeWeight(weight: FloatTensor, bits: number, floors?: Float32Array): QuantizedWeight {
+  const scales = weightScales(weight, bits, floors)
   const size = scales.length === 0 ? 0 : weight.data.length / scales.length
   const { low, high } = affineParams(-1, 1, weightFormat(bits))
   const integers = Int8Array.from(weight.data, (value, index) => {
@@ -46,16 +51,18 @@ export function quantizeWeight(weight: FloatTensor, bits: number): QuantizedWeig
 
 /**
  * One scale per output channel. With few bits the largest weights are clipped: of twenty shares of the largest
- * magnitude the one with the least squared error; from 7 bits on all of it.
+ * magnitude the one with the least squared error; from 7 bits on all of it. No scale lies below its channel's of `floors`.
  */
-export function weightScales(weight: FloatTensor, bits: number): Float32Array {
+export function weightScales(weight: FloatTensor, bits: number, floors?: Float32Array): Float32Array {
   const channels = weight.dims[0]!
   const size = channels === 0 ? 0 : weight.data.length / channels
   return Float32Array.from({ length: channels }, (_, channel) => {
     const row = weight.data.subarray(channel * size, (channel + 1) * size)
     let largest = 0
     for (const value of row) largest = Math.max(largest, Math.abs(value))
-    return scaleOfRow(row, largest, bits)
+    const floor = floors?.[channel] ?? 0
+    // A row of nothing has no scale of its own: that of its bias serves best.
+    return largest < negligible && floor > 0 ? floor : Math.max(floor, scaleOfRow(row, largest, bits))
   })
 }
 
