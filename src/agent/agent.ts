@@ -16,6 +16,7 @@ import { Lifecycle, type Service } from '../base/lifecycle.js'
 import type { Logger } from '../base/logger.js'
 import { seededRandom } from '../base/random.js'
 import type { Config } from '../config/config.js'
+import { readBootId } from '../hardware/boot-id.js'
 import type { DeploymentState } from '../protocol/deployment.js'
 import { deploymentHistoryData, deploymentsCommandName } from '../protocol/deployment-history.js'
 import { previewCommand } from '../protocol/preview.js'
@@ -104,8 +105,10 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
     service(
       'updates',
       async () => {
+        const bootId = await readBootId()
         parts.updater = await Updater.start(updatePortsOf(parts, config, logger), {
           ...updaterOptionsOf(config),
+          ...(bootId !== undefined && { bootId }),
           device,
         })
         sayReported(parts)

@@ -23,6 +23,8 @@ export interface JournalEntry {
   readonly ownWish?: string
   /** Starts in a row that did not live long enough to count as good; see recover.ts. */
   readonly unsettledStarts: number
+  /** Of the kernel that the process ran on: another one means that the machine was started anew; absent where it is not known. */
+  readonly bootId?: string
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -74,6 +76,7 @@ function isOutcome(value: unknown): value is Outcome {
     hasCounts(value, 'attempts') &&
     typeof value['isFinal'] === 'boolean' &&
     typeof value['retryAtMs'] === 'number' &&
+    (value['retryDelayMs'] === undefined || typeof value['retryDelayMs'] === 'number') &&
     ['code', 'message', 'model', 'version'].every((name) => isOptionalText(value[name])) &&
     (value['endedAtMs'] === undefined || typeof value['endedAtMs'] === 'number')
   )
@@ -92,6 +95,11 @@ export function parseJournalEntry(value: unknown): JournalEntry | undefined {
     return undefined
   if (!Array.isArray(outcomes) || !outcomes.every(isOutcome)) return undefined
   if (!isFields(seenWishes) || !Object.values(seenWishes).every(isSeenWish)) return undefined
-  if (!hasCounts(value, 'unsettledStarts') || !isOptionalText(value['ownWish'])) return undefined
+  if (
+    !hasCounts(value, 'unsettledStarts') ||
+    !isOptionalText(value['bootId']) ||
+    !isOptionalText(value['ownWish'])
+  )
+    return undefined
   return value as unknown as JournalEntry
 }

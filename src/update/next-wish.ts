@@ -21,12 +21,12 @@ function waitFor(waitMs: number): NextStep {
   return { kind: 'wait', waitMs: Math.min(waitMs, waitPieceMs) }
 }
 
-/** The next step at the wall time `nowMs`. */
+/** The next step; `waitOf` tells how long an outcome that may be tried again still waits, milliseconds. */
 export function nextStep(
   decision: WishDecision,
   { active }: SlotsView,
   outcomes: readonly Outcome[],
-  nowMs: number,
+  waitOf: (outcome: Outcome) => number,
 ): NextStep {
   if (decision.kind === 'nothing') return { kind: 'wait', waitMs: foreverMs }
   if (decision.kind === 'wait') return waitFor(decision.waitMs)
@@ -39,6 +39,6 @@ export function nextStep(
   const wasReplaced = active === undefined || outcomes.at(-1) !== outcome
   if (outcome.result === 'committed' && wasReplaced) return { kind: 'deploy', wish, attempt: 1 }
   if (outcome.isFinal) return { kind: 'wait', waitMs: foreverMs }
-  const leftMs = outcome.retryAtMs - nowMs
+  const leftMs = waitOf(outcome)
   return leftMs > 0 ? waitFor(leftMs) : { kind: 'deploy', wish, attempt: outcome.attempts + 1 }
 }

@@ -28,6 +28,8 @@ export interface Outcome {
   /** Never tried again. Otherwise from `retryAtMs` (wall time) on. */
   readonly isFinal: boolean
   readonly retryAtMs: number
+  /** How long it was to wait, milliseconds: the bound of the wait, whatever the wall clock says later. */
+  readonly retryDelayMs?: number
 }
 
 function retryPolicyOf(code: string): RetryPolicy {
@@ -65,7 +67,7 @@ export function outcomeOf(
   const attempts = isExternal(code) ? attempt - 1 : attempt
   const isFinal = !isExternal(code) && (retryPolicyOf(code) === 'never' || attempts >= options.attemptsMax)
   const delayMs = backoffDelayMs(attempt - 1, retryBackoff, options.random)
-  const retryAtMs = code === 'deployment.wish_superseded' ? options.nowMs : options.nowMs + delayMs
+  const retryDelayMs = code === 'deployment.wish_superseded' ? 0 : delayMs
   return {
     ...ended,
     result: from === 'rollingBack' ? 'rolledBack' : 'refused',
@@ -73,8 +75,17 @@ export function outcomeOf(
     code,
     ...(error !== undefined && { message: error.message.slice(0, messageLengthMax) }),
     isFinal,
-    retryAtMs,
+    retryAtMs: options.nowMs + retryDelayMs,
+    retryDelayMs,
   }
+}
+
+/** How long `outcome` still waits at the wall time `nowMs`: never longer than it was to wait at its end. */
+export function retryWaitMs(
+  { retryAtMs, retryDelayMs = retryBackoff.capMs }: Outcome,
+  nowMs: number,
+): number {
+  return Math.min(retryDelayMs, Math.max(0, retryAtMs - nowMs))
 }
 
 /** `outcomes` with `outcome` as the newest. */

@@ -28,6 +28,8 @@ export interface UpdaterOptions {
   readonly acceptance: AcceptanceOptions
   /** How often one wish is tried before it is given up. */
   readonly attemptsMax: number
+  /** Of the running kernel, by which power cuts are told apart from crashes; undefined where there is none. */
+  readonly bootId?: string
   /** Whether a model stops serving when no key that is trusted any more has signed it. */
   readonly stopsUntrusted: boolean
 }

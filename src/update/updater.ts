@@ -27,6 +27,7 @@ import { type Outcome, outcomeOf, withOutcome } from './outcomes.js'
 import type { Restoring, UpdatePorts } from './ports.js'
 import { reconsiderationOf } from './reconsideration.js'
 import { recover } from './recover.js'
+import { RetryTimes } from './retry-times.js'
 import { stateRow, type Work } from './states.js'
 import type { UpdaterOptions } from './updater-options.js'
 import { targetKey, type Wish } from './wishes.js'
@@ -75,6 +76,7 @@ export class Updater {
   readonly #heard: HeardWishes
   readonly #stopping = new AbortController()
   readonly #care: ModelCare
+  readonly #retries: RetryTimes
   #machine: MachineState
   #outcomes: readonly Outcome[]
   /** Aborts the work under way when a newer wish takes its place. */
@@ -103,8 +105,10 @@ export class Updater {
     this.#care = new ModelCare(ports, options.stopsUntrusted)
     this.#heard = new HeardWishes(ports, options.device, entry)
     this.#outcomes = entry?.outcomes ?? []
-    this.#unsettledStarts = (entry?.unsettledStarts ?? 0) + 1
-    this.#machine = recover(entry, ports.slots.state)
+    this.#retries = new RetryTimes(ports.clock)
+    const found = entry && sinceBoot(entry, options.bootId)
+    this.#unsettledStarts = (found?.unsettledStarts ?? 0) + 1
+    this.#machine = recover(found, ports.slots.state)
     // The model before begins with a clean count.
     if (this.deployment?.error?.code === 'deployment.crash_loop') this.#unsettledStarts = 1
   }
@@ -249,7 +253,9 @@ export class Updater {
     }
     if (this.#isJournalStale) await this.#writeJournal()
     const nowMs = clock.wallMs()
-    const next = nextStep(this.#heard.book.decide(nowMs), slots.state, this.#outcomes, nowMs)
+    const next = nextStep(this.#heard.book.decide(nowMs), slots.state, this.#outcomes, (outcome) =>
+      this.#retries.waitMs(outcome),
+    )
     if (next.kind === 'deploy') {
       await this.#advance({ kind: 'offered', deployment: recordOf(next.wish, next.attempt) })
       return
@@ -375,6 +381,7 @@ export class Updater {
       outcomes: this.#outcomes,
       ...this.#heard.kept,
       unsettledStarts: this.#unsettledStarts,
+      ...(this.#options.bootId !== undefined && { bootId: this.#options.bootId }),
     }
   }
 
@@ -419,6 +426,12 @@ export class Updater {
   #isStopping(): boolean {
     return this.#stopping.signal.aborted
   }
+}
+
+/** `entry` without the starts that a power cut or a reboot ended: no crash of the process did. */
+function sinceBoot(entry: JournalEntry, bootId: string | undefined): JournalEntry {
+  const isAnotherBoot = entry.bootId !== undefined && bootId !== undefined && entry.bootId !== bootId
+  return isAnotherBoot ? { ...entry, unsettledStarts: 0 } : entry
 }
 
 function isClosing(state: DeploymentState): boolean {

@@ -12,8 +12,11 @@ export class TestClock implements Clock {
   #nowMs = Date.UTC(2026, 0, 1)
   readonly #sleepers = new Set<{ readonly dueMs: number; readonly wake: () => void }>()
 
+  /** What the wall clock is ahead of the right time, milliseconds. */
+  wallErrorMs = 0
+
   wallMs(): number {
-    return this.#nowMs
+    return this.#nowMs + this.wallErrorMs
   }
 
   monotonicMs(): number {

@@ -36,7 +36,7 @@ function outcome(deploymentId: string, result: Outcome['result'], isFinal = true
 }
 
 function kindOf(active: ServedModel | undefined, outcomes: readonly Outcome[]): string {
-  return nextStep(decision, { active, sequences: {} }, outcomes, 0).kind
+  return nextStep(decision, { active, sequences: {} }, outcomes, () => 0).kind
 }
 
 t.test('what is served already is not deployed again', (t) => {
