@@ -16,6 +16,7 @@ export async function connectionOptionsOf(
   broker: Config['broker'],
   clientId: string,
 ): Promise<ConnectionOptions> {
+  const [url = broker.url, ...furtherUrls] = broker.urls
   const password =
     broker.passwordFile === '' ? broker.password : firstLine(await readSetting(broker, 'passwordFile'))
   const tls: TlsOptions = {
@@ -24,7 +25,8 @@ export async function connectionOptionsOf(
     ...(broker.keyFile !== '' && { key: await readSetting(broker, 'keyFile') }),
   }
   return {
-    url: broker.url,
+    url,
+    ...(furtherUrls.length > 0 && { furtherUrls }),
     clientId,
     protocol: broker.protocolVersion === 4 ? 4 : 'auto',
     keepaliveS: broker.keepaliveS,

@@ -67,6 +67,9 @@ export const errorTable = {
 
   'network.broker_unreachable': { retry: 'later', exit: 6 },
   'network.broker_refused': { retry: 'later', exit: 6 },
+  'network.connection_lost': { retry: 'later', exit: 6 },
+  'network.reading_unfinished': { retry: 'later', exit: 6 },
+  'network.message_unkept': { retry: 'later', exit: 6 },
   'network.request_timeout': { retry: 'later', exit: 6 },
   'network.chunk_missing': { retry: 'later', exit: 6 },
 

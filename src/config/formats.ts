@@ -84,8 +84,18 @@ export const plainName: Format<string> = define(
 
 export const brokerUrl: Format<string> = define(
   'a URL that starts with mqtt://, mqtts://, ws:// or wss://',
-  (value) => typeof value === 'string' && /^(mqtt|mqtts|ws|wss):\/\/.+/.test(value) && URL.canParse(value),
+  isBrokerUrl,
 )
+
+export const brokerUrlList: Format<readonly string[]> = define(
+  'a list of URLs that start with mqtt://, mqtts://, ws:// or wss://',
+  (value) => Array.isArray(value) && value.every(isBrokerUrl),
+  (text) => text.split(',').map((item) => item.trim()),
+)
+
+function isBrokerUrl(value: unknown): boolean {
+  return typeof value === 'string' && /^(mqtt|mqtts|ws|wss):\/\/.+/.test(value) && URL.canParse(value)
+}
 
 export const topicRoot: Format<string> = define(
   rootExpected,

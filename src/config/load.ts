@@ -167,7 +167,7 @@ function hiddenProblems(config: Config): readonly string[] {
   )
   const sources = cameras.map(({ name, source }): [string, unknown] => [`camera ${name}`, source])
   return [...values, ...sources].flatMap(([path, value]) =>
-    JSON.stringify(value)?.includes(hiddenMark) === true
+    JSON.stringify(value).includes(hiddenMark)
       ? [`${path}: its secret is hidden (${hiddenMark}): put it back`]
       : [],
   )

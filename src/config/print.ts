@@ -35,9 +35,9 @@ function shownCamera({ name, source, maxFps, loop }: CameraConfig): object {
 /** The settings in the form of the file, secrets hidden. */
 export function shownSettings(config: Config): Readonly<Record<string, unknown>> {
   const { cameras, ...sections } = config
-  const rows = Object.entries(sections).map(([section, values]) => {
+  const rows = Object.entries(sections).map(([section, values]): [string, unknown] => {
     const table = settings[section as keyof typeof sections] as Readonly<Record<string, Setting<unknown>>>
-    const shown = Object.entries(values).map(([key, value]: [string, unknown]) => {
+    const shown = Object.entries(values).map(([key, value]: [string, unknown]): [string, unknown] => {
       const name = snakeOf(key)
       return [name, shownValue(table[name]!, value)]
     })

@@ -5,6 +5,7 @@
 
 import {
   brokerUrl,
+  brokerUrlList,
   cameraList,
   flag,
   type Format,
@@ -46,7 +47,16 @@ export const settings = {
     channel: setting('The update channel this device follows.', plainName, 'stable'),
   },
   broker: {
-    url: setting('Address of the MQTT broker.', brokerUrl, 'mqtt://127.0.0.1:1883'),
+    url: setting(
+      'Address of the MQTT broker; used where broker.urls is empty.',
+      brokerUrl,
+      'mqtt://127.0.0.1:1883',
+    ),
+    urls: setting(
+      'Addresses of the MQTT broker, or of the nodes of its cluster: tried in turn until one answers.',
+      brokerUrlList,
+      [],
+    ),
     protocol_version: setting('MQTT version: 5, or 4 for MQTT 3.1.1.', oneOf(5, 4), 5),
     topic_root: setting('Where all topics of the fleet live.', topicRoot, defaultRoot),
     username: setting('User name at the broker; empty for none.', textOrEmpty, ''),

@@ -11,6 +11,8 @@ export const limits = {
   /** About 100,000 objects. */
   goldenIndexBytes: 16 * 1024 * 1024,
   desiredBytes: 16 * 1024,
+  /** Of one part: below the message limit of every common broker, as a chunk is. */
+  indexBytes: 61_440,
   infoBytes: 64 * 1024,
   reportedBytes: 16 * 1024,
   deploymentBytes: 64 * 1024,

@@ -10,6 +10,8 @@ import { parseTopic, type Topic } from './topics.js'
 
 const bytesMaxOf: Readonly<Record<Topic['kind'], number>> = {
   manifest: limits.envelopeBytes,
+  retired: limits.envelopeBytes,
+  index: limits.indexBytes,
   chunk: chunkBytesMax,
   'channel-desired': limits.desiredEnvelopeBytes,
   'device-desired': limits.desiredEnvelopeBytes,

@@ -8,6 +8,7 @@ import { AgentError } from '../base/errors.js'
 import { isSha256 } from '../base/sha256.js'
 import type { Sha256 } from '../base/sha256.js'
 import { isName, isVersion, type NameKind, quote, requireName, requireVersion } from './names.js'
+import { isIndexPart } from './fleet-index.js'
 import { decodeLevel, encodeLevel } from './topic-level.js'
 
 /** The root of all topics unless configured otherwise. */
@@ -18,7 +19,8 @@ export const chunkCountMax = 65_536
 
 /** What a topic is for, with the names in it. */
 export type Topic =
-  | { readonly kind: 'manifest'; readonly model: string; readonly version: string }
+  | { readonly kind: 'manifest' | 'retired'; readonly model: string; readonly version: string }
+  | { readonly kind: 'index'; readonly part: string }
   | { readonly kind: 'chunk'; readonly sha256: Sha256; readonly index: number }
   | { readonly kind: 'channel-desired'; readonly channel: string }
   | { readonly kind: 'device-desired'; readonly device: string }
@@ -42,6 +44,12 @@ const deviceStateKinds: ReadonlySet<string> = new Set<DeviceStateKind>([
 export interface Topics {
   readonly root: string
   manifest(model: string, version: string): string
+  /** Where the manifest of a version waits that nobody should fetch any more, until its chunks are gone. */
+  retired(model: string, version: string): string
+  /** A part of the list of what else is on the broker; `part` is one that `isIndexPart` knows. */
+  index(part: string): string
+  /** Filter of all parts of that list. */
+  allIndexParts(): string
   /** Chunk `index`, 0 for the first, of the blob with this digest. */
   chunk(sha256: Sha256, index: number): string
   channelDesired(channel: string): string
@@ -111,12 +119,16 @@ function requireChunk(sha256: string, index: number): string {
 export function topicsBelow(root: string): Topics {
   requireRoot(root)
   const device = (name: string): string => `${root}/devices/${levelOf('device', name)}`
+  const versionOf = (model: string, version: string): string =>
+    `${root}/models/${levelOf('model', model)}/${encodeLevel(requireVersion(version))}`
   const camera = (name: string): string => levelOf('camera', name)
   const command = (name: string): string => levelOf('command', name)
   return {
     root,
-    manifest: (model, version) =>
-      `${root}/models/${levelOf('model', model)}/${encodeLevel(requireVersion(version))}/manifest`,
+    manifest: (model, version) => `${versionOf(model, version)}/manifest`,
+    retired: (model, version) => `${versionOf(model, version)}/retired`,
+    index: (part) => `${root}/index/${part}`,
+    allIndexParts: () => `${root}/index/+`,
     chunk: (sha256, index) => `${root}/blobs/${requireChunk(sha256, index)}`,
     channelDesired: (channel) => `${root}/channels/${levelOf('channel', channel)}/desired`,
     deviceDesired: (name) => `${device(name)}/desired`,
@@ -168,11 +180,12 @@ function parseBelowDevice(device: string, rest: readonly string[]): Topic | unde
     : undefined
 }
 
-function parseManifest(model: string, rest: readonly string[]): Topic | undefined {
-  const [level, last] = rest
-  if (rest.length !== 2 || level === undefined || last !== 'manifest') return undefined
+function parseVersion(model: string, rest: readonly string[]): Topic | undefined {
+  const [level, kind] = rest
+  if (rest.length !== 2 || level === undefined) return undefined
   const version = decodeLevel(level)
-  return version !== undefined && isVersion(version) ? { kind: 'manifest', model, version } : undefined
+  if (version === undefined || !isVersion(version)) return undefined
+  return kind === 'manifest' || kind === 'retired' ? { kind, model, version } : undefined
 }
 
 /** What `topic` is for, or undefined when it is not a topic of this protocol below `root`. Never throws. */
@@ -188,7 +201,9 @@ export function parseTopic(root: string, topic: string): Topic | undefined {
     case 'devices':
       return parseBelowDevice(name, rest)
     case 'models':
-      return parseManifest(name, rest)
+      return parseVersion(name, rest)
+    case 'index':
+      return rest.length === 0 && isIndexPart(name) ? { kind: 'index', part: name } : undefined
     case 'channels':
       return rest.length === 1 && first === 'desired' ? { kind: 'channel-desired', channel: name } : undefined
     default:

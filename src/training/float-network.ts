@@ -5,9 +5,9 @@
 
 import { present } from '../base/assert.js'
 import { AgentError } from '../base/errors.js'
-import type { Graph, ValueInfo, ValueName } from '../onnx/graph.js'
+import type { Graph, Node, ValueInfo, ValueName } from '../onnx/graph.js'
 import { shapesOf } from '../onnx/shapes/infer-shapes.js'
-import type { FloatTensor } from '../onnx/tensor.js'
+import { type FloatTensor, int64Tensor, type Tensor } from '../onnx/tensor.js'
 import { pruned } from './gradient/differentiate.js'
 import type { HeadShape } from './loss/head-batch.js'
 import type { Projection } from './trainer.js'
@@ -26,12 +26,17 @@ export function floatNetwork(graph: Graph, shape: HeadShape, shown: readonly Val
     batch,
     ...dims.slice(1),
   ]
-  const isPixels = (node: Graph['nodes'][number]): boolean => node.outputs.includes(first)
+  const isPixels = (node: Node): boolean => node.outputs.includes(first)
+  const reshapes = batchedReshapes(graph, batch)
   const network = pruned({
     ...graph,
     inputs: [{ name: first, type: 'float32', shape: [batch, 3, inputHeight, inputWidth] }],
     outputs: graph.outputs.map((output) => ({ ...output, shape: withBatch(output.shape) })),
-    nodes: graph.nodes.filter((node) => !isPixels(node)),
+    nodes: graph.nodes.filter((node) => !isPixels(node)).map((node) => reshapes.get(node)?.node ?? node),
+    initializers: new Map([
+      ...graph.initializers,
+      ...[...reshapes.values()].map(({ shape }) => [shape.name, shape.tensor] as const),
+    ]),
     carried: undefined,
   })
   const shapes = shapesOf(network)
@@ -40,6 +45,29 @@ export function floatNetwork(graph: Graph, shape: HeadShape, shown: readonly Val
     return { name, type: 'float32', shape: dims }
   })
   return { ...network, outputs: [...network.outputs, ...features] }
+}
+
+interface BatchedReshape {
+  readonly node: Node
+  readonly shape: { readonly name: ValueName; readonly tensor: Tensor }
+}
+
+/**
+ * The Reshapes of `graph`, which is for one picture, that write down their first dimension, for `batch` pictures: attention blocks do.
+ * The pictures are the slowest axis of every value, so that this dimension alone grows with them.
+ */
+function batchedReshapes(graph: Graph, batch: number): ReadonlyMap<Node, BatchedReshape> {
+  const found = new Map<Node, BatchedReshape>()
+  for (const node of graph.nodes) {
+    if (node.opType !== 'Reshape' || batch === 1) continue
+    const written = graph.initializers.get(node.inputs[1] ?? '')
+    const [first, ...rest] = Array.from(written?.data ?? [], Number)
+    if (written === undefined || first === undefined || first < 1) continue
+    const name = `${node.name}/shape of ${batch}`
+    const tensor = int64Tensor(written.dims, [first * batch, ...rest])
+    found.set(node, { node: { ...node, inputs: [node.inputs[0]!, name] }, shape: { name, tensor } })
+  }
+  return found
 }
 
 /** A tensor with this share of zeros was made sparse; fewer are chance. */

@@ -6,8 +6,9 @@
  *
  * Chunks come with QoS 0: the line keeps their order, and what is lost in spite of it is asked for again. Acknowledging each
  * would take a packet a chunk, and with QoS 1 a lost one keeps its place in the broker's window until the connection ends.
- * A chunk counts as lost when the broker has answered a later request and not this one, or when the line is silent: not
- * when it is slow, so that a slow link carries no chunk twice.
+ * A chunk counts as lost when the broker has answered a later request and not this one, or when nothing of any chunk comes:
+ * not when the line is slow, so that a slow link carries no chunk twice. Bytes of the blob's own chunks are progress, also
+ * those of a chunk that is half here; whatever else arrives is none.
  * Invariant: a chunk counts only when the sink has stored it; a wrong or lost one is asked for again; nothing that the
  * sink already has is asked for.
  */
@@ -18,7 +19,7 @@ import { AgentError, wrapError } from '../base/errors.js'
 import type { Blob } from '../protocol/blob.js'
 import { chunkRange } from '../protocol/blob.js'
 import type { Topics } from '../protocol/topics.js'
-import type { IncomingMessage, PublishOutcome } from './mqtt-session.js'
+import type { IncomingMessage } from './mqtt-session.js'
 import type { MqttConnection, Subscription } from './mqtt-connection.js'
 
 /** Where chunks go. `writeChunk` checks length and digest, and says whether it kept the chunk. */
@@ -31,8 +32,8 @@ export interface DownloadOptions {
   /** Chunks asked for at once; 32 unless given. */
   readonly windowChunks?: number
   /**
-   * How long the line may be silent, or others come although they were asked for later, before a chunk is asked for again,
-   * milliseconds; 10,000 unless given.
+   * How long no byte of a chunk may come, or others come although they were asked for later, before a chunk is asked for
+   * again, milliseconds; 10,000 unless given.
    */
   readonly chunkTimeoutMs?: number
   /** How often one chunk is asked for while the broker is reachable; 12 unless given. */
@@ -63,6 +64,8 @@ interface Request {
   askedAtMs: number
   /** Since when the right answer is overdue: a later request was answered, or this one wrongly. */
   missedAtMs: number | undefined
+  /** How long earlier requests for it were overdue while the broker was reachable, together. */
+  overdueMs: number
   attempts: number
   isWriting: boolean
 }
@@ -72,6 +75,10 @@ const watchPeriodMs = 100
 const refillChunks = 8
 /** With 30 % of all messages lost on the way, one download in 10,000 of 200 chunks would need more. */
 const attemptsMax = 12
+/** A chunk that has been overdue for so long, and was asked for more than once, is not there: told within three minutes. */
+const overdueLimitMs = 150_000
+/** The last attempt is made so long before. */
+const lastAttemptMs = 20_000
 
 /**
  * Fetches what `sink` misses of `blob`. Resolves when nothing is missing.
@@ -105,7 +112,9 @@ class BlobDownload {
   #serial = 0
   /** Of chunks that are stored; closed together. */
   #answered: Subscription[] = []
-  #receivedBytes = 0
+  /** Topics of the chunks that are asked for. */
+  readonly #openTopics = new Set<string>()
+  /** When the last byte of a chunk came. */
   #receivedAtMs = 0
   /** Bytes that the pace allows to be asked for now; below 0 after a chunk that was larger. */
   #allowedBytes = 0
@@ -148,6 +157,9 @@ class BlobDownload {
       )
     }
     signal.addEventListener('abort', onAbort, { once: true })
+    const unmeter = this.#connection.onArrival((topic) => {
+      if (this.#openTopics.has(topic)) this.#receivedAtMs = this.#clock.monotonicMs()
+    })
     const unwatch = this.#clock.every(watchPeriodMs, () => {
       this.#guarded(() => {
         this.#askAgain()
@@ -159,6 +171,7 @@ class BlobDownload {
       await over
     } finally {
       unwatch()
+      unmeter()
       signal.removeEventListener('abort', onAbort)
       this.#closeAnswered()
       await Promise.all([...this.#open.values()].map((request) => request.subscription.close()))
@@ -184,6 +197,7 @@ class BlobDownload {
         serial: this.#serial++,
         askedAtMs: this.#clock.monotonicMs(),
         missedAtMs: undefined,
+        overdueMs: 0,
         attempts: 1,
         isWriting: false,
       })
@@ -229,8 +243,13 @@ class BlobDownload {
     return this.#allowedBytes >= 0
   }
 
+  #topicOf(index: number): string {
+    return this.#topics.chunk(this.#blob.sha256, index)
+  }
+
   #ask(index: number): Subscription {
-    const topic = this.#topics.chunk(this.#blob.sha256, index)
+    const topic = this.#topicOf(index)
+    this.#openTopics.add(topic)
     return this.#connection.subscribe([topic], 0, (message) => {
       this.#receive(index, message)
     })
@@ -279,6 +298,7 @@ class BlobDownload {
       return
     }
     this.#open.delete(request.index)
+    this.#openTopics.delete(this.#topicOf(request.index))
     this.#answered.push(request.subscription)
     this.#figures.fetchedChunks++
     this.#figures.fetchedBytes += sizeBytes
@@ -290,28 +310,38 @@ class BlobDownload {
   /** Repeats requests that were lost. While offline nothing is: the connection subscribes again by itself. */
   #askAgain(): void {
     const nowMs = this.#clock.monotonicMs()
-    const receivedBytes = this.#connection.bytesReceived
-    if (receivedBytes !== this.#receivedBytes) this.#receivedAtMs = nowMs
-    this.#receivedBytes = receivedBytes
-    const timeoutMs = this.#options.chunkTimeoutMs ?? 10_000
     for (const request of this.#open.values()) {
       if (!this.#connection.isOnline) {
         request.askedAtMs = nowMs
         request.missedAtMs = undefined
-        continue
-      }
-      const waitsSinceMs = request.missedAtMs ?? Math.max(request.askedAtMs, this.#receivedAtMs)
-      if (!request.isWriting && nowMs - waitsSinceMs >= timeoutMs) this.#repeat(request, nowMs)
+        request.overdueMs = 0
+      } else if (!request.isWriting) this.#judge(request, nowMs)
     }
     this.#fillWindow()
   }
 
+  /** Asks for a chunk again when it is overdue, or ends the download when it has been for too long. */
+  #judge(request: Request, nowMs: number): void {
+    const waitsSinceMs = request.missedAtMs ?? Math.max(request.askedAtMs, this.#receivedAtMs)
+    const waitedMs = nowMs - waitsSinceMs
+    const overdueMs = request.overdueMs + waitedMs
+    const isLate = waitedMs >= (this.#options.chunkTimeoutMs ?? 10_000)
+    const isLastChance = request.attempts === 1 && overdueMs >= overdueLimitMs - lastAttemptMs
+    if (request.attempts > 1 && overdueMs >= overdueLimitMs) throw this.#missing(request)
+    if (!isLate && !isLastChance) return
+    request.overdueMs = overdueMs
+    this.#repeat(request, nowMs)
+  }
+
+  #missing({ index, attempts }: Request): AgentError {
+    const problem = `the broker has no right chunk at ${this.#topicOf(index)}: asked ${attempts} times`
+    return new AgentError('network.chunk_missing', problem, {
+      hint: 'yolo-edge publish of the same version puts back what is missing or wrong',
+    })
+  }
+
   #repeat(request: Request, nowMs: number): void {
-    if (request.attempts >= (this.#options.attemptsMax ?? attemptsMax)) {
-      const topic = this.#topics.chunk(this.#blob.sha256, request.index)
-      const problem = `the broker has no right chunk at ${topic}: asked ${request.attempts} times`
-      throw new AgentError('network.chunk_missing', problem)
-    }
+    if (request.attempts >= (this.#options.attemptsMax ?? attemptsMax)) throw this.#missing(request)
     request.attempts++
     request.serial = this.#serial++
     request.askedAtMs = nowMs
@@ -329,28 +359,5 @@ class BlobDownload {
     } catch (error) {
       this.#finish(error)
     }
-  }
-}
-
-/** Throws unless a message was taken; names what was published and where. */
-export function requireSent(outcome: PublishOutcome, topic: string): void {
-  switch (outcome.status) {
-    case 'sent':
-      return
-    case 'offline':
-      throw new AgentError(
-        'network.broker_unreachable',
-        `cannot publish ${topic}: the broker is not reachable`,
-      )
-    case 'dropped':
-      throw new AgentError(
-        'network.broker_refused',
-        `cannot publish ${topic}: ${outcome.reason.replace('_', ' ')}`,
-      )
-    case 'refused':
-      throw new AgentError(
-        'network.broker_refused',
-        `cannot publish ${topic}: the broker refused it with code ${outcome.reasonCode}`,
-      )
   }
 }

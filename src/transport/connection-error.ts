@@ -1,27 +1,11 @@
-/** What a failed connection means. Invariant: an MQTT refusal and an unreachable broker have different codes. */
+/**
+ * What a failed connection means.
+ * Invariant: "cannot reach" is said only of a broker that was not reached; a refusal, a connection that the broker closed and
+ * an unreachable broker have different codes.
+ */
 
 import { AgentError, messageOf, systemCodeOf } from '../base/errors.js'
-
-/** MQTT 3.1.1 (1 to 5) and MQTT 5 (128 and up) reasons for which a broker refuses a connection. */
-const reasons: ReadonlyMap<number, string> = new Map([
-  [1, 'it does not know this MQTT version'],
-  [132, 'it does not know this MQTT version'],
-  [2, 'it does not accept the client id'],
-  [133, 'it does not accept the client id'],
-  [3, 'it is not available'],
-  [136, 'it is not available'],
-  [4, 'user name or password is wrong'],
-  [134, 'user name or password is wrong'],
-  [5, 'this client is not authorized'],
-  [135, 'this client is not authorized'],
-  [137, 'it is busy'],
-  [138, 'this client is banned'],
-  [140, 'it wants another way to authenticate'],
-  [142, 'another client has connected with the same client id'],
-  [149, 'a message was too large'],
-  [151, 'a quota is used up'],
-  [159, 'too many connections in a short time'],
-])
+import { isVersionCode, reasonOf } from '../protocol/reason-codes.js'
 
 /** The MQTT reason code of a vendor error, if it carries one. */
 export function reasonCodeOf(thrown: unknown): number | undefined {
@@ -31,31 +15,60 @@ export function reasonCodeOf(thrown: unknown): number | undefined {
 
 /** Whether a broker refused because of the MQTT version. */
 export function isVersionRefusal(thrown: unknown): boolean {
-  const code = reasonCodeOf(thrown)
-  return code === 1 || code === 132
+  return isVersionCode(reasonCodeOf(thrown))
 }
-
-/** Reason codes with which a later attempt can succeed although nothing changes on this side. */
-const passing: ReadonlySet<number> = new Set([3, 136, 137, 142, 151, 159])
 
 /** Whether a broker refused in a way that asking again will not mend: credentials, rights, client id. */
 export function isLastingRefusal(thrown: unknown): boolean {
   const code = reasonCodeOf(thrown)
-  return code !== undefined && reasons.has(code) && !passing.has(code)
+  return code !== undefined && reasonOf(code).isLasting
 }
 
-/** The error for a connection to `broker` that could not be made, or that broke, with the vendor's `thrown`. */
-export function connectionError(broker: string, thrown: unknown): AgentError {
-  const code = reasonCodeOf(thrown)
+/** How a connection ended. */
+export interface ConnectionEnd {
+  /** The broker's address without path and credentials. */
+  readonly broker: string
+  /** The vendor's error; undefined where the other side closed the connection and said nothing. */
+  readonly cause: unknown
+  /** Whether the broker had accepted the connection. */
+  readonly wasOpen: boolean
+  readonly protocolVersion: 4 | 5
+}
+
+const silentHint =
+  'MQTT 3.1.1 gives no reason: a second client with the same client id, a message above the size limit, or a topic that the access rules forbid are the usual ones'
+
+/** The error for a connection that could not be made, or that broke. */
+export function connectionError({ broker, cause, wasOpen, protocolVersion }: ConnectionEnd): AgentError {
+  const code = reasonCodeOf(cause)
   if (code !== undefined) {
-    const reason = reasons.get(code) ?? `reason code ${code}`
-    return new AgentError('network.broker_refused', `broker ${broker} refused: ${reason}`, { cause: thrown })
+    const { reason, hint } = reasonOf(code)
+    const what = wasOpen ? `broker ${broker} ended the connection` : `broker ${broker} refused`
+    return new AgentError('network.broker_refused', `${what}: ${reason}`, {
+      cause,
+      ...(hint !== undefined && { hint }),
+    })
   }
-  const systemCode = systemCodeOf(thrown)
+  if (cause === undefined && wasOpen) {
+    return new AgentError('network.connection_lost', `broker ${broker} closed the connection`, {
+      ...(protocolVersion === 4 && { hint: silentHint }),
+    })
+  }
+  if (cause === undefined) {
+    const problem = `broker ${broker} closed the connection before it answered`
+    return new AgentError('network.broker_refused', problem, {
+      hint: 'Check that the port is the one for MQTT, and that mqtts:// or wss:// is used where the broker wants TLS',
+    })
+  }
+  const systemCode = systemCodeOf(cause)
+  const detail = systemCode ?? messageOf(cause)
+  if (wasOpen)
+    return new AgentError('network.connection_lost', `lost the connection to broker ${broker}: ${detail}`, {
+      cause,
+    })
   const isTls = systemCode !== undefined && /CERT|TLS|SSL|SIGNED|ISSUER/.test(systemCode)
-  const detail = systemCode ?? messageOf(thrown)
   return new AgentError('network.broker_unreachable', `cannot reach broker ${broker}: ${detail}`, {
-    cause: thrown,
+    cause,
     ...(isTls && { hint: 'Check the certificate of the broker and the configured authority' }),
   })
 }

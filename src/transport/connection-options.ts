@@ -21,6 +21,8 @@ export interface TlsOptions {
 export interface ConnectionOptions {
   /** `mqtt://`, `mqtts://`, `ws://` or `wss://` with host, optional port and, for WebSockets, path. */
   readonly url: string
+  /** Further addresses of the same broker or cluster, tried in turn after `url`. */
+  readonly furtherUrls?: readonly string[]
   readonly clientId: string
   /** `auto` unless given. */
   readonly protocol?: ProtocolChoice
@@ -73,13 +75,37 @@ export type ResolvedOptions = ConnectionOptions &
       | 'acknowledgeTimeoutMs'
       | 'topicsPerSubscribe'
     >
-  > & { readonly broker: string }
+  > & { readonly addresses: readonly [BrokerAddress, ...BrokerAddress[]] }
+
+/** One address of a broker. */
+export interface BrokerAddress {
+  readonly url: string
+  /** Scheme, host and port alone: for messages. */
+  readonly broker: string
+}
 
 const schemes: ReadonlySet<string> = new Set(['mqtt:', 'mqtts:', 'ws:', 'wss:'])
 
 /** Fills in defaults. Throws `config.value_invalid` for an address that is no broker's. */
 export function resolveOptions(options: ConnectionOptions): ResolvedOptions {
-  const url = URL.canParse(options.url) ? new URL(options.url) : undefined
+  return {
+    protocol: 'auto',
+    keepaliveS: 30,
+    cleanStart: true,
+    sessionExpiryS: 3600,
+    connectTimeoutMs: 15_000,
+    backoff: { firstMs: 1000, capMs: 60_000 },
+    packetBytesMax: 32 * 1024 ** 2,
+    outgoingBytesMax: 16 * 1024 ** 2,
+    acknowledgeTimeoutMs: 60_000,
+    topicsPerSubscribe: 8,
+    ...options,
+    addresses: [addressOf(options.url), ...(options.furtherUrls ?? []).map(addressOf)],
+  }
+}
+
+function addressOf(text: string): BrokerAddress {
+  const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !schemes.has(url.protocol) || url.hostname === '') {
     const shown = url === undefined ? 'the broker address' : `broker address ${url.protocol}//${url.host}`
     throw new AgentError(
@@ -93,18 +119,5 @@ export function resolveOptions(options: ConnectionOptions): ResolvedOptions {
       `broker address ${url.protocol}//${url.host} holds credentials, expected them in their own settings`,
     )
   }
-  return {
-    protocol: 'auto',
-    keepaliveS: 30,
-    cleanStart: true,
-    sessionExpiryS: 3600,
-    connectTimeoutMs: 15_000,
-    backoff: { firstMs: 1000, capMs: 60_000 },
-    packetBytesMax: 32 * 1024 ** 2,
-    outgoingBytesMax: 16 * 1024 ** 2,
-    acknowledgeTimeoutMs: 60_000,
-    topicsPerSubscribe: 8,
-    ...options,
-    broker: `${url.protocol}//${url.host}`,
-  }
+  return { url: text, broker: `${url.protocol}//${url.host}` }
 }

@@ -17,14 +17,17 @@ import { seededRandom } from '../base/random.js'
 import type { Random } from '../base/random.js'
 import { sha256Of } from '../base/digest.js'
 import { resolveOptions } from './connection-options.js'
-import type { ConnectionOptions, ResolvedOptions } from './connection-options.js'
+import type { BrokerAddress, ConnectionOptions, ResolvedOptions } from './connection-options.js'
+import type { ArrivalListener } from './arrival-meter.js'
 import { openSession } from './mqtt-session.js'
 import type {
+  BrokerLimits,
   IncomingMessage,
   MqttSession,
   OpenOutcome,
   PublishOptions,
   PublishOutcome,
+  SessionListener,
   SubscribeOutcome,
 } from './mqtt-session.js'
 import { RetainedState } from './retained-state.js'
@@ -69,6 +72,14 @@ export interface ConnectionPorts {
 
 type OnlineListener = (isOnline: boolean) => void
 
+/** One address with what is known of it. */
+interface Route extends BrokerAddress {
+  version: 4 | 5
+  isVersionSettled: boolean
+}
+
+type Failure = Extract<OpenOutcome, { status: 'failed' }>
+
 /** What is said to the broker in one go: everything of one turn of the event loop. */
 interface Batch<T> {
   readonly filters: string[]
@@ -84,9 +95,21 @@ export class MqttConnection implements Service {
   readonly #subscriptions = new Subscriptions()
   readonly #retained = new RetainedState()
   readonly #onlineListeners = new Set<OnlineListener>()
+  readonly #arrivalListeners = new Set<ArrivalListener>()
   readonly #subscribing = new Map<0 | 1, Batch<SubscribeOutcome>>()
   #unsubscribing: Batch<void> | undefined
   readonly #stopping = new AbortController()
+  readonly #listener: SessionListener = {
+    onMessage: (message) => {
+      this.#receive(message)
+    },
+    onArrival: (topic, bytes) => {
+      for (const listener of this.#arrivalListeners) listener(topic, bytes)
+    },
+    onOversized: (topic, sizeBytes) => {
+      this.#keptOut(topic, sizeBytes)
+    },
+  }
   #session: MqttSession | undefined
   #running: Promise<void> | undefined
   #lastError: AgentError | undefined
@@ -129,9 +152,9 @@ export class MqttConnection implements Service {
     return this.#session !== undefined
   }
 
-  /** What the current broker allows; undefined while offline. */
-  get brokerLimits(): { readonly receiveMax: number; readonly packetBytesMax: number } | undefined {
-    return this.#session
+  /** What the current broker has announced; undefined while offline. */
+  get brokerLimits(): BrokerLimits | undefined {
+    return this.#session?.limits
   }
 
   /**
@@ -142,9 +165,23 @@ export class MqttConnection implements Service {
     return this.#dueMs
   }
 
-  /** Bytes that the current session has received; 0 while offline. A change is a sign of life. */
-  get bytesReceived(): number {
-    return this.#session?.bytesReceived ?? 0
+  /** Why the last connection ended or could not be made; undefined while online and before the first attempt. */
+  get lastError(): AgentError | undefined {
+    return this.#lastError
+  }
+
+  /** Calls `listener` while messages arrive, part by part, until the returned function is called. */
+  onArrival(listener: ArrivalListener): () => void {
+    this.#arrivalListeners.add(listener)
+    return () => this.#arrivalListeners.delete(listener)
+  }
+
+  /**
+   * Resolves when the broker has answered a packet that is sent now: what it had written before that has arrived then.
+   * Resolves with false when there is no connection, or it ends first.
+   */
+  async roundTrip(): Promise<boolean> {
+    return (await this.#session?.roundTrip()) ?? false
   }
 
   stats(): ConnectionStats {
@@ -171,7 +208,7 @@ export class MqttConnection implements Service {
    * `limitMs`, or at once when the broker refuses for good; with `network.request_timeout` when `signal` aborts.
    */
   async requireOnline(limitMs: number, signal?: AbortSignal): Promise<void> {
-    const { broker } = this.#options
+    const broker = this.#options.addresses.map((address) => address.broker).join(', ')
     const deadlineMs = this.#clock.monotonicMs() + limitMs
     while (!this.isOnline) {
       const remainingMs = deadlineMs - this.#clock.monotonicMs()
@@ -270,35 +307,14 @@ export class MqttConnection implements Service {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping
-    const { protocol, backoff } = this.#options
-    let version: 4 | 5 = protocol === 4 ? 4 : 5
-    let isVersionSettled = protocol !== 'auto'
+    const { addresses, protocol, backoff } = this.#options
+    const routes = addresses.map((address): Route => {
+      return { ...address, version: protocol === 4 ? 4 : 5, isVersionSettled: protocol !== 'auto' }
+    })
     let attempt = 0
     while (!signal.aborted) {
-      this.#expectWithin(this.#options.connectTimeoutMs)
-      const outcome = await openSession(
-        this.#options,
-        version,
-        this.#clock,
-        (message) => {
-          this.#receive(message)
-        },
-        (topic, sizeBytes) => {
-          this.#keptOut(topic, sizeBytes)
-        },
-      )
-      if (outcome.status === 'open') {
-        isVersionSettled = true
-        // A session ends by itself when its broker is silent.
-        this.#dueMs = Number.POSITIVE_INFINITY
-        const lastedMs = await this.#serve(outcome.session)
-        if (lastedMs >= goodSessionMs) attempt = 0
-      } else {
-        const isFirstOffer = !isVersionSettled && outcome.isVersionRefused && version === 5
-        if (!isFirstOffer) this.#noteFailure(outcome)
-        if (!isVersionSettled && outcome.isVersionRefused) version = version === 5 ? 4 : 5
-        if (isFirstOffer) continue
-      }
+      const lastedMs = await this.#tryInTurn(routes)
+      if (lastedMs >= goodSessionMs) attempt = 0
       const delayMs = backoffDelayMs(attempt++, backoff, this.#random)
       this.#expectWithin(delayMs)
       await this.#clock.sleep(delayMs, signal)
@@ -310,17 +326,56 @@ export class MqttConnection implements Service {
     this.#dueMs = this.#clock.monotonicMs() + limitMs + stepSlackMs
   }
 
-  #noteFailure(outcome: Extract<OpenOutcome, { status: 'failed' }>): void {
-    const isNew = outcome.error.message !== this.#lastError?.message
-    this.#lastError = outcome.error
-    this.#isRefusedForGood = outcome.isLasting && !outcome.isVersionRefused
-    if (!isNew) return
-    const { code, message } = outcome.error
-    this.#logger.warn({ code, reason: message }, 'broker connection failed')
+  /** Tries every address once, beginning with the one that was used last. Returns how long a connection lasted. */
+  async #tryInTurn(routes: Route[]): Promise<number> {
+    const failures: Failure[] = []
+    for (let tries = routes.length; tries > 0 && !this.#isStopping(); tries--) {
+      const [route] = routes
+      if (route === undefined) return 0
+      const outcome = await this.#open(route)
+      if (outcome.status === 'open') {
+        // A session ends by itself when its broker is silent.
+        this.#dueMs = Number.POSITIVE_INFINITY
+        return this.#serve(outcome.session, route)
+      }
+      failures.push(outcome)
+      routes.push(...routes.splice(0, 1))
+    }
+    this.#noteFailures(failures)
+    return 0
+  }
+
+  /** Tries one address, with the other version of MQTT at once where the first one that is offered is not known. */
+  async #open(route: Route): Promise<OpenOutcome> {
+    this.#expectWithin(this.#options.connectTimeoutMs)
+    const outcome = await openSession(this.#options, route, route.version, this.#clock, this.#listener)
+    if (outcome.status === 'open') route.isVersionSettled = true
+    else if (!route.isVersionSettled && outcome.isVersionRefused) {
+      const wasFirstOffer = route.version === 5
+      route.version = wasFirstOffer ? 4 : 5
+      if (wasFirstOffer && !this.#isStopping()) return this.#open(route)
+    }
+    return outcome
+  }
+
+  #noteFailures(failures: readonly Failure[]): void {
+    const [first] = failures
+    if (first === undefined) return
+    const message = failures.map(({ error }) => error.message).join('; ')
+    const { code, hint } = first.error
+    const isNew = message !== this.#lastError?.message
+    this.#lastError =
+      failures.length === 1
+        ? first.error
+        : new AgentError(code, message, { cause: first.error, ...(hint !== undefined && { hint }) })
+    this.#isRefusedForGood = failures.every(
+      ({ isLasting, isVersionRefused }) => isLasting && !isVersionRefused,
+    )
+    if (isNew) this.#logger.warn({ code, reason: message }, 'broker connection failed')
   }
 
   /** Uses one session until it closes; returns how long it lasted. */
-  async #serve(session: MqttSession): Promise<number> {
+  async #serve(session: MqttSession, { broker }: BrokerAddress): Promise<number> {
     const sinceMs = this.#clock.monotonicMs()
     if (this.#isStopping()) {
       await session.close(goodbyeMs)
@@ -329,10 +384,7 @@ export class MqttConnection implements Service {
     this.#session = session
     this.#lastError = undefined
     this.#isRefusedForGood = false
-    this.#logger.info(
-      { broker: this.#options.broker, protocol_version: session.protocolVersion },
-      'broker connected',
-    )
+    this.#logger.info({ broker, protocol_version: session.protocolVersion }, 'broker connected')
     void this.#restore()
     this.#announce(true)
     const error = await session.closed

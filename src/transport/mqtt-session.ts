@@ -11,8 +11,9 @@ import type { IClientOptions, IClientPublishOptions, IPublishPacket, MqttClient 
 import type { Clock } from '../base/clock.js'
 import { collectRecentGarbage } from '../base/collect-garbage.js'
 import { AgentError } from '../base/errors.js'
+import { type ArrivalListener, ArrivalMeter } from './arrival-meter.js'
 import { connectionError, isLastingRefusal, isVersionRefusal, reasonCodeOf } from './connection-error.js'
-import type { ResolvedOptions } from './connection-options.js'
+import type { BrokerAddress, ResolvedOptions } from './connection-options.js'
 import { SizeSieve } from './size-sieve.js'
 
 /** A message that arrived. */
@@ -41,9 +42,25 @@ export interface PublishOptions {
 /** What became of a message: with QoS 0 `sent` means handed to the network, with QoS 1 acknowledged by the broker. */
 export type PublishOutcome =
   | { readonly status: 'sent' }
-  | { readonly status: 'offline' }
-  | { readonly status: 'dropped'; readonly reason: 'queue_full' | 'too_large' }
+  /** There is no connection, or it ended before the broker acknowledged the message: then with the reason. */
+  | { readonly status: 'offline'; readonly error?: AgentError }
+  | { readonly status: 'dropped'; readonly reason: DropReason }
   | { readonly status: 'refused'; readonly reasonCode: number }
+
+/** Why a message was not sent: too much waits already, or the broker has announced that it does not take such a one. */
+export type DropReason = 'queue_full' | 'too_large' | 'retain_unavailable' | 'qos_unavailable'
+
+/** What a broker has announced of itself when it accepted the connection; the defaults of MQTT where it did not. */
+export interface BrokerLimits {
+  /** Unacknowledged messages that it takes at once; 65,535 where it does not say. */
+  readonly receiveMax: number
+  /** Largest packet it takes, bytes; infinite where it does not say. */
+  readonly packetBytesMax: number
+  /** Highest quality of service it takes. */
+  readonly qosMax: 0 | 1 | 2
+  readonly keepsRetained: boolean
+  readonly hasWildcards: boolean
+}
 
 /** What became of a subscription: `refused` names the filters that the broker did not grant. */
 export type SubscribeOutcome =
@@ -53,17 +70,14 @@ export type SubscribeOutcome =
 
 export interface MqttSession {
   readonly protocolVersion: 4 | 5
-  /** What the broker allows in flight towards it; 65,535 where it does not say. */
-  readonly receiveMax: number
-  /** Largest packet the broker takes; infinite where it does not say. */
-  readonly packetBytesMax: number
-  /** Bytes that have come in so far, those of unfinished packets included where the transport counts them. */
-  readonly bytesReceived: number
+  readonly limits: BrokerLimits
   /** Resolves once, when the connection is gone, with the reason. */
   readonly closed: Promise<AgentError>
   publish(topic: string, payload: Uint8Array | string, options: PublishOptions): Promise<PublishOutcome>
   subscribe(filters: readonly string[], qos: 0 | 1): Promise<SubscribeOutcome>
   unsubscribe(filters: readonly string[]): Promise<void>
+  /** Resolves when the broker has answered a packet that is sent now; with false when the connection goes first. */
+  roundTrip(): Promise<boolean>
   /** Says goodbye, or after `limitMs` just hangs up. */
   close(limitMs: number): Promise<void>
 }
@@ -80,7 +94,11 @@ export type OpenOutcome =
       readonly isLasting: boolean
     }
 
-function clientOptions(options: ResolvedOptions, protocolVersion: 4 | 5): IClientOptions {
+function clientOptions(
+  options: ResolvedOptions,
+  address: BrokerAddress,
+  protocolVersion: 4 | 5,
+): IClientOptions {
   const { tls, availabilityTopic } = options
   return {
     // A store that is emptied on close is read once more by packets that were already parsed, and ends the process.
@@ -95,6 +113,8 @@ function clientOptions(options: ResolvedOptions, protocolVersion: 4 | 5): IClien
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
+    // The client puts an address together anew, and loses the brackets of an IPv6 address on the way.
+    transformWsUrl: () => address.url,
     ...(options.username !== undefined && { username: options.username }),
     ...(options.password !== undefined && { password: options.password }),
     ...(tls?.ca !== undefined && { ca: tls.ca }),
@@ -146,6 +166,9 @@ function setNoDelay(client: MqttClient): void {
     (stream as { setNoDelay(on: boolean): void }).setNoDelay(true)
 }
 
+/** Nobody ever listens to it: a broker answers that it may be forgotten. */
+const unusedFilter = 'yolo-edge/round-trip'
+
 /** Room for topic, properties and header around a payload. */
 const packetOverheadBytes = 1024
 
@@ -155,11 +178,11 @@ class Session implements MqttSession {
   readonly #client: MqttClient
   readonly #clock: Clock
   readonly #outgoingBytesMax: number
+  readonly limits: BrokerLimits
   /** Ends the calls that wait for the broker. */
-  readonly #calls = new Set<() => void>()
+  readonly #calls = new Set<(error: AgentError) => void>()
   #pendingBytes = 0
   #isClosed = false
-  #payloadBytesReceived = 0
   #unacknowledged = 0
   #acknowledgedAtMs = 0
 
@@ -169,34 +192,18 @@ class Session implements MqttSession {
     this.protocolVersion = version
     this.#clock = limits.clock
     this.#outgoingBytesMax = limits.outgoingBytesMax
-    client.on('message', (_topic, payload) => {
-      this.#payloadBytesReceived += payload.byteLength
-    })
+    this.limits = announcedLimits(client)
     const unwatch = limits.clock.every(limits.acknowledgeTimeoutMs / 4, () => {
       const silentMs = limits.clock.monotonicMs() - this.#acknowledgedAtMs
       if (this.#unacknowledged > 0 && silentMs >= limits.acknowledgeTimeoutMs)
         limits.hangUp(`nothing was acknowledged for ${(silentMs / 1000).toFixed(0)} s`)
     })
-    void closed.then(() => {
+    void closed.then((error) => {
       this.#isClosed = true
       unwatch()
-      for (const end of this.#calls) end()
+      for (const end of this.#calls) end(error)
       this.#calls.clear()
     })
-  }
-
-  get bytesReceived(): number {
-    const stream: unknown = this.#client.stream
-    const isCounting = typeof stream === 'object' && stream !== null && 'bytesRead' in stream
-    return isCounting && typeof stream.bytesRead === 'number' ? stream.bytesRead : this.#payloadBytesReceived
-  }
-
-  get receiveMax(): number {
-    return this.#client.serverProperties?.receiveMaximum ?? 65_535
-  }
-
-  get packetBytesMax(): number {
-    return this.#client.serverProperties?.maximumPacketSize ?? Number.POSITIVE_INFINITY
   }
 
   async publish(
@@ -206,9 +213,8 @@ class Session implements MqttSession {
   ): Promise<PublishOutcome> {
     if (this.#isClosed) return { status: 'offline' }
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : asBuffer(payload)
-    if (bytes.byteLength + packetOverheadBytes > this.packetBytesMax) {
-      return { status: 'dropped', reason: 'too_large' }
-    }
+    const unavailable = this.#refusalOf(bytes.byteLength, options)
+    if (unavailable !== undefined) return { status: 'dropped', reason: unavailable }
     if (this.#pendingBytes > 0 && this.#pendingBytes + bytes.byteLength > this.#outgoingBytesMax) {
       return { status: 'dropped', reason: 'queue_full' }
     }
@@ -219,7 +225,7 @@ class Session implements MqttSession {
         resolve(publishOutcome(error))
       })
     })
-    const outcome = await this.#beforeClose(acknowledged, { status: 'offline' } as const)
+    const outcome = await this.#beforeClose(acknowledged, (error) => ({ status: 'offline', error }) as const)
     this.#pendingBytes -= bytes.byteLength
     this.#unacknowledged--
     this.#acknowledgedAtMs = this.#clock.monotonicMs()
@@ -236,17 +242,32 @@ class Session implements MqttSession {
         else resolve({ status: error === null ? 'granted' : 'offline' })
       })
     })
-    return this.#beforeClose(granted, { status: 'offline' })
+    return this.#beforeClose(granted, () => ({ status: 'offline' }) as const)
   }
 
   async unsubscribe(filters: readonly string[]): Promise<void> {
-    if (this.#isClosed) return
-    const done = new Promise<void>((resolve) => {
+    await this.#forget(filters)
+  }
+
+  roundTrip(): Promise<boolean> {
+    return this.#forget([unusedFilter])
+  }
+
+  async #forget(filters: readonly string[]): Promise<boolean> {
+    if (this.#isClosed) return false
+    const done = new Promise<boolean>((resolve) => {
       this.#client.unsubscribe([...filters], () => {
-        resolve()
+        resolve(true)
       })
     })
-    await this.#beforeClose(done, undefined)
+    return this.#beforeClose(done, () => false)
+  }
+
+  /** Why the broker would not take such a message, by its own word. */
+  #refusalOf(sizeBytes: number, { qos, retain }: PublishOptions): DropReason | undefined {
+    if (sizeBytes + packetOverheadBytes > this.limits.packetBytesMax) return 'too_large'
+    if (retain === true && !this.limits.keepsRetained) return 'retain_unavailable'
+    return qos > this.limits.qosMax ? 'qos_unavailable' : undefined
   }
 
   async close(limitMs: number): Promise<void> {
@@ -260,10 +281,10 @@ class Session implements MqttSession {
   }
 
   /** `work`, or `instead` when the connection goes first: a broken connection leaves no call hanging. */
-  #beforeClose<T>(work: Promise<T>, instead: T): Promise<T> {
+  #beforeClose<T>(work: Promise<T>, instead: (error: AgentError) => T): Promise<T> {
     return new Promise((resolve) => {
-      const end = (): void => {
-        resolve(instead)
+      const end = (error: AgentError): void => {
+        resolve(instead(error))
       }
       // A race with `closed` would leave something behind in it for every message of the session.
       this.#calls.add(end)
@@ -272,6 +293,18 @@ class Session implements MqttSession {
         resolve(outcome)
       })
     })
+  }
+}
+
+function announcedLimits({ serverProperties }: MqttClient): BrokerLimits {
+  const { receiveMaximum, maximumPacketSize, maximumQoS, retainAvailable, wildcardSubscriptionAvailable } =
+    serverProperties ?? {}
+  return {
+    receiveMax: receiveMaximum ?? 65_535,
+    packetBytesMax: maximumPacketSize ?? Number.POSITIVE_INFINITY,
+    qosMax: maximumQoS === 0 || maximumQoS === 1 ? maximumQoS : 2,
+    keepsRetained: retainAvailable !== false,
+    hasWildcards: wildcardSubscriptionAvailable !== false,
   }
 }
 
@@ -336,22 +369,43 @@ function readThrough(client: MqttClient, sieve: SizeSieve): void {
   }
 }
 
+/** Who hears what a session receives. */
+export interface SessionListener {
+  readonly onMessage: (message: IncomingMessage) => void
+  /** Bytes of a message, while it arrives. */
+  readonly onArrival: ArrivalListener
+  /** A message over the limit of its topic, which was kept out of memory. */
+  readonly onOversized: (topic: string, sizeBytes: number) => void
+}
+
 /**
- * Tries once to connect. `onMessage` gets every message of the session but those over the limit of their topic, of which
- * `onOversized` is told. Never rejects; the attempt ends within the connect timeout.
+ * Tries once to connect. Never rejects; the attempt ends within the connect timeout.
  */
 export function openSession(
   options: ResolvedOptions,
+  address: BrokerAddress,
   protocolVersion: 4 | 5,
   clock: Clock,
-  onMessage: (message: IncomingMessage) => void,
-  onOversized: (topic: string, sizeBytes: number) => void = () => undefined,
+  listener: SessionListener,
 ): Promise<OpenOutcome> {
-  const sieve = sieveOf(options, protocolVersion, onOversized)
-  const client = connect(options.url, { ...clientOptions(options, protocolVersion), manualConnect: true })
-  if (sieve !== undefined) readThrough(client, sieve)
-  client.connect()
+  const sieve = sieveOf(options, protocolVersion, listener.onOversized)
+  let client: MqttClient
+  try {
+    client = connect(address.url, {
+      ...clientOptions(options, address, protocolVersion),
+      manualConnect: true,
+    })
+    if (sieve !== undefined) readThrough(client, sieve)
+    client.connect()
+  } catch (thrown) {
+    return Promise.resolve(failedOutcome(address.broker, thrown, protocolVersion))
+  }
+  const meter = new ArrivalMeter(listener.onArrival)
+  client.stream.on('data', (bytes: Uint8Array) => {
+    meter.take(bytes)
+  })
   let firstError: unknown
+  let isOpen = false
   let resolveClosed: (error: AgentError) => void
   const closed = new Promise<AgentError>((resolve) => {
     resolveClosed = resolve
@@ -367,21 +421,16 @@ export function openSession(
       client.stream.destroy()
     })
     client.on('close', () => {
-      const cause = firstError ?? new TypeError('the connection was closed')
-      const error = connectionError(options.broker, cause)
       client.end(true)
-      resolveClosed(error)
-      resolve({
-        status: 'failed',
-        error,
-        isVersionRefused: isVersionRefusal(cause) || firstError === undefined,
-        isLasting: isLastingRefusal(cause),
-      })
+      const end = { broker: address.broker, cause: firstError, wasOpen: isOpen, protocolVersion }
+      resolveClosed(connectionError(end))
+      resolve(failedOutcome(address.broker, firstError, protocolVersion))
     })
     client.on('message', (topic, payload, packet) => {
-      if (sieve?.isMark(payload) !== true) onMessage(incomingMessage(topic, payload, packet))
+      if (sieve?.isMark(payload) !== true) listener.onMessage(incomingMessage(topic, payload, packet))
     })
     client.once('connect', () => {
+      isOpen = true
       setNoDelay(client)
       const limits: SessionLimits = {
         clock,
@@ -395,4 +444,18 @@ export function openSession(
       resolve({ status: 'open', session: new Session(client, closed, protocolVersion, limits) })
     })
   })
+}
+
+/** `cause` is undefined where the other side closed the connection without a word, as brokers do on an unknown version. */
+function failedOutcome(
+  broker: string,
+  cause: unknown,
+  protocolVersion: 4 | 5,
+): Extract<OpenOutcome, { status: 'failed' }> {
+  return {
+    status: 'failed',
+    error: connectionError({ broker, cause, wasOpen: false, protocolVersion }),
+    isVersionRefused: isVersionRefusal(cause) || cause === undefined,
+    isLasting: isLastingRefusal(cause),
+  }
 }

@@ -1,15 +1,21 @@
 /**
- * Puts a model version on the broker: chunks first, the manifest after them.
- * Invariant: whoever sees a manifest finds every chunk it names; a chunk that is there already is not sent again.
+ * Puts a model version on the broker: its name into the list of versions, then the chunks, then the manifest.
+ * Invariant: whoever sees a manifest finds every chunk it names, and its name in the list; a chunk that is there already, by
+ * its digest, is not sent again; what counts as published was seen on the broker.
  */
 
-import type { Clock } from '../base/clock.js'
-import { systemClock } from '../base/clock.js'
+import { type Clock, systemClock } from '../base/clock.js'
+import { sha256Of } from '../base/digest.js'
+import { AgentError } from '../base/errors.js'
+import type { Sha256 } from '../base/sha256.js'
 import { type Blob, chunkRange } from '../protocol/blob.js'
+import { versionEntry, versionsPart } from '../protocol/fleet-index.js'
 import { artefactsOf, type Manifest } from '../protocol/manifest.js'
 import type { Topics } from '../protocol/topics.js'
-import { requireSent } from './blob-download.js'
+import { changeIndex } from './index-record.js'
 import type { MqttConnection } from './mqtt-connection.js'
+import { publishRetained } from './publish-retained.js'
+import { type ReadingOptions, readRetained } from './retained-reading.js'
 
 /** A bundle to publish. */
 export interface PublishedBundle {
@@ -22,8 +28,8 @@ export interface PublishedBundle {
 export interface UploadOptions {
   /** Chunks on their way at once; 16 unless given. */
   readonly inFlightMax?: number
-  /** How long the broker may take to show that it holds chunks, milliseconds; 1,000 unless given. */
-  readonly presenceWaitMs?: number
+  /** How what the broker holds is read. */
+  readonly reading?: ReadingOptions
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void
   readonly clock?: Clock
 }
@@ -40,13 +46,16 @@ interface ChunkJob {
   readonly blob: Blob
   readonly index: number
   readonly topic: string
+  readonly sha256: Sha256
 }
 
+/** Chunks that are looked at together. */
 const presenceWindow = 64
 
 /**
- * Publishes every missing chunk, then the manifest.
- * Throws `network.*` when the broker does not take a message; the manifest is not published then.
+ * Publishes every chunk that is missing or wrong, then the manifest.
+ * Throws `network.*` when the broker does not take a message, or takes one and does not keep it; the manifest is not published
+ * then.
  */
 export async function publishBundle(
   connection: MqttConnection,
@@ -54,73 +63,134 @@ export async function publishBundle(
   bundle: PublishedBundle,
   options: UploadOptions = {},
 ): Promise<UploadFigures> {
+  const { model, version } = bundle.manifest
   const blobs = new Map(artefactsOf(bundle.manifest).map(({ blob }) => [blob.sha256, blob]))
   const jobs = [...blobs.values()].flatMap((blob) =>
-    blob.chunks.map((_, index): ChunkJob => ({ blob, index, topic: topics.chunk(blob.sha256, index) })),
+    blob.chunks.map((sha256, index): ChunkJob => {
+      return { blob, index, topic: topics.chunk(blob.sha256, index), sha256 }
+    }),
   )
   const totalBytes = [...blobs.values()].reduce((sum, blob) => sum + blob.sizeBytes, 0)
-  const present = await findPresent(connection, jobs, options)
-  let sentChunks = 0
-  let sentBytes = 0
-  let doneBytes = 0
-  const advance = (job: ChunkJob): void => {
-    const { start, end } = chunkRange(job.blob, job.index)
-    doneBytes += end - start
-    options.onProgress?.(doneBytes, totalBytes)
+  const entry = versionEntry({ model, version })
+  const listed = { before: false }
+  const list = (names: Set<string>): void => {
+    listed.before = names.has(entry)
+    names.add(entry)
   }
-  await runBounded(jobs, options.inFlightMax ?? 16, async (job) => {
-    if (!present.has(job.topic)) {
-      const { start, end } = chunkRange(job.blob, job.index)
-      const bytes = await bundle.readChunk(job.blob, start, end - start)
-      requireSent(await connection.publish(job.topic, bytes, { qos: 1, retain: true }), job.topic)
-      sentChunks++
-      sentBytes += bytes.byteLength
-    }
-    advance(job)
+  await changeIndex(connection, topics, versionsPart, list, {
+    ...options.reading,
+    ...(options.clock !== undefined && { clock: options.clock }),
   })
-  const { model, version } = bundle.manifest
+  const { present } = await lookFor(connection, jobs, options, 'nothing-held')
+  const missing = jobs.filter(({ topic }) => !present.has(topic))
+  const sentBytes = missing.reduce((sum, job) => sum + sizeOf(job), 0)
+  let doneBytes = totalBytes - sentBytes
+  await runBounded(missing, options.inFlightMax ?? 16, async (job) => {
+    const bytes = await bundle.readChunk(job.blob, chunkRange(job.blob, job.index).start, sizeOf(job))
+    await publishRetained(connection, job.topic, bytes)
+    doneBytes += bytes.byteLength
+    options.onProgress?.(doneBytes, totalBytes)
+  })
+  // MQTT 3.1.1 acknowledges what access rules and size limits throw away.
+  if (connection.stats().protocolVersion === 4) await requireKeptChunks(connection, missing, options)
   await publishRetained(connection, topics.manifest(model, version), bundle.envelope)
-  return { sentChunks, sentBytes, presentChunks: present.size }
+  await requireKept(connection, topics.manifest(model, version), bundle.envelope, options.reading)
+  // A retiring of this version that was not finished is over.
+  if (listed.before) await publishRetained(connection, topics.retired(model, version), new Uint8Array())
+  return { sentChunks: missing.length, sentBytes, presentChunks: present.size }
 }
 
-/** Publishes one retained message and waits for the broker's word. Throws `network.*`. */
-export async function publishRetained(
+/**
+ * Looks once whether the broker holds `payload` under `topic`. Throws `network.message_unkept` when it does not, and
+ * `network.reading_unfinished` when that cannot be told.
+ */
+export async function requireKept(
   connection: MqttConnection,
   topic: string,
   payload: Uint8Array,
+  options: ReadingOptions = {},
 ): Promise<void> {
-  requireSent(await connection.publish(topic, payload, { qos: 1, retain: true }), topic)
+  const isSame = (bytes: Uint8Array | undefined): boolean =>
+    bytes !== undefined && Buffer.compare(bytes, payload) === 0
+  const { messages, unfinished } = await readRetained(connection, [topic], {
+    ...options,
+    isComplete: (received) => isSame(received.get(topic)),
+  })
+  if (isSame(messages.get(topic))) return
+  if (unfinished !== undefined) {
+    const problem = `cannot tell whether the broker holds what was published under ${topic}: ${unfinished}`
+    throw new AgentError('network.reading_unfinished', problem)
+  }
+  throw unkept(`the broker acknowledged ${topic} (${countOf(payload.byteLength)} bytes)`, 'it')
 }
 
-/** The topics of chunks that the broker holds with the right content length. */
-async function findPresent(
+async function requireKeptChunks(
   connection: MqttConnection,
   jobs: readonly ChunkJob[],
   options: UploadOptions,
-): Promise<ReadonlySet<string>> {
-  const clock = options.clock ?? systemClock
+): Promise<void> {
+  const { present, unfinished } = await lookFor(connection, jobs, options, 'something-missing')
+  const first = jobs.find(({ topic }) => !present.has(topic))
+  if (first === undefined) return
+  const what = `chunk ${first.topic} (${countOf(sizeOf(first))} bytes)`
+  if (unfinished === undefined) throw unkept(`the broker acknowledged ${what}`, 'it')
+  const problem = `cannot tell whether the broker holds ${what}: ${unfinished}`
+  throw new AgentError('network.reading_unfinished', problem)
+}
+
+function unkept(acknowledged: string, what: string): AgentError {
+  return new AgentError('network.message_unkept', `${acknowledged} and does not hand ${what} out`, {
+    hint: 'Let the access rules give this account read and write on the topic, as deploy/mosquitto/yolo-edge.acl does, and raise the message size limit of the broker above it: MQTT 3.1.1 has no word for either',
+  })
+}
+
+const countOf = (count: number): string => count.toLocaleString('en-US')
+
+function sizeOf({ blob, index }: ChunkJob): number {
+  const { start, end } = chunkRange(blob, index)
+  return end - start
+}
+
+/** Which chunks were seen on the broker. */
+interface Look {
+  /** Topics of those that are right, by their digest. */
+  readonly present: ReadonlySet<string>
+  /** Why there may be more. */
+  readonly unfinished?: string
+}
+
+/**
+ * Looks for chunks, window by window, until the first window of which the broker has nothing, because chunks are published in
+ * order, or until the first of which one is missing. What cannot be seen counts as missing.
+ */
+async function lookFor(
+  connection: MqttConnection,
+  jobs: readonly ChunkJob[],
+  options: UploadOptions,
+  until: 'nothing-held' | 'something-missing',
+): Promise<Look> {
   const present = new Set<string>()
   for (let first = 0; first < jobs.length; first += presenceWindow) {
     const window = jobs.slice(first, first + presenceWindow)
-    const sizes = new Map(
-      window.map(({ blob, index, topic }) => {
-        const { start, end } = chunkRange(blob, index)
-        return [topic, end - start]
-      }),
+    const { messages, unfinished } = await readRetained(
+      connection,
+      window.map(({ topic }) => topic),
+      {
+        clock: options.clock ?? systemClock,
+        ...options.reading,
+        isComplete: ({ size }) => size === window.length,
+      },
     )
-    const foundBefore = present.size
-    const subscription = connection.subscribe([...sizes.keys()], 0, ({ topic, payload }) => {
-      if (payload.byteLength === sizes.get(topic)) present.add(topic)
+    const right = window.filter(({ topic, sha256 }) => {
+      const bytes = messages.get(topic)
+      return bytes !== undefined && sha256Of(bytes) === sha256
     })
-    await subscription.outcome
-    const deadlineMs = clock.monotonicMs() + (options.presenceWaitMs ?? 1000)
-    while (present.size - foundBefore < window.length && clock.monotonicMs() < deadlineMs)
-      await clock.sleep(10)
-    await subscription.close()
-    // A broker that has nothing of a whole window has nothing of the rest: published in order, chunks end somewhere.
-    if (present.size === foundBefore) break
+    for (const { topic } of right) present.add(topic)
+    if (unfinished !== undefined) return { present, unfinished }
+    const isOver = until === 'nothing-held' ? messages.size === 0 : right.length < window.length
+    if (isOver) break
   }
-  return present
+  return { present }
 }
 
 /** Runs `work` on every item, at most `limit` at a time; the first failure ends it. */

@@ -10,13 +10,27 @@ const brokerWith = (settings: Record<string, unknown>) =>
   }).broker
 
 t.test('says nothing of what is not set', async (t) => {
-  const options = await connectionOptionsOf(brokerWith({ url: 'mqtt://broker.example' }), 'camera-7')
+  const { payloadBytesMaxOf, packetBytesMax, ...options } = await connectionOptionsOf(
+    brokerWith({ url: 'mqtt://broker.example' }),
+    'camera-7',
+  )
+  t.ok(payloadBytesMaxOf!('yolo-edge/v2/devices/camera-7/desired') < packetBytesMax!)
   t.same(options, {
     url: 'mqtt://broker.example',
     clientId: 'camera-7',
     protocol: 'auto',
     keepaliveS: 30,
     tls: {},
+  })
+})
+
+t.test('several addresses go before the one of broker.url', async (t) => {
+  const urls = ['mqtt://one.example', 'mqtt://two.example', 'mqtt://three.example']
+  const options = await connectionOptionsOf(brokerWith({ url: 'mqtt://broker.example', urls }), 'camera-7')
+  t.match(options, { url: urls[0], furtherUrls: urls.slice(1) })
+  t.throws(() => brokerWith({ urls: ['mqtt://one.example', 'http://two.example'] }), {
+    code: 'config.value_invalid',
+    message: /broker\.urls/,
   })
 })
 

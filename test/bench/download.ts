@@ -18,7 +18,7 @@ import { topicsBelow } from '../../src/protocol/topics.js'
 import { openStore } from '../../src/store/store.js'
 import { downloadBlob } from '../../src/transport/blob-download.js'
 import { MqttConnection } from '../../src/transport/mqtt-connection.js'
-import { publishRetained } from '../../src/transport/publish-bundle.js'
+import { publishRetained } from '../../src/transport/publish-retained.js'
 import { bytesFrom } from '../helpers/blobs.js'
 import { Mosquitto } from '../helpers/mosquitto.js'
 

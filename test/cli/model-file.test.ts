@@ -69,6 +69,16 @@ t.test('final boxes are served, and refused at once where something would change
   }
 })
 
+t.test('any ONNX file is opened and its operators are listed', (t) => {
+  const old = { ...network, opsets: new Map([['', 9]]) }
+  writeFileSync(inFolder('old.onnx'), exportModel(old))
+  const { status, stdout } = yoloEdge('inspect', 'old.onnx')
+  t.equal(status, 0)
+  t.match(stdout, /opset 9\nno detector {3}.*operator set 9, expected 11 or newer/)
+  t.match(stdout, /Conv +\d+/)
+  t.end()
+})
+
 t.test('a dynamic input without imgsz takes the size it is given, and keeps it', async (t) => {
   await t.rejects(readDetectorFile(inFolder('unsized.onnx')), { code: 'model.not_yolov8', hint: /--size/ })
   const size = { width: 96, height: 64 }

@@ -149,7 +149,7 @@ export class AgentLab {
   async publish(version: string, paths: readonly string[] = [labModel]): Promise<void> {
     const wishes = { name: model, version, sequence: ++this.#sequence }
     const bundle = await bundleFrom(paths, wishes, [this.#key!], systemClock.wallMs())
-    await publishBundle(this.viewer, this.topics, bundle, { presenceWaitMs: 50 })
+    await publishBundle(this.viewer, this.topics, bundle, { reading: { quietMs: 50 } })
   }
 
   /** Tells the device to run `version`. */

@@ -109,13 +109,15 @@ const convolve: Operator = (node, [x, w, b]) => {
   const columns = Math.floor((wide + left + right - kw) / across) + 1
   const data = new Float64Array(n * co * rows * columns)
   const length = w!.data.length / co
-  const window = new Float64Array(length)
+  const group = intOf(node, 'group', 1)
+  const window = new Float64Array(length * group)
   for (let image = 0; image < n; image++)
     for (let row = 0; row < rows; row++)
       for (let column = 0; column < columns; column++) {
         gather(x!, { image, row: row * down - top, column: column * across - left, kh, kw }, window)
         for (let out = 0; out < co; out++) {
-          const sum = dot(w!.data, out * length, window)
+          const first = Math.floor((out * group) / co) * length
+          const sum = dot(w!.data, out * length, window.subarray(first, first + length))
           data[((image * co + out) * rows + row) * columns + column] = sum + (b?.data[out] ?? 0)
         }
       }

@@ -35,6 +35,7 @@ export class MqttProxy {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #random = seededRandom(1)
+  #gate = Promise.resolve()
   /** Messages that did not arrive. */
   lost = 0
   /** Messages of the broker that arrived. */
@@ -55,6 +56,15 @@ export class MqttProxy {
 
   get url(): string {
     return `mqtt://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** Lets nothing through to the clients until the returned function is called. */
+  stall(): () => void {
+    let goOn = (): void => undefined
+    this.#gate = new Promise((resolve) => {
+      goOn = resolve
+    })
+    return goOn
   }
 
   async stop(): Promise<void> {
@@ -93,6 +103,7 @@ export class MqttProxy {
     const { bytesPerSecond } = this.#options
     const size = bytesPerSecond === undefined ? bytes.length : Math.ceil(bytesPerSecond / slicesPerSecond)
     for (let at = 0; at < bytes.length; at += size) {
+      await this.#gate
       if (client.destroyed) return
       const slice = bytes.subarray(at, at + size)
       client.write(slice)

@@ -7,7 +7,8 @@ import type { Manifest } from '../../src/protocol/manifest.js'
 import { topicsBelow } from '../../src/protocol/topics.js'
 import { type ChunkSink, downloadBlob } from '../../src/transport/blob-download.js'
 import type { MqttConnection } from '../../src/transport/mqtt-connection.js'
-import { publishBundle, publishRetained } from '../../src/transport/publish-bundle.js'
+import { publishBundle } from '../../src/transport/publish-bundle.js'
+import { publishRetained } from '../../src/transport/publish-retained.js'
 import { openConnection, startBroker } from '../helpers/broker.js'
 import { Mosquitto, skipWithoutMosquitto } from '../helpers/mosquitto.js'
 
@@ -76,7 +77,7 @@ async function roundTrip(t: Test, connection: MqttConnection): Promise<void> {
   const bytes = randomBytes(300_001)
   const bundle = bundleOf(bytes, 4096)
   const blob = bundle.manifest.variants[0]!.artefact.blob
-  t.match(await publishBundle(connection, topics, bundle, { presenceWaitMs: 200 }), {
+  t.match(await publishBundle(connection, topics, bundle, { reading: { quietMs: 200 } }), {
     sentChunks: 74,
     sentBytes: 300_001,
   })
@@ -120,7 +121,7 @@ t.test('a wrong chunk is not taken; once it is right the download completes', as
   const bytes = randomBytes(20_000)
   const bundle = bundleOf(bytes, 4096)
   const blob = bundle.manifest.variants[0]!.artefact.blob
-  await publishBundle(connection, topics, bundle, { presenceWaitMs: 50 })
+  await publishBundle(connection, topics, bundle, { reading: { quietMs: 50 } })
   await publishRetained(connection, topics.chunk(blob.sha256, 2), randomBytes(4096))
   const sink = new MemorySink(blob)
   const done = downloadBlob(connection, topics, blob, sink, { chunkTimeoutMs: 200, attemptsMax: 50 })
@@ -157,7 +158,7 @@ t.test('the pace is kept', async (t) => {
   const connection = await openConnection(t, broker.url)
   const bundle = bundleOf(randomBytes(40_960), 4096)
   const blob = bundle.manifest.variants[0]!.artefact.blob
-  await publishBundle(connection, topics, bundle, { presenceWaitMs: 50 })
+  await publishBundle(connection, topics, bundle, { reading: { quietMs: 50 } })
   const before = performance.now()
   await downloadBlob(connection, topics, blob, new MemorySink(blob), { bytesPerSecondMax: 80_000 })
   t.ok(performance.now() - before > 350, 'ten chunks at twenty a second take about half a second')
@@ -168,7 +169,7 @@ t.test('a version that is retired while it is downloaded is told as that, at onc
   const connection = await openConnection(t, broker.url)
   const bundle = bundleOf(randomBytes(40_960), 4096)
   const blob = bundle.manifest.variants[0]!.artefact.blob
-  await publishBundle(connection, topics, bundle, { presenceWaitMs: 50 })
+  await publishBundle(connection, topics, bundle, { reading: { quietMs: 50 } })
   const sink = new MemorySink(blob)
   const lost = topics.chunk(blob.sha256, 9)
   await publishRetained(connection, lost, randomBytes(4096))

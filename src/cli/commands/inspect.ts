@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { type GraphCost, costOf } from '../../onnx/cost.js'
 import type { Graph } from '../../onnx/graph.js'
 import { importModel } from '../../onnx/import-model.js'
+import { type Outline, outlineOf } from '../../onnx/outline.js'
 import { printGraph } from '../../onnx/print-graph.js'
 import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
 import { isAgentError } from '../../base/errors.js'
@@ -41,7 +42,12 @@ export function inspectCommand(): Command {
 async function inspect(path: string, options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
   const bytes = await readModelFile(path)
-  const graph = naming(path, () => atSize(importModel(bytes), options.size))
+  const read = graphOrOutline(path, bytes)
+  if ('reason' in read) {
+    printOutline(output, path, bytes, read)
+    return
+  }
+  const graph = naming(path, () => atSize(read.graph, options.size))
   const cost = costOf(graph)
   const detector = detectorOf(graph)
   const model = { bytes, graph, cost, detector }
@@ -60,6 +66,59 @@ async function inspect(path: string, options: Options): Promise<void> {
   }
   if (options.nodes === true) output.line(nodeTable(cost))
   if (groups !== undefined) output.line(groupsText(groups))
+}
+
+/** A file that is ONNX, but no graph that this tool computes with. */
+interface OutlinedModel {
+  readonly outline: Outline
+  /** Why it is none. */
+  readonly reason: string
+}
+
+/** Any ONNX file; where the graph cannot be read, what can be told without it. Throws `model.parse_failed`. */
+function graphOrOutline(path: string, bytes: Uint8Array): { readonly graph: Graph } | OutlinedModel {
+  try {
+    return { graph: naming(path, () => importModel(bytes)) }
+  } catch (thrown) {
+    if (!isAgentError(thrown, 'model.op_unsupported', 'model.graph_invalid')) throw thrown
+    return { outline: naming(path, () => outlineOf(bytes)), reason: thrown.message }
+  }
+}
+
+function printOutline(
+  output: Output,
+  path: string,
+  bytes: Uint8Array,
+  { outline, reason }: OutlinedModel,
+): void {
+  const { opsets, inputs, outputs, operators, subgraphs, functions, initializers, initializerBytes } = outline
+  output.result({
+    size_bytes: bytes.byteLength,
+    opsets: Object.fromEntries(opsets),
+    input_names: inputs,
+    output_names: outputs,
+    operators: Object.fromEntries(operators),
+    subgraphs,
+    functions,
+    initializers,
+    initializer_bytes: initializerBytes,
+    detector: { refused: reason },
+    metadata: Object.fromEntries(outline.metadata),
+  })
+  output.line(`${path}: ${mega(bytes.byteLength)} MB, opset ${opsetText(opsets)}`)
+  output.line(`no detector   ${reason}`)
+  output.line(`inputs        ${inputs.join(', ')}`)
+  output.line(`outputs       ${outputs.join(', ')}`)
+  output.line(`constants     ${initializers} of ${mega(initializerBytes)} MB`)
+  if (subgraphs > 0) output.line(`subgraphs     ${subgraphs}; their operators are counted below`)
+  if (functions.length > 0) output.line(`functions     ${functions.join(', ')}`)
+  output.line('')
+  output.line(table([['operator', 'nodes'], ...[...operators].map(([name, count]) => [name, String(count)])]))
+}
+
+/** `17, com.microsoft 1`. */
+function opsetText(opsets: ReadonlyMap<string, number>): string {
+  return [...opsets].map(([domain, version]) => `${domain === '' ? '' : `${domain} `}${version}`).join(', ')
 }
 
 /** A model file and what was found out about it. */
@@ -97,9 +156,7 @@ function summaryOf({ bytes, graph, cost, detector }: InspectedModel): object {
 
 function printSummary(output: Output, path: string, model: InspectedModel): void {
   const { bytes, graph, cost, detector } = model
-  output.line(
-    `${path}: ${mega(bytes.byteLength)} MB, opset ${[...graph.opsets].map(([domain, version]) => `${domain === '' ? '' : `${domain} `}${version}`).join(', ')}`,
-  )
+  output.line(`${path}: ${mega(bytes.byteLength)} MB, opset ${opsetText(graph.opsets)}`)
   if (typeof detector === 'string') output.line(`no detector   ${detector}`)
   else {
     const range = detector.inputMax === undefined ? '' : ' of 0..255'

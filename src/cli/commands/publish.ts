@@ -202,15 +202,24 @@ async function retire(paths: readonly string[], options: Options): Promise<void>
     throw new AgentError('cli.argument_invalid', problem)
   }
   const output = processOutput(options.json ?? false)
-  const { clearedChunks, keptChunks } = await withFleet(options, async (fleet) => {
+  const { clearedChunks, keptChunks, doubts } = await withFleet(options, async (fleet) => {
     const progress = output.progress(`retiring ${model} ${version}`)
-    const figures = await retireVersion(fleet, { model, version }, (fraction) => {
+    const onProgress = (fraction: number): void => {
       progress.update(fraction)
-    })
+    }
+    const figures = await retireVersion(fleet, { model, version }, { onProgress })
     progress.done()
     return figures
   })
-  output.result({ model, version, cleared_chunks: clearedChunks, kept_chunks: keptChunks })
+  output.result({ model, version, cleared_chunks: clearedChunks, kept_chunks: keptChunks, doubts })
+  if (doubts.length > 0) {
+    output.line(
+      `no device can fetch ${model} ${version} any more; its ${keptChunks} chunks stay on the broker:`,
+    )
+    for (const doubt of doubts) output.line(`  ${doubt}`)
+    output.line('then give the same command once more')
+    return
+  }
   output.line(
     `${model} ${version} is off the broker: ${clearedChunks} chunks cleared, ${keptChunks} kept for other versions`,
   )

@@ -16,7 +16,7 @@ import {
   withFleet,
 } from '../fleet/fleet-connection.js'
 import { requirePublished } from '../fleet/manifest-on-broker.js'
-import { readRetained } from '../fleet/retained.js'
+import { readTopic } from '../fleet/retained.js'
 import { readSigningKey } from '../fleet/signing-key.js'
 import { noteRefusals, refusalFields, tellTarget, type Told } from '../fleet/tell-target.js'
 import { type ModelVersion, wishFor } from '../fleet/wish.js'
@@ -99,13 +99,11 @@ interface Versions {
 }
 
 async function versionsOf(
-  { connection, topics }: FleetConnection,
+  fleet: FleetConnection,
   device: string,
   version: string | undefined,
 ): Promise<Versions> {
-  const topic = topics.deviceState(device, 'reported')
-  const options = { quietMs: 3000, isComplete: ({ size }: ReadonlyMap<string, Uint8Array>) => size > 0 }
-  const bytes = (await readRetained(connection, [topic], options)).get(topic)
+  const bytes = await readTopic(fleet, fleet.topics.deviceState(device, 'reported'))
   if (bytes === undefined)
     throw new AgentError('network.request_timeout', `device ${device} has said nothing to this broker`)
   const { active, previous } = parseReported(bytes)

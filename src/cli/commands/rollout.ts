@@ -253,7 +253,7 @@ async function goOn(options: GoOnOptions, terms: (wish: Desired) => Rollout): Pr
     const after = withRollout(before, withLimit(terms(before), options), systemClock.wallMs())
     const { plan } = termsOf(after)
     const reason =
-      plan === undefined ? undefined : tooManyFailures(plan, healthOf(await readFleet(fleet), after))
+      plan === undefined ? undefined : tooManyFailures(plan, healthOf((await readFleet(fleet)).store, after))
     if (reason !== undefined) {
       throw new AgentError('cli.argument_invalid', `the rollout would stop again at once: ${reason}`, {
         hint: '--halt-on-failures gives another limit; yolo-edge rollout abort --back-to brings devices back',
@@ -288,19 +288,20 @@ async function abort(options: AbortOptions): Promise<void> {
 async function status(options: StatusOptions): Promise<void> {
   const output = processOutput(options.json ?? false)
   const key = options.sign === undefined ? undefined : await readSigningKey(options.sign)
-  const store = await withFleet(options, async (fleet) => {
+  const known = await withFleet(options, async (fleet) => {
     const moved = key === undefined ? [] : await carryOut(fleet, key)
     for (const each of moved) output.note(movedLine(each))
     return readFleet(fleet)
   })
   const nowMs = systemClock.wallMs()
-  const rollouts = versionsIn(store)
-  const refusals = wishRefusals(store.devices.values())
+  const rollouts = versionsIn(known.store)
+  const refusals = wishRefusals(known.store.devices.values())
   output.result({
     versions: rollouts.map((rollout) => rolloutResult(rollout, nowMs)),
     refused_wishes: refusals.map(refusalResult),
+    gaps: known.gaps,
   })
-  for (const line of rolloutLines(store, rollouts, nowMs)) output.line(line)
+  for (const line of rolloutLines(known, rollouts, nowMs)) output.line(line)
 }
 
 async function serve(options: ServeOptions): Promise<void> {

@@ -14,7 +14,7 @@ import {
   withBrokerOptions,
   withFleet,
 } from '../fleet/fleet-connection.js'
-import { readRetained } from '../fleet/retained.js'
+import { readTopics } from '../fleet/retained.js'
 import { refusalLine } from '../fleet/rollout-status.js'
 import { processOutput } from '../output.js'
 
@@ -28,9 +28,6 @@ export interface DeviceWords {
   readonly deployment?: Deployment
   readonly info?: DeviceInfo
 }
-
-/** Silence after which a device has nothing more to say. */
-const listenMs = 3_000
 
 export function whyCommand(): Command {
   const command = new Command('why')
@@ -52,13 +49,10 @@ async function why(device: string, options: Options): Promise<void> {
   for (const line of decisionLines(device, words)) output.line(line)
 }
 
-async function listenTo({ connection, topics }: FleetConnection, device: string): Promise<DeviceWords> {
+async function listenTo(fleet: FleetConnection, device: string): Promise<DeviceWords> {
   const kinds = ['reported', 'deployment', 'info'] as const
-  const topicOf = (kind: keyof DeviceWords): string => topics.deviceState(device, kind)
-  const received = await readRetained(connection, kinds.map(topicOf), {
-    quietMs: listenMs,
-    isComplete: ({ size }) => size === kinds.length,
-  })
+  const topicOf = (kind: keyof DeviceWords): string => fleet.topics.deviceState(device, kind)
+  const received = await readTopics(fleet, kinds.map(topicOf))
   const [reported, deployment, info] = kinds.map((kind) => received.get(topicOf(kind)))
   return {
     ...(reported !== undefined && { reported: parseReported(reported) }),

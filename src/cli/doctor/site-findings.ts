@@ -3,6 +3,7 @@
  * Invariant: looking changes nothing, and a look that fails is a finding, not an exception.
  */
 
+import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -15,6 +16,7 @@ import { systemClock } from '../../base/clock.js'
 import { silentLogger } from '../../base/logger.js'
 import { probeFfmpeg } from '../../camera/probe-video.js'
 import type { Config } from '../../config/config.js'
+import { reasonOf } from '../../protocol/reason-codes.js'
 import { MqttConnection } from '../../transport/mqtt-connection.js'
 import { cameraFindings } from './camera-findings.js'
 import { fault, type Finding } from './finding.js'
@@ -33,7 +35,7 @@ export async function siteFindings(config: Config, { contact }: SiteOptions): Pr
     ...(await runners(config.inference)),
     ...(await cameraFindings(config.cameras, contact)),
     await decodingTool(),
-    ...(contact ? [await broker(config.broker)] : []),
+    ...(contact ? await brokers(config.broker) : []),
     clock(),
     await disk(config.state),
     await keys(config.security),
@@ -73,14 +75,27 @@ async function decodingTool(): Promise<Finding> {
   }
 }
 
+/** Every address on its own: a cluster of which only one node answers is in order until that node is gone. */
+async function brokers(settings: Config['broker']): Promise<readonly Finding[]> {
+  const urls = settings.urls.length > 0 ? settings.urls : [settings.url]
+  return Promise.all(urls.map((url) => broker({ ...settings, url, urls: [] })))
+}
+
 async function broker(settings: Config['broker']): Promise<Finding> {
   const subject = 'broker'
   let connection: MqttConnection | undefined
   try {
-    const options = await connectionOptionsOf(settings, `yolo-edge-doctor-${process.pid}`)
+    const clientId = `yolo-edge-doctor-${randomBytes(6).toString('hex')}`
+    const options = await connectionOptionsOf(settings, clientId)
     connection = new MqttConnection(options, { logger: silentLogger })
     await connection.start()
     await connection.requireOnline(brokerLimitMs)
+    const { keepsRetained = true, qosMax = 2 } = connection.brokerLimits ?? {}
+    if (!keepsRetained || qosMax === 0) {
+      const { reason, hint } = reasonOf(keepsRetained ? 155 : 154)
+      const remedy = hint ?? 'choose another broker'
+      return { state: 'fault', subject, detail: `${settings.url} answers, but ${reason}`, remedy }
+    }
     return { state: 'ok', subject, detail: `${settings.url} answers` }
   } catch (thrown) {
     return fault(

@@ -8,9 +8,9 @@ import type { DesiredTarget } from '../../protocol/desired.js'
 import { type DeviceInfo, parseInfo } from '../../protocol/info.js'
 import type { Variant } from '../../protocol/manifest.js'
 import { parseTopic } from '../../protocol/topics.js'
+import { readRetained } from '../../transport/retained-reading.js'
 import { eligibleVariants } from '../../update/eligibility.js'
 import type { FleetConnection } from './fleet-connection.js'
-import { readRetained } from './retained.js'
 
 /** A board that none of the int8 variants suits. */
 export interface BoardWithoutInt8 {
@@ -29,8 +29,10 @@ export async function boardsWithoutInt8(
 ): Promise<readonly BoardWithoutInt8[]> {
   const isOne = target.kind === 'device'
   const topic = isOne ? topics.deviceState(target.name, 'info') : topics.stateOfAll('info')
-  const received = await readRetained(connection, [topic], { isComplete: ({ size }) => isOne && size > 0 })
-  return [...received].flatMap(([from, payload]) => {
+  const { messages } = await readRetained(connection, [topic], {
+    isComplete: ({ size }) => isOne && size > 0,
+  })
+  return [...messages].flatMap(([from, payload]) => {
     const parsed = parseTopic(topics.root, from)
     const info = infoIn(payload)
     if (parsed?.kind !== 'info' || info === undefined) return []

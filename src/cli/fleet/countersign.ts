@@ -9,9 +9,10 @@ import { addSignature, dropSignature, openEnvelope } from '../../protocol/envelo
 import { type SigningKey, type TrustedKey, trustedKeyOf } from '../../protocol/keys.js'
 import { manifestPayloadType } from '../../protocol/manifest.js'
 import { releasePayloadType } from '../../protocol/release.js'
-import { publishRetained } from '../../transport/publish-bundle.js'
+import { publishRetained } from '../../transport/publish-retained.js'
 import type { FleetConnection } from './fleet-connection.js'
-import { readRetained } from './retained.js'
+import { readManifests } from './manifests.js'
+import { readWishes } from './wishes.js'
 
 /** Everything that is signed. */
 const signedTypes = [manifestPayloadType, desiredPayloadType, releasePayloadType]
@@ -50,18 +51,18 @@ export async function dropSignatures(
 }
 
 async function changeSignatures(
-  { connection, topics }: FleetConnection,
+  fleet: FleetConnection,
   change: (envelope: Uint8Array) => Uint8Array | 'right' | 'foreign',
 ): Promise<SignatureFigures> {
-  const filters = [topics.allManifests(), topics.allChannelsDesired(), topics.allDevicesDesired()]
   const figures: Record<keyof SignatureFigures, string[]> = { changed: [], right: [], foreign: [] }
-  for (const [topic, envelope] of await readRetained(connection, filters, { quietMs: 1500 })) {
+  const { envelopes } = await readManifests(fleet)
+  for (const [topic, envelope] of [...envelopes, ...(await readWishes(fleet))]) {
     const changed = change(envelope)
     if (typeof changed === 'string') {
       figures[changed].push(topic)
       continue
     }
-    await publishRetained(connection, topic, changed)
+    await publishRetained(fleet.connection, topic, changed)
     figures.changed.push(topic)
   }
   return figures

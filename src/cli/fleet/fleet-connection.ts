@@ -29,7 +29,10 @@ const connectLimitMs = 15_000
 /** Adds the options by which a command finds its broker. */
 export function withBrokerOptions(command: Command): Command {
   return command
-    .option('-b, --broker <url>', 'address of the broker (default: broker.url of the settings)')
+    .option(
+      '-b, --broker <url>',
+      'address of the broker, or several with commas between them (default: broker.urls or broker.url)',
+    )
     .option('-c, --config <file>', 'YAML or JSON file of settings; its broker section is used')
     .option(
       '--set <section.key=value>',
@@ -45,7 +48,12 @@ export async function withFleet<T>(
   work: (fleet: FleetConnection) => Promise<T>,
 ): Promise<T> {
   const overrides = new Map(options.set)
-  if (options.broker !== undefined) overrides.set('broker.url', options.broker)
+  if (options.broker !== undefined) {
+    const urls = options.broker.split(',').map((url) => url.trim())
+    // One address is told apart in messages: it is the value of one setting.
+    overrides.set('broker.url', urls[0])
+    overrides.set('broker.urls', urls.length > 1 ? urls : [])
+  }
   const { broker } = loadConfig({ file: options.config, env: process.env, overrides })
   const clientId = `yolo-edge-cli-${randomBytes(6).toString('hex')}`
   const connection = new MqttConnection(await connectionOptionsOf(broker, clientId), { logger: silentLogger })

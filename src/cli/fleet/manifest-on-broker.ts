@@ -10,17 +10,16 @@ import { openEnvelope } from '../../protocol/envelope.js'
 import { type SigningKey, trustedKeyOf } from '../../protocol/keys.js'
 import { manifestPayloadType, parseManifest } from '../../protocol/manifest.js'
 import type { FleetConnection } from './fleet-connection.js'
-import { readRetained } from './retained.js'
+import { readManifests } from './manifests.js'
+import { readTopic } from './retained.js'
 import { type ModelVersion, unsignedSequenceMax } from './wish.js'
 
 /** Throws `bundle.file_missing` unless the broker holds the manifest of a version. */
 export async function requirePublished(
-  { connection, topics }: FleetConnection,
+  fleet: FleetConnection,
   { model, version }: ModelVersion,
 ): Promise<void> {
-  const topic = topics.manifest(model, version)
-  const found = await readRetained(connection, [topic], { quietMs: 3000, isComplete: ({ size }) => size > 0 })
-  if (found.has(topic)) return
+  if ((await readTopic(fleet, fleet.topics.manifest(model, version))) !== undefined) return
   throw new AgentError('bundle.file_missing', `${model} ${version} is not on the broker`, {
     hint: 'yolo-edge publish --no-wish puts it there and tells nobody',
   })
@@ -31,13 +30,13 @@ export async function requirePublished(
  * Of manifests that none of `keys` signed, those count whose sequence a clock could give.
  */
 export async function nextManifestSequence(
-  { connection, topics }: FleetConnection,
+  fleet: FleetConnection,
   model: string,
   keys: readonly SigningKey[],
   nowMs: number,
 ): Promise<number> {
-  const held = await readRetained(connection, [topics.manifestsOf(model)])
-  const highest = Math.max(0, ...[...held.values()].map((envelope) => sequenceIn(envelope, keys)))
+  const { envelopes } = await readManifests(fleet, { model })
+  const highest = Math.max(0, ...[...envelopes.values()].map((envelope) => sequenceIn(envelope, keys)))
   return Math.max(Math.floor(nowMs / 1000), highest + 1)
 }
 

@@ -1,49 +1,39 @@
 /**
- * What a broker holds under some topics.
- * Invariant: a broker sends what is retained right after it has agreed to a subscription, so silence means that was all.
+ * What a fleet's broker holds, for commands that look.
+ * Invariant: "there is none" is said only at the proven end of a reading.
  */
 
-import { type Clock, systemClock } from '../../base/clock.js'
-import type { MqttConnection } from '../../transport/mqtt-connection.js'
+import { type ReadingOptions, readRetained, requireFinished } from '../../transport/retained-reading.js'
+import type { FleetConnection } from './fleet-connection.js'
 
-export interface RetainedOptions {
-  /** Silence that ends the reading, milliseconds; 700 unless given. */
-  readonly quietMs?: number
-  /** Ends the reading at once. */
-  readonly isComplete?: (received: ReadonlyMap<string, Uint8Array>) => boolean
-  readonly clock?: Clock
+/** Nodes of a cluster show a message that another one took a little later. */
+const clusterMs = 3000
+
+/** The messages under `topics`, which hold no wildcards, by topic. Throws `network.*` when it cannot be told. */
+export async function readTopics(
+  { connection }: FleetConnection,
+  topics: readonly string[],
+  options: ReadingOptions = {},
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  if (topics.length === 0) return new Map()
+  const reading = await readRetained(connection, topics, {
+    quietMs: clusterMs,
+    ...options,
+    isComplete: ({ size }) => size === topics.length,
+  })
+  return requireFinished(reading, `cannot read ${shown(topics)}`)
 }
 
-/** A fleet that never falls silent is read for this long. */
-const limitMs = 15_000
+/** The message under one topic; undefined where the broker has none. Throws `network.*` when it cannot be told. */
+export async function readTopic(
+  fleet: FleetConnection,
+  topic: string,
+  options: ReadingOptions = {},
+): Promise<Uint8Array | undefined> {
+  return (await readTopics(fleet, [topic], options)).get(topic)
+}
 
-/** The newest message of each topic that `filters` match, by topic; empty ones are left out. */
-export async function readRetained(
-  connection: MqttConnection,
-  filters: readonly string[],
-  { quietMs = 700, isComplete = () => false, clock = systemClock }: RetainedOptions = {},
-): Promise<ReadonlyMap<string, Uint8Array>> {
-  const received = new Map<string, Uint8Array>()
-  const complete = new AbortController()
-  let heardAtMs = clock.monotonicMs()
-  const subscription = connection.subscribe(filters, 1, ({ topic, payload }) => {
-    heardAtMs = clock.monotonicMs()
-    // An empty message clears what was retained.
-    if (payload.byteLength === 0) received.delete(topic)
-    else received.set(topic, Uint8Array.from(payload))
-    if (isComplete(received)) complete.abort()
-  })
-  try {
-    await subscription.outcome
-    const endMs = clock.monotonicMs() + limitMs
-    heardAtMs = clock.monotonicMs()
-    for (;;) {
-      const nowMs = clock.monotonicMs()
-      const leftMs = Math.min(heardAtMs + quietMs, endMs) - nowMs
-      if (leftMs <= 0 || complete.signal.aborted) return received
-      await clock.sleep(leftMs, complete.signal)
-    }
-  } finally {
-    await subscription.close()
-  }
+function shown(topics: readonly string[]): string {
+  const [first = ''] = topics
+  return topics.length === 1 ? first : `${first} and ${topics.length - 1} more`
 }

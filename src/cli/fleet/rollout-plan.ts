@@ -5,7 +5,7 @@
  */
 
 import { systemClock } from '../../base/clock.js'
-import { isAgentError } from '../../base/errors.js'
+import { AgentError, isAgentError } from '../../base/errors.js'
 import type { FleetStore } from '../../dashboard/fleet/fleet-store.js'
 import type { Desired, Rollout } from '../../protocol/desired.js'
 import type { SigningKey } from '../../protocol/keys.js'
@@ -23,9 +23,16 @@ export interface Moved {
   readonly told: Told
 }
 
-/** Carries out what the plans of all channels ask for now, as far as `key` signed them. Throws `network.*`. */
+/**
+ * Carries out what the plans of all channels ask for now, as far as `key` signed them. Throws `network.*`; a fleet that could
+ * not be read to the end moves no rollout.
+ */
 export async function carryOut(fleet: FleetConnection, key: SigningKey): Promise<readonly Moved[]> {
-  const store = await readFleet(fleet)
+  const { store, unfinished } = await readFleet(fleet)
+  if (unfinished !== undefined) {
+    const problem = `the fleet was not read to the end, so no rollout is moved: ${unfinished}`
+    throw new AgentError('network.reading_unfinished', problem)
+  }
   const moved: Moved[] = []
   for (const claimed of store.channels.values()) {
     const nowMs = systemClock.wallMs()

@@ -7,20 +7,31 @@ import { rolloutsOf, stages, type VersionRollout } from '../../dashboard/fleet/r
 import type { Desired } from '../../protocol/desired.js'
 import { phaseOf, termsOf } from '../../protocol/rollout-phase.js'
 import type { FleetConnection } from './fleet-connection.js'
-import { readRetained } from './retained.js'
+import { readFleetState } from './fleet-state.js'
 import { healthOf, type Move, nextMove, planText } from './rollout-health.js'
 
-/** The fleet as it says of itself, and what its channels ask. */
-export async function readFleet({ connection, topics }: FleetConnection): Promise<FleetStore> {
-  const filters = [
-    ...(['availability', 'reported', 'deployment', 'info'] as const).map((kind) => topics.stateOfAll(kind)),
-    topics.allChannelsDesired(),
-  ]
-  const store = new FleetStore(topics.root)
+/** What is known of a fleet. */
+export interface KnownFleet {
+  readonly store: FleetStore
+  /** What a person should know of how complete this is; a sentence each. */
+  readonly gaps: readonly string[]
+  /** Why not everything was read; undefined where it was. */
+  readonly unfinished?: string
+}
+
+/** The fleet as it says of itself, and what its channels ask. Throws `network.*`. */
+export async function readFleet(fleet: FleetConnection): Promise<KnownFleet> {
+  const { messages, ...rest } = await readFleetState(fleet, [
+    'availability',
+    'reported',
+    'deployment',
+    'info',
+  ])
+  const store = new FleetStore(fleet.topics.root)
   const arrival = { wallMs: systemClock.wallMs(), monotonicMs: systemClock.monotonicMs() }
-  for (const [topic, payload] of await readRetained(connection, filters))
+  for (const [topic, payload] of messages)
     store.receive({ topic, payload: Uint8Array.from(payload) }, arrival)
-  return store
+  return { store, ...rest }
 }
 
 /** Every version that is served, moved to, refused or asked for. */
@@ -30,18 +41,22 @@ export function versionsIn({ devices, channels }: FleetStore): readonly VersionR
 
 /** The versions for people, and the wishes that devices did not take. */
 export function rolloutLines(
-  store: FleetStore,
+  { store, gaps }: KnownFleet,
   rollouts: readonly VersionRollout[],
   nowMs: number,
 ): readonly string[] {
-  if (rollouts.length === 0) return ['no device serves a model, and no channel asks for one']
+  const notes = gaps.map((gap) => `note: ${gap}`)
+  if (rollouts.length === 0) {
+    const seen = gaps.length === 0 ? '' : ', as far as was seen'
+    return [`no device serves a model, and no channel asks for one${seen}`, ...notes]
+  }
   const versions = rollouts.flatMap(({ model, version, counts, channels, failures }) => [
     `${model} ${version}`,
     ...channels.flatMap((wish) => channelLines(store, wish, nowMs)),
     `  ${stages.map((stage) => `${stage} ${counts[stage]}`).join(', ')}`,
     ...failures.map(({ device, code, message }) => `  ${device}: ${code}: ${message}`),
   ])
-  return [...versions, ...wishRefusals(store.devices.values()).map(refusalLine)]
+  return [...versions, ...wishRefusals(store.devices.values()).map(refusalLine), ...notes]
 }
 
 function channelLines(store: FleetStore, wish: Desired, nowMs: number): readonly string[] {

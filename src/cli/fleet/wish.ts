@@ -26,9 +26,13 @@ import {
   unverifiedTelling,
 } from '../../protocol/release.js'
 import type { Topics } from '../../protocol/topics.js'
-import { publishRetained } from '../../transport/publish-bundle.js'
+import { devicePartOf, wishEntry, wishesPart } from '../../protocol/fleet-index.js'
+import { changeIndex } from '../../transport/index-record.js'
+import type { ReadingOptions } from '../../transport/retained-reading.js'
+import { requireKept } from '../../transport/publish-bundle.js'
+import { publishRetained } from '../../transport/publish-retained.js'
 import type { FleetConnection } from './fleet-connection.js'
-import { readRetained } from './retained.js'
+import { readTopic } from './retained.js'
 
 /** A version of a model. */
 export interface ModelVersion {
@@ -86,13 +90,26 @@ export function desiredTopic(topics: Topics, { kind, name }: DesiredTarget): str
   return kind === 'channel' ? topics.channelDesired(name) : topics.deviceDesired(name)
 }
 
-/** Signs a wish or a release and puts it on the broker. */
+/**
+ * Signs a wish or a release, puts it on the broker, and looks once whether it is there. Throws `network.*`.
+ * Whom it tells is listed first, so that whoever asks who wants a version finds it on brokers without wildcards too.
+ */
 export async function sendTelling(
   { connection, topics }: FleetConnection,
   telling: Telling,
   keys: readonly SigningKey[],
 ): Promise<void> {
-  await publishRetained(connection, desiredTopic(topics, placeOf(telling).target), sealTelling(telling, keys))
+  const { target } = placeOf(telling)
+  const add = (part: string, name: string): Promise<void> =>
+    changeIndex(connection, topics, part, (names) => names.add(name))
+  await Promise.all([
+    add(wishesPart, wishEntry(target)),
+    ...(target.kind === 'device' ? [add(devicePartOf(target.name), target.name)] : []),
+  ])
+  const topic = desiredTopic(topics, target)
+  const envelope = sealTelling(telling, keys)
+  await publishRetained(connection, topic, envelope)
+  await requireKept(connection, topic, envelope)
 }
 
 /** Signs a wish and puts it on the broker. */
@@ -104,15 +121,13 @@ export async function sendWish(
   await sendTelling(fleet, { kind: 'wish', wish }, keys)
 }
 
-/** What the broker holds for `target`, nothing of it believed; undefined for nothing. */
+/** What the broker holds for `target`, nothing of it believed; undefined for nothing. Throws `network.*`. */
 async function heldEnvelope(
-  { connection, topics }: FleetConnection,
+  fleet: FleetConnection,
   target: DesiredTarget,
-  quietMs: number,
+  reading: ReadingOptions = {},
 ): Promise<Uint8Array | undefined> {
-  const topic = desiredTopic(topics, target)
-  const held = await readRetained(connection, [topic], { quietMs, isComplete: ({ size }) => size > 0 })
-  return held.get(topic)
+  return readTopic(fleet, desiredTopic(fleet.topics, target), reading)
 }
 
 /**
@@ -131,7 +146,7 @@ export async function nextSequence(
   keys: readonly SigningKey[],
   nowMs: number,
 ): Promise<number> {
-  const envelope = await heldEnvelope(fleet, target, 700)
+  const envelope = await heldEnvelope(fleet, target, { quietMs: 1000 })
   return Math.max(nowMs, envelope === undefined ? 0 : sequenceIn(envelope, keys) + 1)
 }
 
@@ -170,7 +185,7 @@ export async function ownWish(
   target: DesiredTarget,
   key: SigningKey,
 ): Promise<Desired> {
-  const envelope = await heldEnvelope(fleet, target, 3000)
+  const envelope = await heldEnvelope(fleet, target)
   if (envelope === undefined) {
     const problem = `${target.kind} ${target.name} is told to run nothing: expected a wish to change`
     throw new AgentError('cli.argument_invalid', problem, { hint: 'yolo-edge rollout start makes one' })

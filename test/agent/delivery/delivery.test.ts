@@ -7,7 +7,7 @@ import { silentLogger } from '../../../src/base/logger.js'
 import { loadConfig } from '../../../src/config/load.js'
 import { topicsBelow } from '../../../src/protocol/topics.js'
 import { openStore } from '../../../src/store/store.js'
-import { publishRetained } from '../../../src/transport/publish-bundle.js'
+import { publishRetained } from '../../../src/transport/publish-retained.js'
 import { bytesFrom, describeBlob } from '../../helpers/blobs.js'
 import { openConnection, startBroker, startConnection, until } from '../../helpers/broker.js'
 

@@ -63,20 +63,16 @@ t.test('one hundred passwords, raw and encoded: none is printed by check-config'
   const secrets = passwords(100)
   const file = join(t.testdir({}), 'device.yaml')
   for (const written of [secrets, secrets.map((secret) => encodeURIComponent(secret))]) {
-    for (const part of [written.slice(0, 50), written.slice(50)]) {
+    for (const [half, form] of [[], ['--json']].entries()) {
+      const part = written.slice(half * 50, half * 50 + 50)
       const cameras = part.map((secret, index) => ({
         name: `c${index}`,
         source: `rtsp://admin:${secret}@127.0.0.1:9/ch${index}`,
       }))
       writeFileSync(file, JSON.stringify({ broker: { password: part[0] }, cameras }))
-      for (const args of [
-        ['check-config', '--config', file],
-        ['check-config', '--config', file, '--json'],
-      ]) {
-        const { said } = await run(args)
-        t.same(hitsIn(said, secrets), [])
-        t.match(said, /\*\*\*@127\.0\.0\.1:9\/ch\d/)
-      }
+      const { said } = await run(['check-config', '--config', file, ...form])
+      t.same(hitsIn(said, secrets), [])
+      t.match(said, /\*\*\*@127\.0\.0\.1:9\/ch\d/)
     }
   }
 })

@@ -10,7 +10,7 @@ import { generateKeys, parseSigningKey, type SigningKey } from '../../../src/pro
 import { parseTelling, placeOf, unverifiedTelling } from '../../../src/protocol/release.js'
 import { encodeReported, type Reported } from '../../../src/protocol/reported.js'
 import { topicsBelow } from '../../../src/protocol/topics.js'
-import { publishRetained } from '../../../src/transport/publish-bundle.js'
+import { publishRetained } from '../../../src/transport/publish-retained.js'
 import { openConnection, startBroker } from '../../helpers/broker.js'
 import { TestFleet } from '../../helpers/test-fleet.js'
 

@@ -53,6 +53,20 @@ const examples: readonly Example[] = [
     outputs: { y: [1, 3, 3, 4] },
   },
   {
+    about: 'a depthwise convolution',
+    nodes: [op('Conv', ['x', 'w', 'b'], ['y'], { group: 3, pads: [1, 1, 1, 1], kernel_shape: [3, 3] })],
+    inputs: { ...x, w: [3, 1, 3, 3], b: [3] },
+    outputs: { y: [2, 3, 4, 5] },
+  },
+  {
+    about: 'a depthwise convolution of stride 2',
+    nodes: [
+      op('Conv', ['x', 'w'], ['y'], { group: 3, pads: [1, 1, 1, 1], strides: [2, 2], kernel_shape: [3, 3] }),
+    ],
+    inputs: { x: [2, 3, 6, 5], w: [3, 1, 3, 3] },
+    outputs: { y: [2, 3, 3, 3] },
+  },
+  {
     about: 'a transposed convolution',
     nodes: [
       op('ConvTranspose', ['x', 'w', 'b'], ['y'], {

@@ -17,6 +17,8 @@ interface Geometry {
   readonly strides: readonly [number, number]
   /** Top, left, bottom, right. */
   readonly pads: readonly [number, number, number, number]
+  /** More than 1: each channel by itself (depthwise). */
+  readonly group: number
 }
 
 function geometryOf(context: GradientContext, weight: readonly number[]): Geometry {
@@ -24,7 +26,9 @@ function geometryOf(context: GradientContext, weight: readonly number[]): Geomet
   const refuse = (what: string): AgentError =>
     new AgentError('model.op_unsupported', `${node.opType} ${node.name} has no gradient: ${what}`)
   if (weight.length !== 4) throw refuse(`it works in ${weight.length - 2} dimensions, expected 2`)
-  if (intOf(node, 'group', 1) !== 1) throw refuse('it has groups')
+  const group = intOf(node, 'group', 1)
+  const isDepthwise = node.opType === 'Conv' && weight[0] === group && weight[1] === 1
+  if (group !== 1 && !isDepthwise) throw refuse('it has groups of more than one channel')
   if ((intsOf(node, 'dilations') ?? []).some((step) => step !== 1)) throw refuse('it is dilated')
   const autoPad = stringOf(node, 'auto_pad', 'NOTSET')
   if (autoPad !== 'NOTSET' && autoPad !== 'VALID') throw refuse(`its auto_pad is ${autoPad}`)
@@ -34,22 +38,16 @@ function geometryOf(context: GradientContext, weight: readonly number[]): Geomet
     kernel: [weight[2]!, weight[3]!],
     strides: [down, across],
     pads: [top, left, bottom, right],
+    group,
   }
 }
 
 export const convolution: GradientRule = (context) => {
-  const [x, w] = context.node.inputs as readonly [ValueName, ValueName]
-  const geometry = geometryOf(context, context.shapeOf(w))
+  const geometry = geometryOf(context, context.shapeOf(context.node.inputs[1]!))
   const dy = context.gradient()!
   return [
     context.needs(0) ? inputGradient(context, dy, geometry) : undefined,
-    context.needs(1)
-      ? weightGradient(
-          context,
-          { small: dy, smallShape: context.shapeOf(context.node.outputs[0]!), large: x },
-          geometry,
-        )
-      : undefined,
+    context.needs(1) ? convolutionWeightGradient(context, dy, geometry) : undefined,
     context.needs(2) ? biasGradient(context, dy) : undefined,
   ]
 }
@@ -58,14 +56,14 @@ export const convolution: GradientRule = (context) => {
 export const transposedConvolution: GradientRule = (context) => {
   const { node, writer } = context
   const [x, w] = node.inputs as readonly [ValueName, ValueName]
-  const { kernel, strides, pads } = geometryOf(context, context.shapeOf(w))
+  const { kernel, strides, pads, group } = geometryOf(context, context.shapeOf(w))
   const dy = context.gradient()!
   const places = context.shapeOf(x)
   // Pads that follow from output_padding: what the window really covers of dY.
   const output = context.shapeOf(node.outputs[0]!)
   const covered = [0, 1].map((axis) => (places[2 + axis]! - 1) * strides[axis]! + kernel[axis]!)
   const ends = [0, 1].map((axis) => covered[axis]! - output[2 + axis]! - pads[axis]!)
-  const geometry: Geometry = { kernel, strides, pads: [pads[0], pads[1], ends[0]!, ends[1]!] }
+  const geometry: Geometry = { kernel, strides, pads: [pads[0], pads[1], ends[0]!, ends[1]!], group }
   const conv = (): ValueName => {
     const padded = padTo(context, dy, geometry.pads)
     return writer.op('Conv', [padded, w], {
@@ -96,9 +94,14 @@ function biasGradient(context: GradientContext, dy: ValueName): ValueName {
 
 function inputGradient(context: GradientContext, dy: ValueName, geometry: Geometry): ValueName {
   const { writer, node } = context
-  const { kernel, strides, pads } = geometry
+  const { kernel, strides, pads, group } = geometry
   const [x, w] = node.inputs as readonly [ValueName, ValueName]
-  if (strides[0] === 1 && strides[1] === 1 && pads.every((pad, side) => pad < kernel[side % 2]!)) {
+  if (
+    group === 1 &&
+    strides[0] === 1 &&
+    strides[1] === 1 &&
+    pads.every((pad, side) => pad < kernel[side % 2]!)
+  ) {
     return writer.op('Conv', [dy, writer.transpose(turned(context, w, kernel), [1, 0, 2, 3])], {
       kernel_shape: intsAttribute(kernel),
       pads: intsAttribute(pads.map((pad, side) => kernel[side % 2]! - 1 - pad)),
@@ -111,6 +114,7 @@ function inputGradient(context: GradientContext, dy: ValueName, geometry: Geomet
       ((output[2 + axis]! - 1) * strides[axis]! - pads[axis]! - pads[axis + 2]! + kernel[axis]!),
   )
   return writer.op('ConvTranspose', [dy, w], {
+    group: intAttribute(group),
     kernel_shape: intsAttribute(kernel),
     strides: intsAttribute(strides),
     pads: intsAttribute(pads),
@@ -130,6 +134,30 @@ function turned(context: GradientContext, w: ValueName, kernel: Geometry['kernel
     writer.ints([2, 3]),
     writer.ints([-1, -1]),
   ])
+}
+
+function convolutionWeightGradient(context: GradientContext, dy: ValueName, geometry: Geometry): ValueName {
+  const smallShape = context.shapeOf(context.node.outputs[0]!)
+  const large = context.node.inputs[0]!
+  return geometry.group === 1
+    ? weightGradient(context, { small: dy, smallShape, large }, geometry)
+    : depthwiseWeightGradient(context, { dy, shape: smallShape, x: large }, geometry)
+}
+
+/** `[C, 1, kh, kw]`: for each tap the sum over pictures and places of dY times what the tap sees of the same channel. */
+function depthwiseWeightGradient(
+  context: GradientContext,
+  { dy, shape, x }: { readonly dy: ValueName; readonly shape: readonly number[]; readonly x: ValueName },
+  geometry: Geometry,
+): ValueName {
+  const { writer } = context
+  const [, channels, height, width] = shape as [number, number, number, number]
+  const sums = tapsOf(context, x, [height, width], geometry).map((tap) =>
+    writer.reshape(writer.sumOver(writer.op('Mul', [dy, tap]), [0, 2, 3]), [channels, 1]),
+  )
+  const [kernelHeight, kernelWidth] = geometry.kernel
+  const joined = sums.length === 1 ? sums[0]! : writer.op('Concat', sums, { axis: intAttribute(1) })
+  return writer.reshape(joined, [channels, 1, kernelHeight, kernelWidth])
 }
 
 /**
@@ -169,12 +197,23 @@ function weightGradient(
 function unfold(
   context: GradientContext,
   value: ValueName,
+  places: readonly [number, number],
+  geometry: Geometry,
+): ValueName {
+  const taps = tapsOf(context, value, places, geometry)
+  return taps.length === 1 ? taps[0]! : context.writer.op('Concat', taps, { axis: intAttribute(1) })
+}
+
+/** What each tap of the kernel sees, row by row: `[N, b, h, w]` each. */
+function tapsOf(
+  context: GradientContext,
+  value: ValueName,
   [height, width]: readonly [number, number],
   { kernel, strides, pads }: Geometry,
-): ValueName {
+): readonly ValueName[] {
   const { writer } = context
   const padded = padTo(context, value, pads)
-  if (kernel[0] * kernel[1] * strides[0] * strides[1] === 1) return padded
+  if (kernel[0] * kernel[1] * strides[0] * strides[1] === 1) return [padded]
   const taps: ValueName[] = []
   for (let y = 0; y < kernel[0]; y++) {
     for (let x = 0; x < kernel[1]; x++) {
@@ -189,5 +228,5 @@ function unfold(
       )
     }
   }
-  return taps.length === 1 ? taps[0]! : writer.op('Concat', taps, { axis: intAttribute(1) })
+  return taps
 }
