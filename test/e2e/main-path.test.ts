@@ -86,7 +86,7 @@ t.test('each board of a mixed fleet is offered an int8 variant by the six lines'
     `broker: { url: '${broker.url}' }`,
     `state: { directory: ${join(folder, 'state')} }`,
     `security: { trusted_keys: ${folder} }`,
-    'selection: { trial_runs: 3, max_trials: 4 }',
+    'selection: { trial_runs: 5 }',
     'acceptance: { soak_s: 0 }',
     "cameras: [{ name: front, source: 'synthetic#fps=5' }]",
   ]
@@ -100,5 +100,5 @@ t.test('each board of a mixed fleet is offered an int8 variant by the six lines'
   })
   const agent = startCommand(t, ['run', '--config', join(folder, 'device.yaml')])
   const late = sleep(120_000, undefined, { ref: false })
-  t.match(await Promise.race([active, late]), { model: 'parts' }, agent.stderr())
+  t.match(await Promise.race([active, late, agent.ended]), { model: 'parts' }, agent.stderr())
 })

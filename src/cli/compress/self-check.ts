@@ -24,8 +24,10 @@ const askedConfidence = 0.05
 const shiftedMost = 5
 const shiftedFewest = 2
 const shiftedPart = 16
-/** Calibration pictures that float is asked about, at the most. */
-const askedCalibrationMost = 16
+/** Calibration pictures that float is asked about: all of a few, a part of many. */
+const askedFewest = 8
+const askedMost = 16
+const askedPart = 8
 
 /** Where pictures come from. */
 export interface SelfCheckPictures {
@@ -71,7 +73,7 @@ export interface SelfCheck {
 }
 
 /** Portable forms are computed as they say: the runtime would else fuse them into integers of this machine. */
-const session: SessionOptions = { niceness: 0, extra: { 'session.disable_quant_qdq': '1' } }
+const session: SessionOptions = { niceness: 0, warmUpRuns: 0, extra: { 'session.disable_quant_qdq': '1' } }
 
 /** Compares `models`, at least one, with `float` (edge form). Throws `inference.*`, `image.*`. */
 export async function selfCheck(
@@ -89,7 +91,8 @@ export async function selfCheck(
   try {
     for (const [first] of groups.values()) detectors.push(await openGraph(first!.graph))
     const size = { width: reference.description.inputWidth, height: reference.description.inputHeight }
-    const asked = evenly(pictures.calibration, askedCalibrationMost)
+    const wanted = Math.floor(pictures.calibration.count / askedPart)
+    const asked = evenly(pictures.calibration, Math.min(askedMost, Math.max(askedFewest, wanted)))
     let empty = 0
     for (let index = 0; index < asked.count; index++) {
       const found = await detectionsIn(reference, await asked.read(index, size))
