@@ -77,13 +77,6 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
   const { connection, topics, device, outbox, cameras, status, hardware, providers } = parts
   const startedAtMs = clock.wallMs()
   let closeWishes = (): Promise<void> => Promise.resolve()
-  const notifier = serviceNotifier(process.env, clock, logger)
-  let endWatch = (): void => undefined
-  const liveness: LivenessPorts = {
-    frameSinceMs: () => cameras.frameSinceMs,
-    brokerDueMs: () => connection.dueMs,
-    clock,
-  }
   return [
     connection,
     trustedKeysWatch({
@@ -148,22 +141,33 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
       },
     }),
     parts.telemetry,
-    service(
-      'systemd',
-      () => {
-        notifier.ready(`device ${device}`)
-        endWatch = notifier.watch(() => {
-          const reason = stuckReason(liveness)
-          if (reason !== undefined) logger.error({ reason }, 'the watchdog is not fed')
-          return reason === undefined
-        })
-      },
-      () => {
-        endWatch()
-        notifier.stopping()
-      },
-    ),
+    systemdService(parts, logger),
   ]
+}
+
+function systemdService({ device, cameras, connection }: Parts, logger: Logger): Service {
+  const notifier = serviceNotifier(process.env, clock, logger)
+  const liveness: LivenessPorts = {
+    frameSinceMs: () => cameras.frameSinceMs,
+    brokerDueMs: () => connection.dueMs,
+    clock,
+  }
+  let endWatch = (): void => undefined
+  return service(
+    'systemd',
+    () => {
+      notifier.ready(`device ${device}`)
+      endWatch = notifier.watch(() => {
+        const reason = stuckReason(liveness)
+        if (reason !== undefined) logger.error({ reason }, 'the watchdog is not fed')
+        return reason === undefined
+      })
+    },
+    () => {
+      endWatch()
+      notifier.stopping()
+    },
+  )
 }
 
 function commandService(parts: Parts, hasPreviews: boolean, logger: Logger): Service {

@@ -18,10 +18,10 @@ import { type Topics, topicsBelow } from '../protocol/topics.js'
 import { openStore, type Store } from '../store/store.js'
 import { Telemetry } from '../telemetry/telemetry.js'
 import { MqttConnection } from '../transport/mqtt-connection.js'
-import type { Restoring, SlotsView } from '../update/ports.js'
+import type { Restoring } from '../update/ports.js'
 import { Updater } from '../update/updater.js'
 import { connectionOptionsOf } from './broker-connection.js'
-import { DeviceStatus } from './reporting/device-status.js'
+import { DeviceStatus, type DeviceStatusPorts } from './reporting/device-status.js'
 import { probeProviders } from './probe/probe-providers.js'
 import { probeRunners, workingRunners } from './probe/probe-runners.js'
 import { ReportOutbox } from './reporting/report-outbox.js'
@@ -115,8 +115,7 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
     },
     { logger },
   )
-  const slots = (): SlotsView => store.slots.state
-  const status = new DeviceStatus({ connection, topics, device, slots, clock, logger })
+  const status = statusOf(store, { connection, topics, device, clock, logger })
   const outbox = new ReportOutbox(store.outbox, connection, topics.deviceState(device, 'report'), logger)
   const previews = previewsOf({ connection, topics, device, logger })
   const means = { store, inference, hardware, engines, runners }
@@ -146,12 +145,9 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
     random: seededRandom(randomInt(2 ** 32)),
     logger,
   })
-  const watch: ServingWatch = new ServingWatch(
-    clock,
-    () => cameras.failedFrames,
-    comparison,
-    async () => cameras.model?.detector.cpuMs?.(),
-  )
+  const failedFrames = (): number => cameras.failedFrames
+  const cpuMs = async (): Promise<number | undefined> => cameras.model?.detector.cpuMs?.()
+  const watch: ServingWatch = new ServingWatch(clock, failedFrames, comparison, cpuMs)
   const telemetry: Telemetry = new Telemetry(
     telemetryPortsOf({
       device,
@@ -190,6 +186,10 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
     restoring: undefined,
   }
   return parts
+}
+
+function statusOf(store: Store, ports: Omit<DeviceStatusPorts, 'slots'>): DeviceStatus {
+  return new DeviceStatus({ ...ports, slots: () => store.slots.state })
 }
 
 /** Says what serves and what is under way. */

@@ -73,7 +73,7 @@ export interface SelfCheck {
 }
 
 /** Portable forms are computed as they say: the runtime would else fuse them into integers of this machine. */
-const session: SessionOptions = { niceness: 0, extra: { 'session.disable_quant_qdq': '1' } }
+const session: SessionOptions = { niceness: 0, warmUpRuns: 0, extra: { 'session.disable_quant_qdq': '1' } }
 
 /** Compares `models`, at least one, with `float` (edge form). Throws `inference.*`, `image.*`. */
 export async function selfCheck(
