@@ -81,7 +81,15 @@ t.test(
     const counted = metrics?.sequence ?? 0
     await lab.until('figures come', () => (metrics?.sequence ?? 0) > counted + 1)
 
-    t.ok(peak - before < growthMaxMb, `${before.toFixed(0)} MB before, at most ${peak.toFixed(0)} MB`)
+    // Garbage of a busy moment goes; what is kept stays.
+    let settled = residentMb()
+    for (let look = 0; look < 100 && settled - before >= growthMaxMb; look++) {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      settled = residentMb()
+    }
+    const figures = `${before.toFixed(0)} MB before, at most ${peak.toFixed(0)} MB, ${settled.toFixed(0)} MB in the end`
+    t.ok(settled - before < growthMaxMb, figures)
+    t.ok(peak - before < (hostile.length * hostileBytes) / 1e6, `${figures}: never all of them`)
     const [front] = metrics?.cameras ?? []
     const left = front!.captured - front!.processed - front!.dropped
     t.equal(front!.errors, 0)

@@ -16,6 +16,7 @@ import {
   type QuantizeOptions,
   requireFloat,
 } from '../../compress/quantization/quantize.js'
+import { exercisedMin } from '../../compress/quantization/range-use.js'
 import { type LayerSensitivity, rankLayers } from '../../compress/quantization/sensitivity.js'
 import type { CalibrationImages } from '../../compress/ports.js'
 import type { Int8Target } from '../../compress/quantization/targets.js'
@@ -144,7 +145,7 @@ async function quantizedFor(
   const { layers, control, accuracy } = await controlled(whole, options, judge)
   const floatNodes = new Set(layers?.slice(0, control?.floatLayers ?? 0).flatMap(({ nodes }) => nodes))
   const model = floatNodes.size === 0 ? whole : quantize(graph, calibration, { ...options, floatNodes })
-  const { plan, scales, weightBits, rounding } = model
+  const { plan, scales, weightBits, rounding, rangeUse, raisedRows } = model
   const report = {
     target: target.name,
     machines: target.machines,
@@ -166,6 +167,13 @@ async function quantizedFor(
     }),
     quantized_nodes: plan.quantized.size,
     float_nodes: plan.barriers.map(({ node, opType, reason }) => ({ node, operator: opType, reason })),
+    ranges: {
+      hardly_exercised: rangeUse.filter(({ used }) => used < exercisedMin).map(({ value }) => value),
+      saturated: rangeUse
+        .filter(({ saturated }) => saturated > 0)
+        .map(({ value, saturated }) => ({ value, share: saturated })),
+      raised_rows: [...raisedRows].map(([node, rows]) => ({ node, rows })),
+    },
     values: [...scales].map(([value, { scale, zeroPoint }]) => ({ value, scale, zero_point: zeroPoint })),
   }
   return { model, floatNodes, report }

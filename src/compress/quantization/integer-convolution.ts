@@ -9,7 +9,7 @@ import type { Node, ValueName } from '../../onnx/graph.js'
 import type { FloatTensor } from '../../onnx/tensor.js'
 import { type AffineParams, roundHalfEven } from './affine.js'
 import type { QuantizationPlan } from './quantization-plan.js'
-import { floatBiasOf, floatWeightOf, type QuantizedWeight, quantizeWeight } from './weights.js'
+import { floatBiasOf, floatWeightOf, type QuantizedWeight, quantizeWeight, weightScales } from './weights.js'
 
 /** What a convolution computes with, once its weight is rounded. */
 export interface ConvolutionConstants {
@@ -46,6 +46,22 @@ export function floorsIn(
     const { scale } = present(scales.get(input), `${input} has a scale`)
     return weightScaleFloors(floatBiasOf(plan.graph, node, weightOf(plan, node).dims[0]!), scale)
   }
+}
+
+/** How many rows of each convolution have a scale that was raised to hold their bias; convolutions without any are left out. */
+export function raisedRows(
+  plan: QuantizationPlan,
+  scales: ReadonlyMap<ValueName, AffineParams>,
+  bits: number,
+): ReadonlyMap<string, number> {
+  const floors = floorsIn(plan, scales)
+  const counts = quantizedConvolutions(plan).map((node) => {
+    const weight = weightOf(plan, node)
+    const own = weightScales(weight, bits)
+    const raised = weightScales(weight, bits, floors(node))
+    return [node.name, raised.filter((scale, row) => scale > own[row]!).length] as const
+  })
+  return new Map(counts.filter(([, count]) => count > 0))
 }
 
 /** Rounds each weight to the nearest integer of `bits` bits. */

@@ -22,10 +22,12 @@ import { correctBiases } from './correct-bias.js'
 import {
   type ConvolutionTable,
   floorsIn,
+  raisedRows,
   quantizedConvolutions,
   roundConvolutions,
   roundToNearest,
 } from './integer-convolution.js'
+import { type RangeUse, rangeUses } from './range-use.js'
 import { planQuantization, type QuantizationPlan } from './quantization-plan.js'
 import { withLazyBoxes } from './lazy-boxes.js'
 import type { Int8Target } from './targets.js'
@@ -66,6 +68,10 @@ export interface QuantizedModel {
   readonly scales: ReadonlyMap<string, AffineParams>
   readonly weightBits: number
   readonly rounding: Rounding
+  /** How each quantized value was exercised by the calibration pictures. */
+  readonly rangeUse: readonly RangeUse[]
+  /** How many rows of weights have a raised scale, so that their bias fits into an accumulator; convolutions without any are left out. */
+  readonly raisedRows: ReadonlyMap<string, number>
   /** The same model with other nodes in float, and all boxes. */
   readonly withFloat: (nodes: ReadonlySet<string>) => Graph
 }
@@ -166,7 +172,16 @@ export function quantize(graph: Graph, calibration: Calibration, options: Quanti
       target,
     )
   const plan = planQuantization(graph, target.rules, floatNodes)
-  return { graph: withLazyBoxes(withFloat(floatNodes)), plan, scales, weightBits, rounding, withFloat }
+  return {
+    graph: withLazyBoxes(withFloat(floatNodes)),
+    plan,
+    scales,
+    weightBits,
+    rounding,
+    rangeUse: rangeUses(calibration.histograms, scales),
+    raisedRows: raisedRows(whole, scales, weightBits),
+    withFloat,
+  }
 }
 
 function convolutionsOf(
@@ -197,8 +212,8 @@ function written(
 }
 
 /**
- * What was seen on the pictures, and on as many drawn ones. Ranges that suit both cost little where the pictures show everything (half a
- * bit), and hold where they show little.
+ * What was seen on the pictures and on the drawn ones, which count as eight pictures more: next to many they hardly matter, and where
+ * the pictures show little the ranges are theirs.
  */
 function withCompanions({ histograms, companions }: Calibration): Observations['histograms'] {
   return new Map(
@@ -206,7 +221,7 @@ function withCompanions({ histograms, companions }: Calibration): Observations['
       const drawn = present(companions.get(value), `${value} was observed on drawn pictures`)
       const both = new ValueHistogram()
       both.merge(seen)
-      both.merge(drawn, seen.count / drawn.count)
+      both.merge(drawn)
       return [value, both]
     }),
   )

@@ -12,7 +12,7 @@ t.test('a file of a vendor goes out beside the ONNX file that says what it compu
   const platforms = platformOption('hef=hailo8,hailort,4.20.0', new Map())
   const { manifest } = await bundleFrom([onnx, hef], { platforms }, [], 1000)
   t.match(manifest.variants, [
-    { id: 'fp32-32x32', kind: 'onnx' },
+    { id: 'fp32-32', kind: 'onnx' },
     {
       id: 'hef-hailo8',
       kind: 'hef',

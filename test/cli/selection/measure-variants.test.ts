@@ -72,7 +72,7 @@ t.test(
     ]
     const hidden = await measure(t, paths, quick, layOutBoard('x86-j4125', join(folder, 'board')))
     t.match(hidden.refused, [
-      { variant: 'fp32-x64-vnni-32x32', reason: /int8 for x64-vnni; fitting here: x64/ },
+      { variant: 'fp32-x64-vnni-32', reason: /int8 for x64-vnni; fitting here: x64/ },
     ])
     t.same(hidden.failed, [])
     t.equal(hidden.choice?.chosen, fastestOf(hidden))
@@ -116,7 +116,7 @@ t.test('the command tells the choice, for people and for programs', async (t) =>
   const run = promisify(execFile)
   const set = ['--set', 'selection.trial_runs=5', '--set', 'inference.threads=1']
   const { stdout } = await run(process.execPath, [program, 'bench', '--all-variants', ...paths, ...set])
-  t.match(stdout, process.arch === 'x64' ? /not fp32-arm64-32x32: int8 for arm64/ : /because/)
+  t.match(stdout, process.arch === 'x64' ? /not fp32-arm64-32: int8 for arm64/ : /because/)
   const orin = layOutBoard('jetson-orin-nano', join(folder, 'board'))
   const { stdout: table } = await run(process.execPath, [
     program,

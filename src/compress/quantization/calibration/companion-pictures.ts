@@ -9,7 +9,7 @@
 import { type Random, seededRandom } from '../../../base/random.js'
 import type { CalibrationImages } from '../../ports.js'
 
-/** More of them change the ranges of YOLOv8n by less than the choice between two sets of eight does. */
+/** So many that shapes of every size, brightness and texture occur, and so few that drawing them takes no time. */
 const pictureCount = 8
 const radiusMin = 3
 /** Of the shorter side of the picture. */

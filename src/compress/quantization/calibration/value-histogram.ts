@@ -77,14 +77,14 @@ export class ValueHistogram {
     return image
   }
 
-  /** Adds all of `other`, each bin at its centre and `times` as often. */
-  merge(other: ValueHistogram, times = 1): void {
+  /** Adds all of `other`, each bin at its centre. */
+  merge(other: ValueHistogram): void {
     if (other.count === 0) return
     const { min, max } = other.range
     this.#cover(min, max)
     for (let index = 0; index < binCount; index++) {
       const weight = other.bins[index]!
-      if (weight > 0) this.addWeighted(Math.min(max, Math.max(min, other.center(index))), times * weight)
+      if (weight > 0) this.addWeighted(Math.min(max, Math.max(min, other.center(index))), weight)
     }
   }
 
