@@ -5,7 +5,6 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { type Metrics, parseMetrics } from '../../src/protocol/metrics.js'
-import { cutBlob } from '../../src/protocol/cut-blob.js'
 import { AgentLab, labDevice } from '../helpers/agent-lab.js'
 import { Mosquitto, skipWithoutMosquitto } from '../helpers/mosquitto.js'
 import { projectRoot } from '../helpers/paths.js'
@@ -59,8 +58,8 @@ t.test(
 
     const nested = Buffer.concat([Buffer.alloc(hostileBytes / 2, '['), Buffer.alloc(hostileBytes / 2, ']')])
     const { topics } = lab
-    const chunk = cutBlob(readFileSync(other)).sha256
-    await lab.publish('2.0.0', [other])
+    const { variants } = await lab.publish('2.0.0', [other])
+    const chunk = variants[0]!.artefact.blob.sha256
     const hostile = [
       topics.deviceDesired(labDevice),
       topics.channelDesired(lab.channel),
@@ -68,12 +67,20 @@ t.test(
       topics.manifest('parts', '3.0.0'),
       topics.chunk(chunk, 0),
     ]
-    for (const topic of hostile) await lab.viewer.publish(topic, nested, { qos: 1, retain: true })
+    const attack = async (topic: string): Promise<void> => {
+      for (let attempt = 0; attempt < 20; attempt++) {
+        const { status } = await lab.viewer.publish(topic, nested, { qos: 1, retain: true })
+        if (status === 'sent') return
+        await new Promise((resolve) => setTimeout(resolve, 500))
+      }
+      throw new Error(`the broker does not take the message for ${topic}`)
+    }
+    for (const topic of hostile) await attack(topic)
     // Now the device reads the manifest and the chunks, too.
     for (const version of ['3.0.0', '2.0.0']) {
       await lab.wish(version)
       await lab.until(`${version} is looked at`, ({ deployment }) => deployment?.version === version)
-      await lab.viewer.publish(topics.channelDesired(lab.channel), nested, { qos: 1, retain: true })
+      await attack(topics.channelDesired(lab.channel))
     }
     await lab.until('a wish is heard', () => true)
     const seen = lab.observed.frames
@@ -81,15 +88,7 @@ t.test(
     const counted = metrics?.sequence ?? 0
     await lab.until('figures come', () => (metrics?.sequence ?? 0) > counted + 1)
 
-    // Garbage of a busy moment goes; what is kept stays.
-    let settled = residentMb()
-    for (let look = 0; look < 100 && settled - before >= growthMaxMb; look++) {
-      await new Promise((resolve) => setTimeout(resolve, 100))
-      settled = residentMb()
-    }
-    const figures = `${before.toFixed(0)} MB before, at most ${peak.toFixed(0)} MB, ${settled.toFixed(0)} MB in the end`
-    t.ok(settled - before < growthMaxMb, figures)
-    t.ok(peak - before < (hostile.length * hostileBytes) / 1e6, `${figures}: never all of them`)
+    t.ok(peak - before < growthMaxMb, `${before.toFixed(0)} MB before, at most ${peak.toFixed(0)} MB`)
     const [front] = metrics?.cameras ?? []
     const left = front!.captured - front!.processed - front!.dropped
     t.equal(front!.errors, 0)

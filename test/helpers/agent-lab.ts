@@ -16,6 +16,7 @@ import { type Deployment, parseDeployment } from '../../src/protocol/deployment.
 import { parseDetections } from '../../src/protocol/detections.js'
 import { generateKeys, parseSigningKey, type SigningKey } from '../../src/protocol/keys.js'
 import { parseReported, type Reported } from '../../src/protocol/reported.js'
+import type { Manifest } from '../../src/protocol/manifest.js'
 import { defaultRoot, topicsBelow } from '../../src/protocol/topics.js'
 import { EmbeddedBroker } from '../../src/transport/embedded-broker.js'
 import { MqttConnection } from '../../src/transport/mqtt-connection.js'
@@ -146,10 +147,11 @@ export class AgentLab {
   }
 
   /** Puts `paths` on the broker as `version`; later calls have higher sequences. */
-  async publish(version: string, paths: readonly string[] = [labModel]): Promise<void> {
+  async publish(version: string, paths: readonly string[] = [labModel]): Promise<Manifest> {
     const wishes = { name: model, version, sequence: ++this.#sequence }
     const bundle = await bundleFrom(paths, wishes, [this.#key!], systemClock.wallMs())
     await publishBundle(this.viewer, this.topics, bundle, { reading: { quietMs: 50 } })
+    return bundle.manifest
   }
 
   /** Tells the device to run `version`. */
