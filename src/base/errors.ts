@@ -70,6 +70,7 @@ export const errorTable = {
   'network.connection_lost': { retry: 'later', exit: 6 },
   'network.reading_unfinished': { retry: 'later', exit: 6 },
   'network.message_unkept': { retry: 'later', exit: 6 },
+  'network.broker_unfit': { retry: 'never', exit: 6 },
   'network.request_timeout': { retry: 'later', exit: 6 },
   'network.chunk_missing': { retry: 'later', exit: 6 },
 

@@ -5,6 +5,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { benchCommand } from './commands/bench.js'
+import { brokerCommand } from './commands/broker.js'
 import { checkConfigCommand } from './commands/check-config.js'
 import { compareCommand } from './commands/compare.js'
 import { compressCommand } from './commands/compress.js'
@@ -24,6 +25,7 @@ import { qatCommand } from './commands/qat.js'
 import { rollbackCommand } from './commands/rollback.js'
 import { rolloutCommand } from './commands/rollout.js'
 import { runCommand } from './commands/run.js'
+import { simulateCommand } from './commands/simulate.js'
 import { trainCommand } from './commands/train.js'
 import { valCommand } from './commands/val.js'
 import { variantsCommand } from './commands/variants.js'
@@ -83,6 +85,8 @@ function program(): Command {
     rolloutCommand(),
     rollbackCommand(),
     deploymentsCommand(),
+    brokerCommand(),
+    simulateCommand(),
     runCommand(),
     keygenCommand(),
     keyCommand(),

@@ -63,6 +63,10 @@ export interface Topics {
   manifestsOf(model: string): string
   /** Filter of all manifests. */
   allManifests(): string
+  /** A place for trial messages, spelled like a version of a model; nothing that serves reads it. */
+  check(name: string, version: string): string
+  /** Filter of all trial messages. */
+  allChecks(): string
   /** Filter of everything that one device is commanded. */
   commandsOf(device: string): string
   /** Filter of one kind of state of all devices. */
@@ -139,6 +143,9 @@ export function topicsBelow(root: string): Topics {
     response: (name, commandName) => `${device(name)}/cmd/${command(commandName)}/response`,
     manifestsOf: (model) => `${root}/models/${levelOf('model', model)}/+/manifest`,
     allManifests: () => `${root}/models/+/+/manifest`,
+    check: (name, version) =>
+      `${root}/models/${levelOf('model', name)}/${encodeLevel(requireVersion(version))}/check`,
+    allChecks: () => `${root}/models/+/+/check`,
     commandsOf: (name) => `${device(name)}/cmd/+`,
     stateOfAll: (kind) => `${root}/devices/+/${kind}`,
     allDetections: () => `${root}/devices/+/detections/+`,

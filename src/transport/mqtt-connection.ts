@@ -148,6 +148,13 @@ export class MqttConnection implements Service {
     await this.#running
   }
 
+  /** Ends without a goodbye, as a power cut does: the broker sends the last will. */
+  async abandon(): Promise<void> {
+    this.#stopping.abort()
+    this.#session?.abandon()
+    await this.#running
+  }
+
   get isOnline(): boolean {
     return this.#session !== undefined
   }

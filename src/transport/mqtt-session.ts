@@ -78,6 +78,8 @@ export interface MqttSession {
   unsubscribe(filters: readonly string[]): Promise<void>
   /** Resolves when the broker has answered a packet that is sent now; with false when the connection goes first. */
   roundTrip(): Promise<boolean>
+  /** Hangs up without a goodbye. */
+  abandon(): void
   /** Says goodbye, or after `limitMs` just hangs up. */
   close(limitMs: number): Promise<void>
 }
@@ -222,7 +224,13 @@ class Session implements MqttSession {
     if (this.#unacknowledged++ === 0) this.#acknowledgedAtMs = this.#clock.monotonicMs()
     const acknowledged = new Promise<PublishOutcome>((resolve) => {
       this.#client.publish(topic, bytes, publishOptions(options, this.protocolVersion), (error) => {
-        resolve(publishOutcome(error))
+        const outcome = publishOutcome(error)
+        if (outcome.status !== 'offline') resolve(outcome)
+        // The client says only that it is over; why, the end of the connection tells.
+        else
+          void this.closed.then((reason) => {
+            resolve({ status: 'offline', error: reason })
+          })
       })
     })
     const outcome = await this.#beforeClose(acknowledged, (error) => ({ status: 'offline', error }) as const)
@@ -268,6 +276,11 @@ class Session implements MqttSession {
     if (sizeBytes + packetOverheadBytes > this.limits.packetBytesMax) return 'too_large'
     if (retain === true && !this.limits.keepsRetained) return 'retain_unavailable'
     return qos > this.limits.qosMax ? 'qos_unavailable' : undefined
+  }
+
+  abandon(): void {
+    this.#client.end(true)
+    this.#client.stream.destroy()
   }
 
   async close(limitMs: number): Promise<void> {

@@ -67,8 +67,13 @@ export class MqttProxy {
     return goOn
   }
 
-  async stop(): Promise<void> {
+  /** Ends every connection; new ones are taken. */
+  cut(): void {
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async stop(): Promise<void> {
+    this.cut()
     await new Promise((resolve) => this.#server.close(resolve))
   }
 

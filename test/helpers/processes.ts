@@ -2,8 +2,12 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
-import type { Test } from 'tap'
 import { projectRoot } from './paths.js'
+
+/** What ends what was started: a test, or anything else with an end. */
+export interface Teardowns {
+  teardown(end: () => unknown): void
+}
 
 export interface RunningCommand {
   /** What it has written so far. */
@@ -17,7 +21,11 @@ export interface RunningCommand {
 const main = join(projectRoot, 'dist', 'src', 'cli', 'main.js')
 
 /** Starts `yolo-edge ...args`; ends with the test at the latest. */
-export function startCommand(t: Test, args: readonly string[], env: NodeJS.ProcessEnv = {}): RunningCommand {
+export function startCommand(
+  t: Teardowns,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): RunningCommand {
   const child: ChildProcess = spawn(process.execPath, [main, ...args], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -45,7 +53,7 @@ export function startCommand(t: Test, args: readonly string[], env: NodeJS.Proce
 
 /** Runs `yolo-edge ...args` to its end, or until `killWhen` becomes true: then it gets no chance to clean up. */
 export async function runCommand(
-  t: Test,
+  t: Teardowns,
   args: readonly string[],
   killWhen: () => boolean = () => false,
 ): Promise<{ readonly status: number | NodeJS.Signals; readonly stdout: string; readonly stderr: string }> {

@@ -3,10 +3,15 @@
  * Invariant: the same seed says the same things; a simulated device never sends what a real one could not.
  */
 
-import type { DeviceInfo } from '../../src/protocol/info.js'
-import { encodeInfo } from '../../src/protocol/info.js'
+import { type BoardKind, boardKinds } from '../../src/cli/simulate/board-kinds.js'
+import {
+  type Course,
+  latencyAround,
+  nextMetrics,
+  simulatedInfo,
+  startOfCourse,
+} from '../../src/cli/simulate/self-description.js'
 import { type Deployment, type DeploymentState, encodeDeployment } from '../../src/protocol/deployment.js'
-import { encodeMetrics } from '../../src/protocol/metrics.js'
 import { encodeReport } from '../../src/protocol/report.js'
 import { encodeReported } from '../../src/protocol/reported.js'
 import type { Topics } from '../../src/protocol/topics.js'
@@ -14,77 +19,8 @@ import { type Random, seededRandom } from '../../src/base/random.js'
 import type { MqttConnection } from '../../src/transport/mqtt-connection.js'
 import { SimulatedCamera } from './simulated-camera.js'
 
-interface BoardKind {
-  readonly board: string
-  readonly chip: string
-  readonly arch: string
-  readonly cores: number
-  readonly memoryGiB: number
-  readonly provider: string
-  readonly variant: string
-  readonly latencyMs: number
-  readonly temperatureC: number
-}
-
-const boardKinds: readonly BoardKind[] = [
-  {
-    board: 'Raspberry Pi 5 Model B Rev 1.0',
-    chip: 'BCM2712',
-    arch: 'arm64',
-    cores: 4,
-    memoryGiB: 8,
-    provider: 'cpu',
-    variant: 'int8-arm64',
-    latencyMs: 74,
-    temperatureC: 61,
-  },
-  {
-    board: 'NVIDIA Jetson Orin Nano Developer Kit',
-    chip: 'T234',
-    arch: 'arm64',
-    cores: 6,
-    memoryGiB: 8,
-    provider: 'tensorrt',
-    variant: 'fp16',
-    latencyMs: 9,
-    temperatureC: 52,
-  },
-  {
-    board: 'Raspberry Pi 4 Model B Rev 1.4',
-    chip: 'BCM2711',
-    arch: 'arm64',
-    cores: 4,
-    memoryGiB: 4,
-    provider: 'cpu',
-    variant: 'int8-pruned-arm64',
-    latencyMs: 142,
-    temperatureC: 66,
-  },
-  {
-    board: 'Intel NUC 11',
-    chip: 'Core i5-1135G7',
-    arch: 'x64',
-    cores: 8,
-    memoryGiB: 16,
-    provider: 'cpu',
-    variant: 'int8-x64-vnni',
-    latencyMs: 21,
-    temperatureC: 48,
-  },
-]
-
 const places = ['gate', 'dock', 'aisle', 'yard', 'press', 'belt', 'lobby', 'ramp']
 const cameraNames = ['front', 'rear']
-const gibibyte = 1024 ** 3
-
-/** Numbers of one device that change from sample to sample. */
-interface Course {
-  sequence: number
-  frames: number
-  temperatureC: number
-  latencyMs: number
-}
-
 /** One device that says what it is told to say. */
 export class SimulatedDevice {
   readonly name: string
@@ -105,16 +41,14 @@ export class SimulatedDevice {
     this.name = `${places[index % places.length]!}-${String(Math.floor(index / places.length) + 1).padStart(3, '0')}`
     const names = cameraNames.slice(0, 1 + this.#random.integer(2))
     this.cameras = names.map((name) => new SimulatedCamera(connection, topics, this, name))
-    const latencyMs = this.kind.latencyMs * (0.9 + 0.2 * this.#random.next())
-    const temperatureC = this.kind.temperatureC + 6 * this.#random.next()
-    this.#course = { sequence: 0, frames: 0, temperatureC, latencyMs }
+    this.#course = startOfCourse(this.kind, this.#random)
   }
 
   /** Everything that is retained: what a page hears first. */
   async introduce(): Promise<void> {
     await Promise.all([
       this.say('availability', Buffer.from('online'), true),
-      this.say('info', encodeInfo(this.#info()), true),
+      this.say('info', this.#info(), true),
       this.say('reported', encodeReported(this.#reported()), true),
     ])
   }
@@ -125,42 +59,9 @@ export class SimulatedDevice {
 
   /** One sample of metrics, a window of `windowMs` after the last one. */
   async sampleMetrics(windowMs: number): Promise<void> {
-    const course = this.#course
-    const fps = Math.min(30, 900 / course.latencyMs)
-    course.sequence++
-    course.frames += Math.round((fps * windowMs) / 1000)
-    course.temperatureC += 0.4 * this.#random.normal() - 0.05 * (course.temperatureC - this.kind.temperatureC)
-    const p50 = course.latencyMs * (1 + 0.03 * this.#random.normal())
-    const inference = this.#latency(p50, Math.round((fps * windowMs) / 1000))
-    const metrics = encodeMetrics({
-      at: new Date().toISOString(),
-      sequence: course.sequence,
-      windowMs,
-      uptimeMs: course.sequence * windowMs,
-      cpuPercent: Math.min(100, 35 + 30 * this.#random.next()),
-      agentMemoryBytes: Math.round(180e6 + 20e6 * this.#random.next()),
-      memoryUsedBytes: Math.round(this.kind.memoryGiB * gibibyte * 0.4),
-      memoryTotalBytes: this.kind.memoryGiB * gibibyte,
-      diskFreeBytes: 21e9,
-      temperatureC: course.temperatureC,
-      throttled: course.temperatureC > 82,
-      outboxDepth: 0,
-      outboxDropped: 0,
-      publishesDropped: 0,
-      reconnects: 0,
-      cameras: this.cameras.map(({ name }) => ({
-        name,
-        captured: course.frames,
-        processed: course.frames,
-        dropped: 0,
-        restarts: 0,
-        errors: 0,
-        capturedFps: fps,
-        processedFps: fps,
-        inference,
-        endToEnd: this.#latency(p50 * 1.6, inference.count),
-      })),
-    })
+    const cameras = this.cameras.map(({ name }) => name)
+    const at = new Date().toISOString()
+    const metrics = nextMetrics(this.kind, this.#course, this.#random, { at, windowMs, cameras })
     await this.say('metrics', metrics, false)
   }
 
@@ -199,7 +100,7 @@ export class SimulatedDevice {
       periodMs: 3_600_000,
       frames: this.#course.frames,
       errors: 0,
-      latency: this.#latency(this.#course.latencyMs, 1000),
+      latency: latencyAround(this.#course.latencyMs, 1000),
       accuracy: { map, map50: Math.min(1, map * 1.38), images: 64, dataset: 'golden' },
       drift: { scorePsi, classPsi: scorePsi / 2, detectionsPerFrame: 4.2 },
     })
@@ -212,43 +113,9 @@ export class SimulatedDevice {
     await this.#connection.publish(this.#topics.deviceState(this.name, kind), payload, { qos, retain })
   }
 
-  #latency(p50Ms: number, count: number): Parameters<typeof encodeReport>[0]['latency'] & object {
-    return {
-      count,
-      meanMs: p50Ms * 1.02,
-      p50Ms,
-      p95Ms: p50Ms * 1.15,
-      p99Ms: p50Ms * 1.3,
-      maxMs: p50Ms * 1.8,
-    }
-  }
-
-  #info(): DeviceInfo {
-    const { board, chip, arch, cores, memoryGiB, provider } = this.kind
-    const now = new Date().toISOString()
-    return {
-      at: now,
-      startedAt: now,
-      agentVersion: '0.1.0',
-      nodeVersion: '20.20.2',
-      onnxruntimeVersion: '1.30.0',
-      os: 'Debian GNU/Linux 12 (bookworm)',
-      board,
-      chip,
-      arch,
-      cpuModel: chip,
-      cpuCores: cores,
-      cpuFeatures: arch === 'x64' ? ['avx2', 'avx512_vnni'] : ['asimd', 'asimddp'],
-      memoryBytes: memoryGiB * gibibyte,
-      accelerators: provider === 'tensorrt' ? [{ kind: 'gpu', name: 'Ampere, 1024 cores' }] : [],
-      providers: [
-        { name: 'cpu', works: true },
-        provider === 'tensorrt'
-          ? { name: 'tensorrt', works: true }
-          : { name: 'cuda', works: false, reason: 'libcudart.so.12 is not installed' },
-      ],
-      cameras: this.cameras.map(({ name }) => name),
-    }
+  #info(): Uint8Array {
+    const cameras = this.cameras.map(({ name }) => name)
+    return simulatedInfo(this.kind, new Date().toISOString(), cameras)
   }
 
   #reported(): Parameters<typeof encodeReported>[0] {

@@ -42,11 +42,8 @@ export function withBrokerOptions(command: Command): Command {
     )
 }
 
-/** Runs `work` online. Throws `network.*` when the broker cannot be reached, `config.*` for wrong settings. */
-export async function withFleet<T>(
-  options: BrokerOptions,
-  work: (fleet: FleetConnection) => Promise<T>,
-): Promise<T> {
+/** Where the settings of a command come from: its file, the environment, and its own flags, which win. */
+export function settingsOf(options: BrokerOptions): Parameters<typeof loadConfig>[0] {
   const overrides = new Map(options.set)
   if (options.broker !== undefined) {
     const urls = options.broker.split(',').map((url) => url.trim())
@@ -54,7 +51,15 @@ export async function withFleet<T>(
     overrides.set('broker.url', urls[0])
     overrides.set('broker.urls', urls.length > 1 ? urls : [])
   }
-  const { broker } = loadConfig({ file: options.config, env: process.env, overrides })
+  return { file: options.config, env: process.env, overrides }
+}
+
+/** Runs `work` online. Throws `network.*` when the broker cannot be reached, `config.*` for wrong settings. */
+export async function withFleet<T>(
+  options: BrokerOptions,
+  work: (fleet: FleetConnection) => Promise<T>,
+): Promise<T> {
+  const { broker } = loadConfig(settingsOf(options))
   const clientId = `yolo-edge-cli-${randomBytes(6).toString('hex')}`
   const connection = new MqttConnection(await connectionOptionsOf(broker, clientId), { logger: silentLogger })
   await connection.start()
