@@ -7,10 +7,16 @@
 import { AgentError, messageOf, systemCodeOf } from '../base/errors.js'
 import { isVersionCode, reasonOf } from '../protocol/reason-codes.js'
 
+/** What the client says of an acknowledgement whose reason MQTT 5 does not provide for; it does not say which. */
+const foreignAcknowledgement = 'Invalid puback reason code'
+/** "Packet too large": the only such reason that is known, from Mosquitto. */
+const tooLarge = 149
+
 /** The MQTT reason code of a vendor error, if it carries one. */
 export function reasonCodeOf(thrown: unknown): number | undefined {
-  if (!(thrown instanceof Error) || !('code' in thrown)) return undefined
-  return typeof thrown.code === 'number' ? thrown.code : undefined
+  if (!(thrown instanceof Error)) return undefined
+  if (thrown.message.startsWith(foreignAcknowledgement)) return tooLarge
+  return 'code' in thrown && typeof thrown.code === 'number' ? thrown.code : undefined
 }
 
 /** Whether a broker refused because of the MQTT version. */

@@ -119,7 +119,10 @@ t.test('a peer that acknowledges nothing is left, and messages that wait get the
   const proxy = await MqttProxy.start({ brokerPort: Number(new URL(broker.url).port), lostShare: 1 })
   t.teardown(() => proxy.stop())
   const connection = await openConnection(t, proxy.url, { acknowledgeTimeoutMs: 200 })
-  t.same(await connection.publish('a', 'b', { qos: 1 }), { status: 'offline' })
+  t.match(await connection.publish('a', 'b', { qos: 1 }), {
+    status: 'offline',
+    error: { code: 'network.connection_lost', message: /nothing was acknowledged/ },
+  })
   await until(() => connection.stats().reconnects >= 1)
   await connection.requireOnline(5000)
 })
