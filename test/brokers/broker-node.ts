@@ -5,8 +5,8 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isOpen } from '../helpers/mosquitto.js'
 
 /** How one process is started. */
 export interface NodeSpec {
@@ -165,17 +165,4 @@ function readProc(pid: number, name: string): string {
     // The process has ended.
     return ''
   }
-}
-
-async function isOpen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' })
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => {
-      resolve(false)
-    })
-  })
 }

@@ -25,7 +25,8 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-async function isOpen(port: number): Promise<boolean> {
+/** Whether something listens on a port of loopback. */
+export async function isOpen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' })
     socket.once('connect', () => {
