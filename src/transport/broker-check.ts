@@ -238,8 +238,8 @@ class BrokerCheck {
     return {
       verdict: 'limited',
       sentence:
-        'a subscription with + gets no retained messages: lists come from the index that publish keeps, and devices have to be named once',
-      remedy: 'Nothing has to be changed; rollout status --device NAME puts a device into the index',
+        'a subscription with + gets no retained messages: lists come from the index that publish keeps, and devices enter it when rollout status hears them',
+      remedy: 'Nothing has to be changed; run rollout status while the devices are online',
     }
   }
 
