@@ -22,6 +22,12 @@ export interface IndexPart {
   readonly writer: string
   /** Sorted, each once. */
   readonly names: readonly string[]
+  /**
+   * What this writing added to the list that its writer had read, and took from it. A writer that overwrites it unseen makes
+   * these changes again.
+   */
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
 }
 
 /** Parts that devices are spread over: each holds about a thousand names. */
@@ -88,11 +94,11 @@ export function wishTargetIn(
   return { kind, name }
 }
 
-const namesMax = 20_000
+const names = listField(lineField(160), 20_000)
 
 const payload = jsonPayload<IndexPart>({
   what: 'index',
-  schema: v.object({ writer: lineField(64), names: listField(lineField(160), namesMax) }),
+  schema: v.object({ writer: lineField(64), names, added: names, removed: names }),
   bytesMax: limits.indexBytes,
   version: 1,
 })

@@ -2,8 +2,10 @@
  * Reads and changes the list of what is on a broker.
  * MQTT has no way to change a message only if nobody else has: a writer listens from before it reads until its own message
  * comes back. The broker hands out the messages of one topic in one order, so whoever overwrites the change of another sees it
- * come between what it had read and what it wrote, and writes once more with both.
- * Invariant: a change that was reported as made is in the list, whoever else changes it at the same time.
+ * come between what it had read and what it wrote. Each message says what it changed, so the one who overwrote it makes that
+ * change again along with its own, until a message of its own has overwritten nothing unseen.
+ * Invariant: a change that was reported as made is in the list, whoever else changes it at the same time, unless a writer that
+ * has overwritten it dies before it writes once more.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -110,15 +112,22 @@ class IndexWriter {
       isComplete: () => this.#arrived.length > 0 || this.#problem !== undefined,
     })
     requireFinished(reading, `cannot read the list under ${this.#topic}`)
-    let known = this.#current
+    /** Names that others have changed in messages which this writer has overwritten, and whether each is listed. */
+    const overwritten = new Map<string, boolean>()
     for (let round = 0; round < roundsMax; round++) {
-      const names = new Set(known)
-      change(names)
-      const sorted = [...names].sort()
-      if (sorted.join('\n') === this.#current?.toSorted().join('\n')) return
-      const others = await this.#write(sorted)
-      if (others === undefined) return
-      known = others
+      const before = new Set(this.#current)
+      const after = new Set(before)
+      for (const [name, isListed] of overwritten) isListed ? after.add(name) : after.delete(name)
+      change(after)
+      const added = [...after].filter((name) => !before.has(name))
+      const removed = [...before].filter((name) => !after.has(name))
+      if (this.#current !== undefined && added.length + removed.length === 0) return
+      const others = await this.#write({ names: [...after].sort(), added, removed })
+      if (others.length === 0) return
+      for (const part of others) {
+        for (const name of part.added) overwritten.set(name, true)
+        for (const name of part.removed) overwritten.set(name, false)
+      }
     }
     throw new AgentError(
       'network.request_timeout',
@@ -129,7 +138,9 @@ class IndexWriter {
   #take(payload: Uint8Array): void {
     if (payload.byteLength === 0) return
     try {
-      this.#arrived.push(partIn(this.#topic, payload))
+      const part = partIn(this.#topic, payload)
+      // A second subscription to the topic gets the same message again, possibly behind a newer one.
+      if (this.#arrived.every(({ writer }) => writer !== part.writer)) this.#arrived.push(part)
     } catch (thrown) {
       this.#problem = wrapError(thrown, 'protocol.payload_malformed', `cannot read ${this.#topic}`)
     }
@@ -146,21 +157,18 @@ class IndexWriter {
   }
 
   /**
-   * Writes the part. Returns undefined when that has overwritten nothing unseen; otherwise what it has overwritten, together
-   * with what others have written since: they did not see it either.
+   * Writes the part. Returns what others wrote since the list was read, in their order, if this overwrote some of it; none of
+   * them is returned where it did not: who came later has to look after this one.
    */
-  async #write(names: readonly string[]): Promise<readonly string[] | undefined> {
+  async #write(part: Omit<IndexPart, 'writer'>): Promise<readonly IndexPart[]> {
     const seen = this.#arrived.length
     const writer = randomBytes(9).toString('base64url')
-    await publishRetained(this.#connection, this.#topic, encodeIndexPart({ writer, names }))
+    await publishRetained(this.#connection, this.#topic, encodeIndexPart({ writer, ...part }))
     const endMs = this.#clock.monotonicMs() + (this.#options.echoMs ?? 30_000)
     for (;;) {
       const at = this.#arrived.findIndex((part, index) => index >= seen && part.writer === writer)
-      if (at === seen) return undefined
-      if (at > seen) {
-        const later = this.#arrived.slice(at + 1).at(-1)
-        return [...new Set([...this.#arrived[at - 1]!.names, ...(later?.names ?? [])])]
-      }
+      if (at === seen) return []
+      if (at > seen) return this.#arrived.slice(seen).filter((part) => part.writer !== writer)
       const leftMs = endMs - this.#clock.monotonicMs()
       if (leftMs <= 0) throw unkept(this.#topic)
       this.#wake = new AbortController()

@@ -29,7 +29,7 @@ t.test(
   async (t) => {
     const broker = await Mosquitto.start({ folder: temporaryFolder(t, {}) })
     t.teardown(() => broker.stop())
-    const writers = await Promise.all(Array.from({ length: 6 }, () => openConnection(t, broker.url)))
+    const writers = await Promise.all(Array.from({ length: 12 }, () => openConnection(t, broker.url)))
     const names = writers.flatMap((_, writer) => [1, 2, 3].map((number) => `model-${writer} ${number}.0.0`))
     await Promise.all(
       writers.map(async (connection, writer) => {
@@ -38,6 +38,13 @@ t.test(
       }),
     )
     t.same(await readIndex(writers[0]!, topics, versionsPart, reading), names.toSorted())
+    await Promise.all(
+      writers.map((connection, writer) =>
+        changeIndex(connection, topics, versionsPart, (list) => list.delete(names[3 * writer]!), reading),
+      ),
+    )
+    const left = names.filter((_, index) => index % 3 !== 0)
+    t.same(await readIndex(writers[0]!, topics, versionsPart, reading), left.toSorted())
   },
 )
 
