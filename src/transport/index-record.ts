@@ -117,7 +117,10 @@ class IndexWriter {
     for (let round = 0; round < roundsMax; round++) {
       const before = new Set(this.#current)
       const after = new Set(before)
-      for (const [name, isListed] of overwritten) isListed ? after.add(name) : after.delete(name)
+      for (const [name, isListed] of overwritten) {
+        if (isListed) after.add(name)
+        else after.delete(name)
+      }
       change(after)
       const added = [...after].filter((name) => !before.has(name))
       const removed = [...before].filter((name) => !after.has(name))
