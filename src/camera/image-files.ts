@@ -17,11 +17,10 @@ const readableExtensions = [
   '.bmp',
   '.tif',
   '.tiff',
-  '.avif',
 ] as const
 
 /** Endings of pictures that are not read: each is listed, so that it is refused by name and not overlooked. */
-const otherExtensions = ['.heic', '.heif', '.jp2', '.dng', '.pgm', '.ppm', '.pbm', '.pnm'] as const
+const otherExtensions = ['.avif', '.heic', '.heif', '.jp2', '.dng', '.pgm', '.ppm', '.pbm', '.pnm'] as const
 
 const imageExtensions: ReadonlySet<string> = new Set([...readableExtensions, ...otherExtensions])
 const refusedExtensions: ReadonlySet<string> = new Set(otherExtensions)
@@ -34,16 +33,6 @@ export function isImagePath(path: string): boolean {
 /** Whether the name ends as that of a picture of a kind that is not read. */
 export function isRefusedKind(path: string): boolean {
   return refusedExtensions.has(extname(path).toLowerCase())
-}
-
-/** The pictures of a folder (not of the folders in it), in the order of their names. Throws `camera.source_invalid`. */
-export async function listImages(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch((thrown: unknown) => {
-    throw new AgentError('camera.source_invalid', `cannot list the folder ${folder}: ${messageOf(thrown)}`)
-  })
-  const images = names.filter((name) => isImagePath(name) && !name.startsWith('.'))
-  if (images.length === 0) throw withoutPictures(folder)
-  return images.sort(byName.compare).map((name) => join(folder, name))
 }
 
 const byName = new Intl.Collator('en', { numeric: true })
@@ -60,7 +49,7 @@ function withoutPictures(folder: string): AgentError {
  * The pictures of a folder and of all folders below it, in the order of their paths. Symbolic links are followed, hidden
  * files and folders are not looked at. Throws `camera.source_invalid`.
  */
-export async function listImagesBelow(folder: string): Promise<string[]> {
+export async function listImages(folder: string): Promise<string[]> {
   const found: string[] = []
   await collect(folder, [], found).catch((thrown: unknown) => {
     throw new AgentError('camera.source_invalid', `cannot list the folder ${folder}: ${messageOf(thrown)}`)

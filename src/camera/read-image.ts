@@ -17,7 +17,7 @@ import { isRefusedKind } from './image-files.js'
 import { bitmapHeadBytes, bitmapSize, decodeBitmap, isBitmap } from './read-bitmap.js'
 import { type TiffHead, tiffHead } from './tiff-head.js'
 
-/** A path, or the bytes of a file. JPEG, PNG, WebP, GIF (first frame), TIFF (first page), BMP and AVIF are read. */
+/** A path, or the bytes of a file. JPEG, PNG, WebP, GIF (first frame), TIFF (first page) and BMP are read. */
 export type ImageInput = string | Uint8Array
 
 export interface ImageSize {
@@ -48,7 +48,8 @@ function problemOf(thrown: unknown): string {
   const lines = thrown.message
     .split('\n')
     .map((line) => line.replace('Input file has corrupt header: ', '').trim())
-  return [...new Set(lines)].filter((line) => line !== '').join('; ')
+  const problem = [...new Set(lines)].filter((line) => line !== '').join('; ')
+  return problem.includes('labq') ? 'its colors are CIELAB, expected gray or RGB; convert it to PNG' : problem
 }
 
 function openImage(input: ImageInput, failOn: 'truncated' | 'error'): Sharp {
@@ -96,7 +97,12 @@ async function bitmapOf(input: ImageInput): Promise<Uint8Array | undefined> {
 const readableSpaces: ReadonlySet<string> = new Set(['srgb', 'rgb16', 'b-w', 'grey16', 'cmyk'])
 
 /** Throws where the samples are of a kind whose pixels would not be those of OpenCV. */
-function requireReadable({ space, depth }: Metadata, head: TiffHead | undefined): void {
+function requireReadable({ format, space, depth }: Metadata, head: TiffHead | undefined): void {
+  // The library repeats colors that are stored at half size, where OpenCV's reader blends them.
+  if (format === 'heif')
+    throw refusal(
+      'the colors of an AVIF or HEIF would not be those that models are trained with; convert it to PNG or JPEG',
+    )
   if (head !== undefined && !isUsualColor(head))
     throw refusal(
       `its colors are of TIFF's kind ${head.photometric}, expected gray, RGB, a palette or CMYK; convert it to RGB`,
@@ -135,10 +141,18 @@ export async function readRgb(input: ImageInput): Promise<RgbPicture> {
     input,
     async (image, metadata, head) => {
       if (metadata.space === 'cmyk') return readCmyk(image, metadata)
+      if (metadata.format === 'gif') await requireOpaque(image)
       return isVeiled(metadata, head) ? readVeiled(image) : readColors(image)
     },
     decodeBitmap,
   )
+}
+
+/** Throws where a GIF has transparent pixels: what color OpenCV gives them, the library does not tell. */
+async function requireOpaque(image: Sharp): Promise<void> {
+  const { isOpaque } = await image.clone().stats()
+  if (!isOpaque)
+    throw refusal('it has transparent pixels, whose colors in a GIF are not known; convert it to PNG or JPEG')
 }
 
 async function readColors(image: Sharp): Promise<RgbPicture> {

@@ -42,6 +42,13 @@ export function numberedClassNames(count: number): string[] {
   return Array.from({ length: count }, (_, index) => numberedName(index))
 }
 
+/** `names` for people: one that several classes have gets the index of its class behind it, `person (3)`. */
+export function distinctNames(names: readonly string[]): string[] {
+  const known = new Map<string, number>()
+  for (const name of names) known.set(name, (known.get(name) ?? 0) + 1)
+  return names.map((name, index) => (known.get(name)! > 1 ? `${name} (${index})` : name))
+}
+
 function numberedName(index: number): string {
   return `class_${index}`
 }

@@ -1,19 +1,20 @@
-import { basename, join } from 'node:path'
+import { join, relative } from 'node:path'
 import t from 'tap'
 import { isImagePath, listImages } from '../../src/camera/image-files.js'
 
-t.test('pictures come in the order of their names, numbers by value', async (t) => {
+t.test('pictures of all folders below come in the order of their names, numbers by value', async (t) => {
   const folder = t.testdir({
     'b10.jpg': '',
     'b2.JPG': '',
     'a.png': '',
     'note.txt': '',
     '.hidden.jpg': '',
-    deep: { 'c.jpg': '' },
+    deep: { 'c.jpg': '', '.hidden': { 'd.jpg': '' } },
+    more: t.fixture('symlink', 'deep'),
   })
   t.same(
-    (await listImages(folder)).map((path) => basename(path)),
-    ['a.png', 'b2.JPG', 'b10.jpg'],
+    (await listImages(folder)).map((path) => relative(folder, path)),
+    ['a.png', 'b2.JPG', 'b10.jpg', 'deep/c.jpg', 'more/c.jpg'],
   )
 })
 

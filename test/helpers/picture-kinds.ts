@@ -21,11 +21,12 @@ export interface PictureReading {
 
 /** The kinds whose pixels differ, or that Ultralytics reads and this project does not: why. */
 export const explainedPictures: Readonly<Record<string, string>> = {
-  'avif.avif': 'colors stored at half size are spread by another filter',
+  'avif.avif':
+    'the picture library repeats colors that are stored at half size, OpenCV blends them: convert it',
   'avif-alpha.avif': 'as avif.avif',
-  'avif-444.avif': 'rounded by another library on the way from YCbCr to RGB',
+  'avif-444.avif': 'as avif.avif, and rounded otherwise on the way to RGB',
   'gif-transparent.gif':
-    'OpenCV paints transparent pixels in the background color; data sets of Ultralytics take no GIF',
+    'OpenCV paints transparent pixels in the background color, which the picture library does not tell',
   'bmp-8-rle.bmp': 'compressed bitmaps are hardly ever written: convert them',
   'jp2.jp2': 'the picture library has no JPEG 2000: convert it',
   'pnm.pgm': 'not a kind that data sets of Ultralytics take: convert it',

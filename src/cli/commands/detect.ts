@@ -1,7 +1,7 @@
 /** `yolo-edge detect`: finds objects in a picture, a folder of pictures, or a video, without any broker. */
 
 import { stat } from 'node:fs/promises'
-import { basename, extname, join } from 'node:path'
+import { extname, join, relative, resolve } from 'node:path'
 import { Command } from 'commander'
 import { addressOf } from '../../base/address.js'
 import { systemClock } from '../../base/clock.js'
@@ -12,6 +12,7 @@ import { openSource } from '../../camera/open-source.js'
 import { readLetterboxed, readRgb } from '../../camera/read-image.js'
 import { savePicture } from '../../camera/save-picture.js'
 import { type Detector, openDetector } from '../../runtime/detector.js'
+import { distinctNames } from '../../yolo/class-names.js'
 import { type Detection, type DetectionOptions, predictionOptions } from '../../yolo/detection.js'
 import type { Letterbox } from '../../yolo/letterbox.js'
 import { readDetectorFile } from '../model-file.js'
@@ -35,7 +36,7 @@ export function detectCommand(): Command {
     .description('Find objects in a picture, a folder of pictures, a video or a camera.')
     .argument(
       '<source>',
-      'a picture, a folder, a video file, or a camera address such as /dev/video0 or rtsp://...',
+      'a picture, a folder with all folders below it, a video file, or a camera address such as /dev/video0 or rtsp://...',
     )
     .requiredOption('-m, --model <file>', 'a YOLOv8 detector as .onnx')
     .option('--conf <score>', 'smallest score', numberOption('conf', 0, 1), predictionOptions.conf)
@@ -73,7 +74,7 @@ async function detect(source: string, options: Options, command: Command): Promi
   if (description.output.kind === 'boxes' && command.getOptionValueSource('iou') === 'cli') {
     output.note('--iou changes nothing: the model removes overlapping boxes itself')
   }
-  const pictures = await picturesOf(source)
+  const pictures = await picturesOf(source, options.save)
   if (pictures === undefined && options.save !== undefined) {
     throw new AgentError(
       'cli.argument_invalid',
@@ -87,12 +88,11 @@ async function detect(source: string, options: Options, command: Command): Promi
     detection: { ...options, multiLabel: false },
     output,
     latency: new Histogram(),
+    labels: distinctNames(description.classNames),
   }
   try {
     const found =
-      pictures === undefined
-        ? await watchVideo(run, source, options)
-        : await readPictures(run, pictures, options)
+      pictures === undefined ? await watchVideo(run, source, options) : await readPictures(run, pictures)
     output.result({
       model: options.model,
       source: addressOf(source).shown,
@@ -110,21 +110,61 @@ interface Run {
   readonly detection: DetectionOptions
   readonly output: Output
   readonly latency: Histogram
+  /** By class index: how lines and tables name a class. */
+  readonly labels: readonly string[]
 }
 
-/** The pictures that `source` names, or undefined when it is a video or camera. */
-async function picturesOf(source: string): Promise<readonly string[] | undefined> {
+interface Picture {
+  readonly path: string
+  /** Where it is written with its boxes. */
+  readonly target: string | undefined
+}
+
+/** The pictures that `source` names, or undefined when it is a video or camera; `save` is a file, or a folder for a folder. */
+async function picturesOf(source: string, save: string | undefined): Promise<readonly Picture[] | undefined> {
   const found = await stat(source).catch(() => undefined)
-  if (found?.isDirectory() === true) return listImages(source)
-  return found?.isFile() === true && isImagePath(source) ? [source] : undefined
+  if (found?.isDirectory() === true) return picturesBelow(source, save)
+  if (found?.isFile() !== true || !isImagePath(source)) return undefined
+  if (save !== undefined) requireOther(save, source)
+  return [{ path: source, target: save }]
 }
 
-async function readPictures(run: Run, pictures: readonly string[], options: Options): Promise<object> {
+/** What an earlier run wrote below `folder` is left out. */
+async function picturesBelow(folder: string, save: string | undefined): Promise<readonly Picture[]> {
+  const paths = await listImages(folder)
+  if (save === undefined) return paths.map((path) => ({ path, target: undefined }))
+  requireOther(save, folder)
+  const own = paths.filter((path) => relative(save, path).startsWith('..'))
+  const targets = targetsOf(own, folder, save)
+  return own.map((path, index) => ({ path, target: targets[index] }))
+}
+
+/** Throws `cli.argument_invalid` where pictures with boxes would take the place of the pictures themselves. */
+function requireOther(save: string, source: string): void {
+  if (resolve(save) !== resolve(source)) return
+  throw new AgentError(
+    'cli.argument_invalid',
+    `--save ${save}: it would overwrite what is read; expected another name`,
+  )
+}
+
+/** `b/a.png` of the source becomes `b/a.jpg` of `save`; where two pictures would become one file, `b/a.png.jpg`. */
+function targetsOf(paths: readonly string[], source: string, save: string): readonly string[] {
+  const stemOf = (path: string): string => path.slice(0, path.length - extname(path).length)
+  const counts = new Map<string, number>()
+  for (const path of paths) count(counts, stemOf(path))
+  return paths.map((path) => {
+    const stem = counts.get(stemOf(path)) === 1 ? stemOf(path) : path
+    return join(save, `${relative(source, stem)}.jpg`)
+  })
+}
+
+async function readPictures(run: Run, pictures: readonly Picture[]): Promise<object> {
   const results: object[] = []
   const unreadable: object[] = []
-  for (const path of pictures) {
+  for (const { path, target } of pictures) {
     try {
-      results.push(await readPicture(run, path, pictures.length > 1, options.save))
+      results.push(await readPicture(run, { path, target }, pictures.length > 1))
     } catch (thrown) {
       if (pictures.length === 1 || !isAgentError(thrown, 'image.decode_failed')) throw thrown
       unreadable.push({ file: path, error: thrown.message })
@@ -136,30 +176,24 @@ async function readPictures(run: Run, pictures: readonly string[], options: Opti
   return { pictures: results, unreadable }
 }
 
-async function readPicture(
-  run: Run,
-  path: string,
-  isOneOfMany: boolean,
-  save: string | undefined,
-): Promise<object> {
+async function readPicture(run: Run, { path, target }: Picture, isOneOfMany: boolean): Promise<object> {
   const { inputWidth: width, inputHeight: height } = run.detector.description
   const { pixels, letterbox } = await readLetterboxed(path, { width, height })
   const shared = new SharedArrayBuffer(pixels.byteLength)
   new Uint8Array(shared).set(pixels)
   const detections = await detectFrame(run, { pixels: shared, byteOffset: 0, letterbox })
-  const names = run.detector.description.classNames
-  run.output.line(`${path}: ${sentence(detections, names)}`)
-  if (!isOneOfMany && detections.length > 0) run.output.line(detectionTable(detections, names))
-  if (save !== undefined) {
-    const target = isOneOfMany ? join(save, `${basename(path, extname(path))}.jpg`) : save
-    await savePicture(target, await readRgb(path), detections, names)
+  const { labels } = run
+  run.output.line(`${path}: ${sentence(detections, labels)}`)
+  if (!isOneOfMany && detections.length > 0) run.output.line(detectionTable(detections, labels))
+  if (target !== undefined) {
+    await savePicture(target, await readRgb(path), detections, labels)
     run.output.line(`saved ${target}`)
   }
   return {
     file: path,
     width: letterbox.sourceWidth,
     height: letterbox.sourceHeight,
-    detections: detections.map((each) => wireOf(each, names)),
+    detections: detections.map((each) => wireOf(each, run.detector.description.classNames)),
   }
 }
 
@@ -180,8 +214,8 @@ async function watchVideo(run: Run, source: string, options: Options): Promise<o
       const detections = await detectFrame(run, lease).finally(() => {
         lease.release()
       })
-      run.output.line(`frame ${lease.frameId}: ${sentence(detections, classNames)}`)
-      for (const each of detections) count(counts, classNames[each.classIndex]!)
+      run.output.line(`frame ${lease.frameId}: ${sentence(detections, run.labels)}`)
+      for (const each of detections) count(counts, run.labels[each.classIndex]!)
       if (run.output.json)
         frames.push({
           frame: lease.frameId,

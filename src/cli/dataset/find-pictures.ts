@@ -10,7 +10,7 @@ import { readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, extname, join, resolve, sep } from 'node:path'
 import { isAgentError, messageOf } from '../../base/errors.js'
 import { inParallel } from '../../base/in-parallel.js'
-import { isImagePath, listImagesBelow } from '../../camera/image-files.js'
+import { isImagePath, listImages } from '../../camera/image-files.js'
 import { type LeftOut, unusable } from './dataset.js'
 
 /** A picture and the files that may hold its labels, best first. */
@@ -61,7 +61,7 @@ export async function picturesAt(place: string, root: string): Promise<PicturePl
 }
 
 async function picturesBelow(folder: string): Promise<readonly PictureFile[]> {
-  const paths = await listImagesBelow(folder).catch((thrown: unknown) => {
+  const paths = await listImages(folder).catch((thrown: unknown) => {
     throw isAgentError(thrown, 'camera.source_invalid') ? unusable(folder, thrown.message) : thrown
   })
   // Ultralytics resolves links of the folder itself before it looks for labels.
