@@ -24,6 +24,7 @@ import { Updater } from '../update/updater.js'
 import type { UpdatePorts } from '../update/ports.js'
 import { artefactsOf } from './delivery/artefacts.js'
 import { type Answer, listenToCommands } from './delivery/commands.js'
+import { maintenanceWindows } from './delivery/maintenance-windows.js'
 import { manifestsOf } from './delivery/manifests.js'
 import { listenToWishes } from './delivery/wishes.js'
 import { type LivenessPorts, stuckReason } from './liveness.js'
@@ -206,7 +207,7 @@ function updatePortsOf(parts: Parts, config: Config, logger: Logger): UpdatePort
     measurements: store.measurements,
     serving: cameras,
     soakWatch: watch,
-    permission: { waitForTrial: () => Promise.resolve() },
+    permission: maintenanceWindows(config.update.windows, clock),
     reporting: {
       deployment: (deployment) => {
         status.sayDeployment(deployment)

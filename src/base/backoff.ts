@@ -1,4 +1,7 @@
-/** Delay before attempt n: capped exponential with full jitter, so that a fleet does not return all at once. */
+/**
+ * The delay before attempt n: capped exponential with equal jitter (half of the bound is fixed, half is drawn), so that a fleet
+ * neither returns all at once nor hammers a broker that has just come back.
+ */
 
 import type { Random } from './random.js'
 

@@ -4,6 +4,7 @@
  */
 
 import convict from 'convict'
+import { parseWeeklyHours, weeklyHoursExpected } from '../base/weekly-hours.js'
 import { camerasMax } from '../protocol/limits.js'
 import { isName, nameExpected } from '../protocol/names.js'
 import { isRoot, rootExpected } from '../protocol/topics.js'
@@ -106,6 +107,15 @@ export const nameList: Format<readonly string[]> = define(
   'a list of names',
   (value) => Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== ''),
   (text) => text.split(',').map((item) => item.trim()),
+)
+
+export const weeklyHoursList: Format<readonly string[]> = define(
+  `a list of ${weeklyHoursExpected}`,
+  (value) =>
+    Array.isArray(value) &&
+    value.every((item) => typeof item === 'string' && parseWeeklyHours(item) !== undefined),
+  // A comma may stand between days as well: a new item begins behind a time.
+  (text) => text.split(/(?<=:\d{2}),/).map((item) => item.trim()),
 )
 
 /** `tensorrt.trt_fp16_enable=1`: an option of an execution provider. */

@@ -20,6 +20,7 @@ import {
   text,
   textOrEmpty,
   topicRoot,
+  weeklyHoursList,
 } from './formats.js'
 import { defaultRoot } from '../protocol/topics.js'
 
@@ -107,6 +108,13 @@ export const settings = {
       'Seconds without a chunk before it is asked for again.',
       integerBetween(1, 600),
       10,
+    ),
+  },
+  update: {
+    windows: setting(
+      'Hours in which this device may change its model, in its local time; empty: always. A first model, and a return to one that was kept before, do not wait.',
+      weeklyHoursList,
+      [],
     ),
   },
   selection: {

@@ -85,11 +85,22 @@ export interface Variant {
   readonly expected?: ExpectedAccuracy
   /** ONNX Runtime execution providers it is meant for, best first: `cpu`, `cuda`, `tensorrt`. Empty: any. */
   readonly providers: readonly string[]
-  /** CPU features without which it must not run, and those that make it fast. */
+  /**
+   * CPU instructions without which it must not run, by the names of /proc/cpuinfo: each entry is needed, `a|b` where one of them is
+   * enough; and those that make it fast.
+   */
   readonly cpuNeeds: readonly string[]
   readonly cpuPrefers: readonly string[]
   readonly platform?: Platform
 }
+
+const cpuNeedField = v.pipe(
+  v.string(),
+  v.regex(
+    /^[a-z0-9._-]{1,40}(\|[a-z0-9._-]{1,40}){0,7}$/,
+    'a CPU instruction such as avx2, or up to 8 with | between them',
+  ),
+)
 
 /** The forms that this version's decoding knows. */
 export const variantForms: readonly string[] = ['export', 'edge', 'final', 'custom']
@@ -148,7 +159,7 @@ const variantField: v.GenericSchema<unknown, Variant> = v.pipe(
       v.object({ map: fractionField, map50: fractionField, dataset: lineField(120), images: countField }),
     ),
     providers: listField(wordField, 32),
-    cpuNeeds: listField(wordField, 64),
+    cpuNeeds: listField(cpuNeedField, 64),
     cpuPrefers: listField(wordField, 64),
     platform: v.exactOptional(
       v.object({

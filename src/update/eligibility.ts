@@ -29,8 +29,9 @@ const checks: readonly Check[] = [
       ? undefined
       : `needs ${providers.join(' or ')}; proven here: ${profile.providers.join(', ')}`,
   ({ cpuNeeds }, { cpuFeatures }) => {
-    const missing = cpuNeeds.filter((name) => !cpuFeatures.includes(name))
-    return missing.length === 0 ? undefined : `needs CPU features ${missing.join(', ')}`
+    const missing = cpuNeeds.filter((need) => !need.split('|').some((name) => cpuFeatures.includes(name)))
+    const told = missing.map((need) => need.replaceAll('|', ' or '))
+    return missing.length === 0 ? undefined : `needs CPU instructions ${told.join(', ')}`
   },
   ({ kind, int8Target }, { int8Targets }) =>
     kind !== 'onnx' || int8Target === undefined || int8Targets.includes(int8Target)

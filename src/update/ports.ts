@@ -208,10 +208,13 @@ export interface Reporting {
   wishes(): void
 }
 
-/** The owner's say: maintenance hours, battery, heat. */
+/** The owner's say when a device may change its model. */
 export interface Permission {
-  /** Resolves when a trial may begin. */
-  waitForTrial(signal: AbortSignal): Promise<void>
+  /**
+   * Resolves when a trial may begin, or when `signal` aborts. Calls `onWait` with the milliseconds that are left when it
+   * begins to wait, and again when the clock was set.
+   */
+  waitForTrial(signal: AbortSignal, onWait: (leftMs: number) => void): Promise<void>
 }
 
 export interface UpdatePorts {

@@ -422,9 +422,10 @@ export class Updater {
   }
 
   #noteProgress(progress: WorkProgress): void {
+    const isFirstEta = progress.etaMs !== undefined && this.#progress?.etaMs === undefined
     this.#progress = progress
     const nowMs = this.#ports.clock.monotonicMs()
-    if (nowMs - this.#reportedAtMs < progressPeriodMs) return
+    if (nowMs - this.#reportedAtMs < progressPeriodMs && !isFirstEta) return
     this.#report()
   }
 

@@ -16,6 +16,7 @@ import type {
   ActiveFigures,
   ArtefactRequest,
   ModelSlots,
+  Permission,
   ServedModel,
   Serving,
   SoakWindow,
@@ -35,6 +36,7 @@ export interface Behaviour {
   measure?: (request: TrialRequest) => TrialResult
   active?: () => ActiveFigures
   conditions?: () => string
+  waitForTrial?: Permission['waitForTrial']
   soak?: () => SoakWindow
   onJournal?: (from: DeploymentState | undefined, to: DeploymentState) => void
 }
@@ -238,7 +240,12 @@ export class TestDevice {
           return behaviour.soak?.() ?? { frames: 100, errors: 0, latencyP95Ms: 20, agreement: 1 }
         },
       },
-      permission: { waitForTrial: () => work() },
+      permission: {
+        waitForTrial: async (signal, onWait) => {
+          await work()
+          await behaviour.waitForTrial?.(signal, onWait)
+        },
+      },
       reporting: {
         deployment: (message) => {
           this.messages.push(message)

@@ -10,6 +10,7 @@ import { AgentError } from '../../base/errors.js'
 import { int8Targets, isInt8Target } from '../../compress/quantization/targets.js'
 import { costOf } from '../../onnx/cost.js'
 import type { Graph } from '../../onnx/graph.js'
+import { precisionOf } from '../../onnx/precision.js'
 import type { Artefact } from '../../protocol/blob.js'
 import { cutBlob } from '../../protocol/cut-blob.js'
 import type { ExpectedAccuracy, Manifest, Pruning, Variant } from '../../protocol/manifest.js'
@@ -174,8 +175,8 @@ function variantOf(
     parameters,
     ...(file.expected === undefined ? {} : { expected: file.expected }),
     providers: file.providers ?? (isInt8Target(target) ? int8Targets[target].providers : []),
-    cpuNeeds: [],
-    cpuPrefers: target === 'x64-vnni' ? ['avx512_vnni', 'avx_vnni'] : target === 'arm64' ? ['asimddp'] : [],
+    cpuNeeds: isInt8Target(target) ? int8Targets[target].cpuNeeds : [],
+    cpuPrefers: isInt8Target(target) ? int8Targets[target].cpuPrefers : [],
   }
 }
 
@@ -211,14 +212,4 @@ function foreignVariant({ kind, platform }: ForeignFile, beside: Variant, artefa
     cpuPrefers: [],
     platform,
   }
-}
-
-/** int8 where anything computes on quantised values, fp16 where weights are half floats, else fp32. */
-function precisionOf(graph: Graph): string {
-  const isQuantised = graph.nodes.some((node) =>
-    /^(QLinear|DynamicQuantize|DequantizeLinear|ConvInteger|MatMulInteger)/.test(node.opType),
-  )
-  if (isQuantised) return 'int8'
-  for (const tensor of graph.initializers.values()) if (tensor.type === 'float16') return 'fp16'
-  return 'fp32'
 }

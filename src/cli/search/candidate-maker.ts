@@ -8,6 +8,7 @@ import { halfPrecision } from '../../compress/passes/half-precision.js'
 import { inputSize } from '../../compress/passes/input-size.js'
 import type { CalibrationImages, GraphRunner } from '../../compress/ports.js'
 import { type Measurements, noMeasurements } from '../../compress/pruning/measurements.js'
+import { parsePrunePlan, type PrunePlan } from '../../compress/pruning/prune-plan.js'
 import { prune } from '../../compress/pruning/prune.js'
 import { calibrate, quantize, type QuantizeOptions } from '../../compress/quantization/quantize.js'
 import { int8Target, type Int8TargetName } from '../../compress/quantization/targets.js'
@@ -23,6 +24,11 @@ import type { Tell } from './tell.js'
 
 /** Where the figures of the layers are noted. */
 export const layersNote = 'layers'
+
+/** How a candidate that keeps the share `macs`, 0..1, of the multiply-accumulates is pruned. */
+export function candidatePrunePlan(macs: number): PrunePlan {
+  return parsePrunePlan({ macs })
+}
 
 export class CandidateMaker {
   readonly #base: Graph
@@ -51,18 +57,14 @@ export class CandidateMaker {
     const name = `pruned-${Math.round(100 * macs)}.onnx`
     const known = await this.#folder.bytes(name)
     if (known !== undefined) return importModel(known)
-    const { graph } = await prune(
-      this.#base,
-      { macs },
-      {
-        runner: this.#runner,
-        images: this.#images,
-        measured: this.#measured,
-        onProgress: (stage, done, total) => {
-          tell(done / total, `pruning: ${stage}`)
-        },
+    const { graph } = await prune(this.#base, candidatePrunePlan(macs), {
+      runner: this.#runner,
+      images: this.#images,
+      measured: this.#measured,
+      onProgress: (stage, done, total) => {
+        tell(done / total, `pruning: ${stage}`)
       },
-    )
+    })
     const bytes = exportModel(graph)
     await this.#folder.keepBytes(name, bytes)
     // Read back, so that a search that goes on later works on the very same graph.

@@ -18,6 +18,7 @@ import { makeBundle, type VariantFile } from '../bundle/make-bundle.js'
 import { defaultGoldenImages, versionAt } from '../bundle/published-bundle.js'
 import { quantileOf } from '../measure/measure-speed.js'
 import type { Output } from '../output.js'
+import { candidatePrunePlan } from './candidate-maker.js'
 import { packageVersion } from '../package-version.js'
 import type { FinishedSearch } from './run-search.js'
 import type { SearchRequest } from './search-request.js'
@@ -142,7 +143,7 @@ async function writeOutcome(outcome: SearchOutcome, { folder }: FinishedSearch):
       ...(candidate.macs < 1 && {
         pruning: {
           method: 'structured',
-          criterion: 'reconstruction',
+          criterion: candidatePrunePlan(candidate.macs).criterion,
           macsKept: candidate.macs,
           parametersKept: Math.min(1, parameters / sourceParameters),
           weightSparsity: 0,

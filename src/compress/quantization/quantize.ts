@@ -6,6 +6,7 @@
 import { present } from '../../base/assert.js'
 import { AgentError } from '../../base/errors.js'
 import type { Graph, ValueName } from '../../onnx/graph.js'
+import { integerNodeOf } from '../../onnx/precision.js'
 import { applyPatch } from '../../onnx/patch.js'
 import { findHead } from '../../yolo/find-head.js'
 import { samplesOf } from '../calibration-samples.js'
@@ -76,9 +77,6 @@ export interface QuantizedModel {
   readonly withFloat: (nodes: ReadonlySet<string>) => Graph
 }
 
-/** Operators that only a quantised model has. */
-const integerOperators = /^(QLinear|QGemm|DynamicQuantize|DequantizeLinear|ConvInteger|MatMulInteger)/
-
 /** Class logits below this mean nothing: their probability is under 0.0004, below every threshold in use. */
 const logitFloor = -8
 /**
@@ -94,7 +92,7 @@ const boxRange: Range = { min: -4, max: 6 }
 
 /** Throws `model.quantized_already` where `graph` has operators on integers. */
 export function requireFloat(graph: Graph): void {
-  const node = graph.nodes.find(({ opType }) => integerOperators.test(opType))
+  const node = integerNodeOf(graph)
   if (node === undefined) return
   throw new AgentError(
     'model.quantized_already',

@@ -24,18 +24,38 @@ export interface Int8Target {
   readonly rules: QuantizationRules
   /** Execution providers that compute in this form; none: whatever the device has. Others would leave the integers to the CPU. */
   readonly providers: readonly string[]
+  /**
+   * Instructions without which the file computes something else, or nothing; where one of several is enough, they stand in one
+   * entry with `|` between them.
+   */
+  readonly cpuNeeds: readonly string[]
+  /** Instructions, one of which makes the file fast. */
+  readonly cpuPrefers: readonly string[]
 }
 
 const unsigned = { activations: activationU8, integerBias: true, rules: integerRules } as const
-const cpu = { form: 'integer', ...unsigned, providers: ['cpu'] } as const
+const cpu = { form: 'integer', ...unsigned, providers: ['cpu'], cpuNeeds: [], cpuPrefers: [] } as const
 
 export const int8Targets = {
   /** x86-64 with AVX512-VNNI or AVX-VNNI: unsigned activations, signed 8-bit weights. */
-  'x64-vnni': { name: 'x64-vnni', machines: 'x86-64 with VNNI', ...cpu, weightBits: 8 },
+  'x64-vnni': {
+    name: 'x64-vnni',
+    machines: 'x86-64 with VNNI',
+    ...cpu,
+    weightBits: 8,
+    // Elsewhere the sums of products of 8-bit weights saturate in 16 bits.
+    cpuNeeds: ['avx512_vnni|avx_vnni'],
+  },
   /** x86-64 with AVX2 or AVX-512 only. */
   x64: { name: 'x64', machines: 'x86-64 without VNNI', ...cpu, weightBits: 7 },
   /** 64-bit ARM; fast from the dot product instructions on (Raspberry Pi 5, Jetson Orin). */
-  arm64: { name: 'arm64', machines: 'Raspberry Pi, Jetson and other 64-bit ARM', ...cpu, weightBits: 8 },
+  arm64: {
+    name: 'arm64',
+    machines: 'Raspberry Pi, Jetson and other 64-bit ARM',
+    ...cpu,
+    weightBits: 8,
+    cpuPrefers: ['asimddp'],
+  },
   /** The same integers as `x64-vnni` in portable form, for runtimes other than ONNX Runtime. */
   qdq: {
     name: 'qdq',
@@ -44,6 +64,8 @@ export const int8Targets = {
     ...unsigned,
     weightBits: 8,
     providers: [],
+    cpuNeeds: [],
+    cpuPrefers: [],
   },
   /** NVIDIA TensorRT: symmetric signed activations; SiLU stays with its convolution, which TensorRT fuses. */
   tensorrt: {
@@ -55,6 +77,8 @@ export const int8Targets = {
     integerBias: false,
     rules: tensorrtRules,
     providers: ['tensorrt'],
+    cpuNeeds: [],
+    cpuPrefers: [],
   },
 } as const satisfies Readonly<Record<string, Int8Target>>
 

@@ -8,11 +8,11 @@ import type { Desired } from '../../protocol/desired.js'
 import { type DeviceRecord, deploymentOf, failureOfDevice } from './device-record.js'
 import { isDeploying } from './fleet-row.js'
 
-/** How far a device is with a version. */
-export type Stage = 'serving' | 'soaking' | 'trying' | 'fetching' | 'failed'
+/** How far a device is with a version; `waiting` has all files and waits for the hours in which it may change its model. */
+export type Stage = 'serving' | 'soaking' | 'trying' | 'waiting' | 'fetching' | 'failed'
 
 /** The order in which stages are drawn. */
-export const stages: readonly Stage[] = ['serving', 'soaking', 'trying', 'fetching', 'failed']
+export const stages: readonly Stage[] = ['serving', 'soaking', 'trying', 'waiting', 'fetching', 'failed']
 
 /** A device that did not take a version, and why. */
 export interface Failure {
@@ -37,7 +37,7 @@ const stageOfState: Readonly<Record<DeploymentState, Stage | undefined>> = {
   offered: 'fetching',
   downloading: 'fetching',
   verifying: 'fetching',
-  staged: 'trying',
+  staged: 'waiting',
   trial: 'trying',
   switching: 'trying',
   soaking: 'soaking',
@@ -64,7 +64,7 @@ export function rolloutsOf(
     const key = `${model} ${version}`
     const known = versions.get(key)
     if (known !== undefined) return known
-    const counts = { serving: 0, soaking: 0, trying: 0, fetching: 0, failed: 0 }
+    const counts = { serving: 0, soaking: 0, trying: 0, waiting: 0, fetching: 0, failed: 0 }
     const fresh: Growing = { model, version, counts, failures: [], devices: 0 }
     versions.set(key, fresh)
     return fresh
