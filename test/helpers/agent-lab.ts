@@ -13,7 +13,7 @@ import { bundleFrom } from '../../src/cli/bundle/published-bundle.js'
 import { sendWish, wishFor, type WishTerms } from '../../src/cli/fleet/wish.js'
 import { loadConfig } from '../../src/config/load.js'
 import { type Deployment, parseDeployment } from '../../src/protocol/deployment.js'
-import { parseDetections } from '../../src/protocol/detections.js'
+import { type FrameDetections, parseDetections } from '../../src/protocol/detections.js'
 import { generateKeys, parseSigningKey, type SigningKey } from '../../src/protocol/keys.js'
 import { parseReported, type Reported } from '../../src/protocol/reported.js'
 import type { Manifest } from '../../src/protocol/manifest.js'
@@ -48,6 +48,8 @@ export interface Observed {
   deployment: Deployment | undefined
   readonly deployments: Deployment[]
   frames: number
+  /** What was found in the newest frame that was sent. */
+  detections: FrameDetections | undefined
 }
 
 const keptMax = 200
@@ -61,6 +63,7 @@ export class AgentLab {
     deployment: undefined,
     deployments: [],
     frames: 0,
+    detections: undefined,
   }
   readonly broker: EmbeddedBroker | undefined
   readonly channel = channel
@@ -203,7 +206,7 @@ export class AgentLab {
       keep(observed.deployments, observed.deployment)
     })
     viewer.subscribe([topics.detections(labDevice, cameraName)], 0, ({ payload }) => {
-      parseDetections(payload)
+      observed.detections = parseDetections(payload)
       observed.frames++
     })
   }

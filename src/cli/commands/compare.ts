@@ -9,7 +9,7 @@ import { type AccuracyDifference, bootstrapDifference } from '../../evaluation/b
 import type { ImageMatches } from '../../evaluation/match-image.js'
 import { type Dataset, tellLeftOut, wireDataset } from '../dataset/dataset.js'
 import { openDataset } from '../dataset/open-dataset.js'
-import { type AccuracyMeasurement, measureAccuracy } from '../measure/measure-accuracy.js'
+import { type AccuracyMeasurement, measureAccuracy, tellCutScores } from '../measure/measure-accuracy.js'
 import { measureSpeed, quantileOf } from '../measure/measure-speed.js'
 import { pictureFrames } from '../measure/speed-frames.js'
 import { type DetectorFile, readDetectorFile } from '../model-file.js'
@@ -70,8 +70,10 @@ async function compare(a: string, b: string, options: Options): Promise<void> {
     const told = (done: number, total: number): void => {
       progress.update(done / total, `${done} of ${total} pictures`)
     }
-    accuracies.push(await measureAccuracy(file, dataset, session, told))
+    const accuracy = await measureAccuracy(file, dataset, session, told)
     progress.done()
+    tellCutScores([a, b][index]!, file.description, accuracy, output.note)
+    accuracies.push(accuracy)
   }
   tellLeftOut(accuracies[0]!.unreadable, output.note)
   const [first, second] = accuracies as [AccuracyMeasurement, AccuracyMeasurement]

@@ -6,7 +6,7 @@ import { AgentError } from '../../base/errors.js'
 import { type AccuracyDifference, bootstrapDifference } from '../../evaluation/bootstrap.js'
 import { tellLeftOut, wireDataset } from '../dataset/dataset.js'
 import { openDataset } from '../dataset/open-dataset.js'
-import { type AccuracyMeasurement, measureAccuracy } from '../measure/measure-accuracy.js'
+import { type AccuracyMeasurement, measureAccuracy, tellCutScores } from '../measure/measure-accuracy.js'
 import { type DetectorFile, readDetectorFile } from '../model-file.js'
 import { type InputSize, integerOption, sizeHelp, sizeOption, strictMeaning } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
@@ -63,6 +63,7 @@ async function val(paths: string[], options: Options): Promise<void> {
     })
     progress.done()
     if (index === 0) tellLeftOut(accuracy.unreadable, output.note)
+    tellCutScores(path, file.description, accuracy, output.note)
     const first = measured[0]?.matches
     measured.push({
       ...accuracy,

@@ -7,7 +7,7 @@ import { evaluate } from '../../evaluation/evaluate.js'
 import { type ImageMatches, matchImage } from '../../evaluation/match-image.js'
 import { openDetector } from '../../runtime/detector.js'
 import type { SessionOptions } from '../../runtime/session-options.js'
-import { validationOptions } from '../../yolo/detection.js'
+import { type Detection, validationOptions } from '../../yolo/detection.js'
 import type { ModelDescription } from '../../yolo/model-description.js'
 import type { Dataset, LeftOut } from '../dataset/dataset.js'
 
@@ -17,6 +17,28 @@ export interface AccuracyMeasurement {
   readonly matches: readonly ImageMatches[]
   /** Pictures that turned out to be broken behind their head; they do not count, for no model. */
   readonly unreadable: readonly LeftOut[]
+  /** The least score that the model gave a box; undefined where it found none. */
+  readonly leastScore: number | undefined
+}
+
+/** A least score that this many times is above the one that is asked for was not reached by chance. */
+const cutFactor = 10
+
+/**
+ * Says where the model at `path` leaves out boxes that mAP counts. One with its suppression inside keeps the threshold that it was
+ * exported with, whatever is asked for.
+ */
+export function tellCutScores(
+  path: string,
+  { output }: ModelDescription,
+  { leastScore }: AccuracyMeasurement,
+  note: (text: string) => void,
+): void {
+  if (output.kind !== 'boxes' || leastScore === undefined) return
+  if (leastScore < cutFactor * validationOptions.conf) return
+  note(
+    `${path} gives no box with a score below ${leastScore.toFixed(2)}: it cuts them off itself, which makes its mAP lower than that of the same model exported with nms=None`,
+  )
 }
 
 export interface MeasuredModel {
@@ -54,7 +76,12 @@ export async function measureAccuracy(
     const matches = result.images.map(({ item: { groundTruths }, detections }) =>
       matchImage({ groundTruths, detections }),
     )
-    return { metrics: result.metrics, matches, unreadable }
+    const leastOf = (least: number, { score }: Detection): number => Math.min(least, score)
+    const leasts = result.images
+      .filter(({ detections }) => detections.length > 0)
+      .map(({ detections }) => detections.reduce(leastOf, 1))
+    const leastScore = leasts.length === 0 ? undefined : leasts.reduce((a, b) => Math.min(a, b))
+    return { metrics: result.metrics, matches, unreadable, leastScore }
   } finally {
     await detector.close()
   }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
 import { systemClock } from '../../../src/base/clock.js'
-import { measureAccuracy } from '../../../src/cli/measure/measure-accuracy.js'
+import { measureAccuracy, tellCutScores } from '../../../src/cli/measure/measure-accuracy.js'
 import { measureSpeed, quantileOf } from '../../../src/cli/measure/measure-speed.js'
 import { pictureFrames } from '../../../src/cli/measure/speed-frames.js'
 import { plainFrame, tinyDetector } from '../../helpers/tiny-detector.js'
@@ -22,11 +22,28 @@ t.test('a model that finds the object everywhere has mAP 1; one that looks elsew
     [0, 0],
   ] as const) {
     const dataset = { name: 'white', images: [image(x1)], unknownCategories: [], leftOut: [] }
-    const { metrics, matches } = await measureAccuracy(tinyDetector(), dataset, {}, (done) => seen.push(done))
+    const accuracy = await measureAccuracy(tinyDetector(), dataset, {}, (done) => seen.push(done))
+    const { metrics, matches, leastScore } = accuracy
+    t.ok(leastScore !== undefined && leastScore > 0.9, `the score of the one box: ${leastScore}`)
     t.equal(Math.round(metrics.map * 1000) / 1000, map)
     t.equal(matches.length, 1)
   }
   t.same(seen, [1, 1])
+})
+
+t.test('a model with its suppression inside that cuts low scores is told', (t) => {
+  const said: string[] = []
+  const { description } = tinyDetector()
+  const final = { ...description, output: { kind: 'boxes', name: 'final' } } as const
+  const accuracy = { metrics: {} as never, matches: [], unreadable: [] }
+  const note = (text: string): void => void said.push(text)
+  for (const leastScore of [0.003, undefined])
+    tellCutScores('a.onnx', final, { ...accuracy, leastScore }, note)
+  tellCutScores('a.onnx', description, { ...accuracy, leastScore: 0.25 }, note)
+  t.same(said, [], 'low scores come, there are no boxes, or suppression is outside')
+  tellCutScores('a.onnx', final, { ...accuracy, leastScore: 0.2501 }, note)
+  t.match(said, [/a\.onnx gives no box with a score below 0\.25: .*nms=None/])
+  t.end()
 })
 
 t.test('models take turns, and a ratio is of one round', async (t) => {
