@@ -129,8 +129,6 @@ export interface Manifest {
     /** Name or text of the compression plan. */
     readonly plan?: string
   }
-  /** Base URL that serves the same chunk grid as the broker: `<origin>/<sha256>`. */
-  readonly origin?: string
 }
 
 const inputField = v.object({ width: integerField(32, 8192), height: integerField(32, 8192) })
@@ -188,11 +186,6 @@ function hasOneGridPerBlob(manifest: Manifest): boolean {
   })
 }
 
-/** Plain HTTPS, no credentials: the address is public in every broker that carries the manifest. */
-function isOrigin(text: string): boolean {
-  return /^https:\/\/[^\s/@?#]+(?:\/[^\s?#]*)?$/.test(text) && URL.canParse(text)
-}
-
 const manifestShape: v.GenericSchema<unknown, Manifest> = v.object({
   model: nameField,
   version: versionField,
@@ -213,9 +206,6 @@ const manifestShape: v.GenericSchema<unknown, Manifest> = v.object({
     toolVersion: lineField(64),
     plan: v.exactOptional(v.pipe(v.string(), v.maxLength(16_384, 'at most 16384 characters'))),
   }),
-  origin: v.exactOptional(
-    v.pipe(v.string(), v.maxLength(500), v.check(isOrigin, 'an https:// address without credentials')),
-  ),
 })
 
 const manifestSchema = v.pipe(

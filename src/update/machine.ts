@@ -7,7 +7,7 @@ import { invariant, present } from '../base/assert.js'
 import type { DeploymentState } from '../protocol/deployment.js'
 import type { DeploymentRecord } from './deployment-record.js'
 import type { UpdateEvent } from './events.js'
-import { stateRow, type Work } from './states.js'
+import { stateRow } from './states.js'
 import { nextState } from './transitions.js'
 
 export interface MachineState {
@@ -17,10 +17,7 @@ export interface MachineState {
 }
 
 export type Effect =
-  | { readonly kind: 'write-journal' }
-  | { readonly kind: 'report' }
-  | { readonly kind: 'record-outcome' }
-  | { readonly kind: 'work'; readonly work: Work }
+  { readonly kind: 'write-journal' } | { readonly kind: 'report' } | { readonly kind: 'record-outcome' }
 
 export interface Step {
   readonly next: MachineState
@@ -70,8 +67,7 @@ export function step(current: MachineState, event: UpdateEvent): Step {
 
 /** What entering `state` sets going. */
 export function effectsOf(from: DeploymentState, state: DeploymentState): readonly Effect[] {
-  const { work } = stateRow(state)
-  if (work !== undefined) return [{ kind: 'write-journal' }, { kind: 'report' }, { kind: 'work', work }]
+  if (stateRow(state).work !== undefined) return [{ kind: 'write-journal' }, { kind: 'report' }]
   return from === 'idle'
     ? [{ kind: 'write-journal' }]
     : [{ kind: 'record-outcome' }, { kind: 'write-journal' }, { kind: 'report' }]

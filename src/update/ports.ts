@@ -76,8 +76,6 @@ export interface Manifests {
 
 export interface ArtefactRequest {
   readonly artefact: Artefact
-  /** The manifest's origin, where chunks are served over HTTPS too. */
-  readonly origin: string | undefined
   readonly signal: AbortSignal
   /** Called with the blob bytes that are here, in any rhythm. */
   onBytes(haveBytes: number): void

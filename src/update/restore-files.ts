@@ -109,7 +109,7 @@ async function restoreArtefacts(
         'bundle.file_missing',
         `file ${sha256} is not in the manifest of ${model} ${version}`,
       )
-    await artefacts.obtain({ artefact, origin: manifest.origin, signal, onBytes: () => undefined })
+    await artefacts.obtain({ artefact, signal, onBytes: () => undefined })
     const state = await artefacts.verify(sha256)
     if (state === 'intact') continue
     const problem = `file ${sha256} of ${model} ${version} is ${state} right after it was fetched`

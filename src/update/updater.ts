@@ -1,9 +1,9 @@
 /**
  * The update service: drives the deployment machine.
  *
- *     wish ---> machine: step(state, event) ---> effects: journal, report, outcome, work
- *                   ^                                                     |
- *                   '------------------------ event ---------------------'
+ *     wish ---> machine: step(state, event) ---> effects: journal, outcome, report
+ *                   ^                                              |
+ *                   '--------- event --- work of the state <-------'
  *
  * Invariant: one deployment at a time; the journal is on disk before the work of a state begins; whatever a work throws
  * becomes an event, so that every deployment ends in idle.

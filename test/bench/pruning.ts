@@ -1,9 +1,8 @@
 /**
  * What each pruning criterion costs and gives, on the reference model: a row for each criterion, part of the MACs and way of
  * restoring; with the milliseconds of the float model, taken in turns with those of the unpruned one. `none`, `bias` and `lsq` (least
- * squares) cut the same channels at once; `rounds` is least squares in as many rounds as a plan has by default; `searched` is the
- * same, with a search for the best allocation in each round.
- * Run: node dist/test/bench/pruning.js --out FOLDER [--criteria l1,random] [--macs 0.9,0.8] [--restore none,bias,lsq,rounds,searched]
+ * squares) cut the same channels at once; `rounds` is least squares in as many rounds as a plan has by default.
+ * Run: node dist/test/bench/pruning.js --out FOLDER [--criteria l1,random] [--macs 0.9,0.8] [--restore none,bias,lsq,rounds]
  *      [--seeds 1,2,3] [--images 64] [--pictures 250] [--int8] [--page FILE]
  * The control is drawn once for each of --seeds: one draw may be lucky.
  * All models are in edge form. With --int8 a row with least squares is quantised too, after pruning.
@@ -68,7 +67,7 @@ const { values } = parseArgs({
     out: { type: 'string' },
     criteria: { type: 'string', default: criterionNames.join() },
     macs: { type: 'string', default: '0.8,0.9,0.7,0.5' },
-    restore: { type: 'string', default: 'none,bias,lsq,rounds,searched' },
+    restore: { type: 'string', default: 'none,bias,lsq,rounds' },
     schedule: { type: 'string', default: 'sensitivity' },
     seeds: { type: 'string', default: '1,2,3' },
     images: { type: 'string', default: '64' },
@@ -102,14 +101,7 @@ const restorations = new Map([
   ['bias', 'bias correction'],
   ['lsq', 'least squares'],
   ['rounds', 'least squares, in rounds'],
-  ['searched', 'searched'],
 ])
-
-/** Allocations that a search tries. */
-const trials = 80
-
-/** Ways whose channels are not those of the others. */
-const beyondOneCut = ['rounds', 'searched']
 
 const [firstSeed, ...furtherSeeds] = values.seeds.split(',').map(Number)
 for (const macs of values.macs.split(',').map(Number)) {
@@ -139,7 +131,7 @@ async function addRow({ macs, criterion, seed, restore }: Cell): Promise<void> {
   const seconds = Math.round((performance.now() - start) / 1000)
   keepSensitivity(sensitivityFile, measured)
   const bytes = exportModel(pruned)
-  const atOnce = !beyondOneCut.includes(restore)
+  const atOnce = restore !== 'rounds'
   const known = same.find((row) => row.speed !== undefined)?.speed
   const speed = atOnce ? (known ?? (await speedOf(pruned))) : undefined
   reference ??= await validation.accuracyOf(original)
@@ -170,9 +162,8 @@ async function addRow({ macs, criterion, seed, restore }: Cell): Promise<void> {
 
 function planOf({ macs, criterion, seed, restore }: Cell): PrunePlanInput {
   const method = {
-    restore: beyondOneCut.includes(restore) ? 'lsq' : restore,
-    ...(restore === 'searched' ? { trials } : {}),
-    ...(beyondOneCut.includes(restore) ? {} : { rounds: 1 }),
+    restore: restore === 'rounds' ? 'lsq' : restore,
+    ...(restore === 'rounds' ? {} : { rounds: 1 }),
   }
   const choice = { criterion, seed: seed ?? firstSeed }
   return { macs, ...choice, ...method, schedule: values.schedule } as PrunePlanInput
@@ -244,11 +235,11 @@ function markdown(list: readonly Row[]): string {
       `Written by \`npm run bench:pruning -- --out FOLDER\`: YOLOv8n at 640 (edge form, ${float}), mAP50-95 on ${values.pictures} ` +
         `pictures with the 95 % interval of the difference to the unpruned model in brackets, ${values.images} calibration pictures.`,
       `A row is what \`compress --prune macs=M --criterion C --schedule ${values.schedule}\` does: the criterion says which channels of a ` +
-        `layer go first, and cutting each layer in that order says how many. Under *in rounds* they go in rounds of three tenths of the MACs at most, before that at once. Under *searched* they also go in such rounds, and of ${trials} allocations in each the one that does least as a whole is taken (\`trials=${trials}\`). The control, random, is drawn with seeds ${values.seeds}, or the first of them, as the last table says: of several draws its mAP is the mean, with their range in brackets; the rest of its row is of the first. ` +
+        `layer go first, and cutting each layer in that order says how many. Under *in rounds* they go in rounds of three tenths of the MACs at most, before that at once. The control, random, is drawn with seeds ${values.seeds}, or the first of them, as the last table says: of several draws its mAP is the mean, with their range in brackets; the rest of its row is of the first. ` +
         'Milliseconds are those of one thread, the unpruned model in brackets, both taken in turns; the factor is the median over pairs.',
       [
-        '| MACs | criterion | parameters | bytes | float ms | int8 ms | int8 bytes, packed | mAP | bias correction | least squares | and int8 | in rounds | searched |',
-        `|${' --- |'.repeat(13)}`,
+        '| MACs | criterion | parameters | bytes | float ms | int8 ms | int8 bytes, packed | mAP | bias correction | least squares | and int8 | in rounds |',
+        `|${' --- |'.repeat(12)}`,
         ...lines,
       ].join('\n'),
       'Against the control: mAP by what the channels were chosen by. Random is the mean of its draws, and the number of criteria above it is told.',
@@ -257,7 +248,6 @@ function markdown(list: readonly Row[]): string {
         `|${' --- |'.repeat(6)}`,
         ...againstControl(list),
       ].join('\n'),
-      searchEffect(list),
       `Integers are those of target ${target.name}, rounded to the nearest. Machine: ${cpus()[0]!.model}, ${cpus().length} threads, Node ${process.version}.`,
     ].join('\n\n') + '\n'
   )
@@ -287,7 +277,6 @@ function lineOf(group: readonly Row[]): string {
     map('lsq'),
     int8?.map.toFixed(4) ?? '',
     map('rounds'),
-    map('searched'),
   ]
   return `| ${cells.join(' | ')} |`
 }
@@ -312,24 +301,6 @@ function againstControl(list: readonly Row[]): readonly string[] {
       return [`| ${[macs, text, ...cells, `${above} of ${others.length}`].join(' | ')} |`]
     }),
   )
-}
-
-/** What searching changed, over all pairs of the same cut with and without. */
-function searchEffect(list: readonly Row[]): string {
-  const differences = list.flatMap((row) => {
-    if (row.restore !== 'searched') return []
-    const same = list.filter(
-      ({ macs, criterion, seed }) => macs === row.macs && criterion === row.criterion && seed === row.seed,
-    )
-    const plain =
-      same.find(({ restore }) => restore === 'rounds') ?? same.find(({ restore }) => restore === 'lsq')
-    return plain === undefined ? [] : [row.map - plain.map]
-  })
-  if (differences.length < 2) return ''
-  const mean = differences.reduce((sum, difference) => sum + difference, 0) / differences.length
-  const squares = differences.reduce((sum, difference) => sum + (difference - mean) ** 2, 0)
-  const spread = Math.sqrt(squares / (differences.length - 1))
-  return `Searching changed mAP by ${mean.toFixed(4)} on the mean of ${differences.length} pairs of the same plan with and without (standard deviation ${spread.toFixed(4)}).`
 }
 
 function meanMap(list: readonly Row[]): number {

@@ -110,15 +110,6 @@ export const methodGroups: readonly MethodGroup[] = [
         tests: prune,
       },
       {
-        name: 'the same, then allocations near by as a whole',
-        command: '--prune macs=0.9,trials=80 --schedule sensitivity',
-        tests: [
-          ...prune,
-          'compress/pruning/search-allocation.test.ts',
-          'compress/pruning/joint-damage.test.ts',
-        ],
-      },
-      {
         name: 'global: scores against cost over all layers',
         command: '--prune macs=0.9 --schedule global',
         tests: allocation,

@@ -19,7 +19,6 @@ import { FilterEffects, gradientTaylor } from './criteria/gradient.js'
 import { randomScore } from './criteria/random.js'
 import { reconstructionError } from './criteria/reconstruction.js'
 import { l1Norm, l2Norm } from './criteria/weight-norm.js'
-import { JointDamage } from './joint-damage.js'
 import type { PrunePlan } from './prune-plan.js'
 import { measureSensitivity, type Sensitivity } from './sensitivity.js'
 
@@ -141,13 +140,6 @@ function criterionOf({ criterion, weights, pooling }: PrunePlan): Criterion {
     reconstruction: reconstructionError,
     random: randomScore,
   }[criterion]
-}
-
-/** What cutting layers together does, on the pictures that they are probed on. The caller closes it. */
-export async function jointDamageOf(work: PruneWork, scores: Float64Array): Promise<JointDamage> {
-  const { graph, groups, plan } = work
-  const moments = await momentsOf(work)
-  return JointDamage.open({ graph, groups, scores, moments, ridge: plan.ridge }, probeRun(work))
 }
 
 export async function sensitivityOf(work: PruneWork, scores: Float64Array): Promise<Sensitivity> {

@@ -30,11 +30,6 @@ const planSchema = v.strictObject({
   ridge: v.optional(v.pipe(v.number(), v.gtValue(0)), 1e-3),
   /** In how many rounds channels go. Unless given: with least squares, as many as take three tenths of the MACs at most; else one. */
   rounds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(16))),
-  /**
-   * With schedule sensitivity: allocations that are tried as a whole, beginning at what the damages of single layers say. None by
-   * default: they lower the damage, but not by enough to show in mAP (test/bench/pruning.md), and take minutes.
-   */
-  trials: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(10_000)), 0),
   /** Steps of conjugate gradients at the most. */
   steps: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)), 40),
   seed: v.optional(v.pipe(v.number(), v.integer()), 1),

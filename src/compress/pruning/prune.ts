@@ -27,7 +27,6 @@ import { removeResidualBlocks } from './layer-removal.js'
 import { replaceByMeans } from './mean-replacement.js'
 import {
   activationsOf,
-  jointDamageOf,
   type Measurements,
   measurementsAfter,
   noMeasurements,
@@ -39,7 +38,6 @@ import {
 } from './measurements.js'
 import { parsePrunePlan, type PrunePlan, type PrunePlanInput, roundsOf } from './prune-plan.js'
 import { removeChannels } from './remove-channels.js'
-import { searchAllocation } from './search-allocation.js'
 import { damageAt } from './sensitivity.js'
 
 export interface PrunedLayer {
@@ -215,7 +213,7 @@ async function allocate(
   scores: Float64Array,
   rules: AllocationRules,
 ): Promise<readonly number[]> {
-  const { groups, plan, ports } = work
+  const { groups, plan } = work
   if (plan.schedule === 'uniform') return allocateUniformly(groups, cost, rules)
   if (plan.schedule === 'global') {
     const sorted = groups.layers.map((layer) =>
@@ -226,26 +224,7 @@ async function allocate(
     )
   }
   const sensitivity = await sensitivityOf(work, scores)
-  const byDamage = (factors?: readonly number[]): readonly number[] =>
-    allocateGlobally(
-      groups,
-      cost,
-      rules,
-      (layer, kept) => damageAt(sensitivity, layer, kept) * (factors?.[layer.index] ?? 1),
-    )
-  if (plan.trials === 0 || rules.macs === 1) return byDamage()
-  const joint = await jointDamageOf(work, scores)
-  try {
-    return await searchAllocation(groups.layers.length, {
-      allocate: byDamage,
-      damageOf: (kept) => joint.of(kept),
-      trials: plan.trials,
-      seed: plan.seed,
-      onProgress: (done, total) => ports.onProgress?.('allocations', done, total),
-    })
-  } finally {
-    await joint.close()
-  }
+  return allocateGlobally(groups, cost, rules, (layer, kept) => damageAt(sensitivity, layer, kept))
 }
 
 async function cutChannels(work: PruneWork, removed: RemovedGroups): Promise<Graph> {

@@ -28,7 +28,7 @@ export const download: WorkFunction = async (context) => {
         ...(etaMs !== undefined && { etaMs }),
       })
     }
-    await ports.artefacts.obtain({ artefact, origin: manifest.origin, signal, onBytes })
+    await ports.artefacts.obtain({ artefact, signal, onBytes })
     doneBytes += artefact.blob.sizeBytes
   }
   return { kind: 'downloaded' }

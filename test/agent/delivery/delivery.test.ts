@@ -45,7 +45,6 @@ t.test('fetches a blob into the store, and only what is missing', async (t) => {
   const seen: number[] = []
   const request = {
     artefact,
-    origin: undefined,
     signal: new AbortController().signal,
     onBytes: (have: number) => seen.push(have),
   }
