@@ -3,6 +3,7 @@
  * Invariant: a file takes its name among the blobs only after the digest of all of it was found right.
  */
 
+import { type Clock, systemClock } from '../base/clock.js'
 import { sha256Of } from '../base/digest.js'
 import { type Sha256 } from '../base/sha256.js'
 import { invariant } from '../base/assert.js'
@@ -34,14 +35,16 @@ export class BlobStore {
   readonly #files: FileSystem
   readonly #layout: StoreLayout
   readonly #quota: DiskQuota
+  readonly #clock: Clock
   readonly #open = new Set<Sha256>()
   /** Stamps of files at the time when their digest was found right. */
   readonly #proofs = new Map<Sha256, string>()
 
-  constructor(files: FileSystem, layout: StoreLayout, quota: DiskQuota) {
+  constructor(files: FileSystem, layout: StoreLayout, quota: DiskQuota, clock: Clock = systemClock) {
     this.#files = files
     this.#layout = layout
     this.#quota = quota
+    this.#clock = clock
   }
 
   /** Where the bytes of a complete blob are, to be opened by path. Throws `protocol.name_invalid`. */
@@ -135,7 +138,7 @@ export class BlobStore {
     }
     this.#open.add(blob.sha256)
     try {
-      const partial = await PartialBlob.open(this.#files, this.#layout, blob, () => {
+      const partial = await PartialBlob.open(this.#files, this.#layout, blob, this.#clock, () => {
         this.#open.delete(blob.sha256)
       })
       if (partial.missingChunks().length > 0) {

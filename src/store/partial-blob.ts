@@ -4,6 +4,7 @@
  * cut exactly the chunks that are not recorded have to be fetched again.
  */
 
+import type { Clock } from '../base/clock.js'
 import type { Sha256 } from '../base/sha256.js'
 import { sha256Of } from '../base/digest.js'
 import { invariant } from '../base/assert.js'
@@ -23,10 +24,12 @@ import { Turns } from './turns.js'
 import { digestOfFile, isLostFile, readIntactFile } from './whole-file.js'
 
 /**
- * Chunks are synced and recorded in groups of at least so many bytes, one group after the other, while further chunks come:
- * what a kill may cost is one group and what came during the sync before it.
+ * Chunks are synced and recorded in groups of at least so many bytes, or of at least so many milliseconds, one group after the
+ * other, while further chunks come: what a kill may cost is one group and what came during the sync before it. Over a fast line
+ * the bytes end a group, and syncing costs little; over a slow one the time does, because there a mebibyte takes minutes.
  */
 const FLUSH_BYTES = 1 << 20
+const FLUSH_MS = 2000
 
 export type FinishResult =
   | { readonly state: 'complete' }
@@ -37,12 +40,15 @@ export class PartialBlob {
   readonly blob: Blob
   readonly #files: FileSystem
   readonly #layout: StoreLayout
+  readonly #clock: Clock
   readonly #onClose: () => void
   readonly #held: Set<number>
   /** Checked and not written yet. */
   #queued = new Map<number, Uint8Array>()
   readonly #unrecorded = new Set<number>()
   #unrecordedBytes = 0
+  /** Monotonic time at which the group that is not recorded yet began. */
+  #groupStartMs: number
   #recordBytes: number
   #data: OpenFile | undefined
   #recordFile: OpenFile | undefined
@@ -57,7 +63,14 @@ export class PartialBlob {
     files: FileSystem,
     layout: StoreLayout,
     blob: Blob,
-    state: { data: OpenFile; record: OpenFile; held: Set<number>; recordBytes: number; onClose: () => void },
+    state: {
+      data: OpenFile
+      record: OpenFile
+      held: Set<number>
+      recordBytes: number
+      clock: Clock
+      onClose: () => void
+    },
   ) {
     this.#files = files
     this.#layout = layout
@@ -66,6 +79,8 @@ export class PartialBlob {
     this.#recordFile = state.record
     this.#held = state.held
     this.#recordBytes = state.recordBytes
+    this.#clock = state.clock
+    this.#groupStartMs = state.clock.monotonicMs()
     this.#onClose = state.onClose
   }
 
@@ -74,6 +89,7 @@ export class PartialBlob {
     files: FileSystem,
     layout: StoreLayout,
     blob: Blob,
+    clock: Clock,
     onClose: () => void,
   ): Promise<PartialBlob> {
     const dataPath = layout.partialData(blob.sha256)
@@ -92,7 +108,8 @@ export class PartialBlob {
       const record = await files.open(recordPath, 'update')
       const { held, intactBytes } = known ?? { held: new Set<number>(), intactBytes: 0 }
       await record.truncate(intactBytes)
-      return new PartialBlob(files, layout, blob, { data, record, held, recordBytes: intactBytes, onClose })
+      const state = { data, record, held, recordBytes: intactBytes, clock, onClose }
+      return new PartialBlob(files, layout, blob, state)
     } catch (thrown) {
       throw writeErrorFrom(thrown, dataPath)
     }
@@ -124,8 +141,14 @@ export class PartialBlob {
     if (sha256Of(bytes) !== expected) return 'mismatch'
     if (!this.#held.has(index)) this.#queued.set(index, bytes)
     await this.#inOrder(this.#turns, () => this.#writeQueued())
-    if (this.#unrecordedBytes >= FLUSH_BYTES && !this.#isRecording) this.#recordSoon()
+    if (this.#isGroupFull && !this.#isRecording) this.#recordSoon()
     return 'stored'
+  }
+
+  get #isGroupFull(): boolean {
+    if (this.#unrecorded.size === 0) return false
+    const isLong = this.#clock.monotonicMs() - this.#groupStartMs >= FLUSH_MS
+    return isLong || this.#unrecordedBytes >= FLUSH_BYTES
   }
 
   /** Writes what has come since the write before, neighbours together. Only in a turn. */
@@ -256,6 +279,7 @@ export class PartialBlob {
     if (this.#unrecorded.size === 0) return
     const indexes = [...this.#unrecorded]
     this.#unrecordedBytes = 0
+    this.#groupStartMs = this.#clock.monotonicMs()
     await this.#openData().sync()
     const file = this.#recordFile!
     const isFirst = this.#recordBytes === 0

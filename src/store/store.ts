@@ -4,6 +4,7 @@
  * `problems` and is fetched or measured again.
  */
 
+import { type Clock, systemClock } from '../base/clock.js'
 import type { AgentError } from '../base/errors.js'
 import { writeErrorFrom } from '../base/atomic-file.js'
 import { BlobStore } from './blob-store.js'
@@ -26,6 +27,8 @@ export interface StoreOptions {
   readonly outboxLimitBytes: number
   /** The file system; the machine's own unless given. */
   readonly files?: FileSystem
+  /** Decides when a slow download is recorded; the machine's own unless given. */
+  readonly clock?: Clock
 }
 
 export interface Store {
@@ -45,7 +48,7 @@ export interface Store {
 
 /** Opens the store of one process. Throws `resource.file_unwritable` when the folder cannot be made or read. */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { root, quota, outboxLimitBytes, files = nodeFileSystem } = options
+  const { root, quota, outboxLimitBytes, files = nodeFileSystem, clock = systemClock } = options
   const layout = storeLayout(root)
   try {
     await prepareFolders(files, root, layout)
@@ -55,7 +58,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await outbox.load()
     return {
       layout,
-      blobs: new BlobStore(files, layout, quota),
+      blobs: new BlobStore(files, layout, quota, clock),
       manifests: new ManifestStore(files, layout),
       slots,
       journal: new DoubleRecord(files, layout.state('journal'), { kind: 'journal', format: 1 }),

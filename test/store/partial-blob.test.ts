@@ -5,6 +5,7 @@ import { nodeFileSystem } from '../../src/store/fs.js'
 import { openStore } from '../../src/store/store.js'
 import { bytesFrom, chunkOf, describeBlob } from '../helpers/blobs.js'
 import { LossyFileSystem, PowerCut } from '../helpers/lossy-fs.js'
+import { TestClock } from '../helpers/test-clock.js'
 
 const CHUNK_BYTES = 1024
 const quota = { limitBytes: 1 << 30, reserveBytes: 0 }
@@ -232,4 +233,23 @@ t.test('on the real file system a download survives being opened again', async (
   t.same(await second.finish(), { state: 'complete' })
   t.equal(await blobs.verify(blob.sha256), 'intact')
   await first.close()
+})
+
+t.test('over a slow line a chunk is recorded within seconds, however small', async (t) => {
+  const files = new LossyFileSystem()
+  const clock = new TestClock()
+  const store = await openStore({ root: '/store', quota, outboxLimitBytes: 1 << 20, files, clock })
+  const partial = await store.blobs.openPartial(blob)
+  const write = (index: number) => partial.writeChunk(index, chunkOf(bytes, CHUNK_BYTES, index))
+  await write(0)
+  clock.advance(5000)
+  await write(1)
+  clock.advance(500)
+  await write(2)
+  // What is recorded is recorded without the writer waiting for it.
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+  const { blobs } = await emptyStore(files.afterPowerCut(seededRandom(1)))
+  const missing = (await blobs.openPartial(blob)).missingChunks()
+  t.notOk(missing.includes(0), 'the first chunk came seconds ago')
+  t.notOk(missing.includes(1), 'it ended the group')
 })
