@@ -14,7 +14,7 @@ import { detectHardware } from '../hardware/detect-hardware.js'
 import type { HardwareProfile } from '../hardware/hardware-profile.js'
 import type { FrameTap } from '../pipeline/ports.js'
 import type { ProviderInfo } from '../protocol/info.js'
-import { type Topics, topicsBelow } from '../protocol/topics.js'
+import { clientIdOf, type Topics, topicsBelow } from '../protocol/topics.js'
 import { openStore, type Store } from '../store/store.js'
 import { Telemetry } from '../telemetry/telemetry.js'
 import { MqttConnection } from '../transport/mqtt-connection.js'
@@ -110,7 +110,7 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
   const store = await openDeviceStore(config, logger)
   const connection = new MqttConnection(
     {
-      ...(await connectionOptionsOf(config.broker, device)),
+      ...(await connectionOptionsOf(config.broker, clientIdOf(device))),
       availabilityTopic: topics.deviceState(device, 'availability'),
     },
     { logger },

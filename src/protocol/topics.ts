@@ -119,6 +119,14 @@ function requireChunk(sha256: string, index: number): string {
   return `${sha256}/${index}`
 }
 
+/**
+ * The client id of a device: its name as topics write it, which is also the name of its account. NATS refuses a client id with a
+ * dot. Throws `protocol.name_invalid`.
+ */
+export function clientIdOf(device: string): string {
+  return levelOf('device', device)
+}
+
 /** The topics below `root`. Throws `config.value_invalid` for a root that is not plain. */
 export function topicsBelow(root: string): Topics {
   requireRoot(root)

@@ -11,7 +11,7 @@ import { type Clock, systemClock } from '../base/clock.js'
 import { messageOf } from '../base/errors.js'
 import { silentLogger } from '../base/logger.js'
 import { defaultChunkSizeBytes } from '../protocol/blob.js'
-import type { Topics } from '../protocol/topics.js'
+import { clientIdOf, type Topics } from '../protocol/topics.js'
 import type { ConnectionOptions } from './connection-options.js'
 import { MqttConnection } from './mqtt-connection.js'
 import { publishRetained } from './publish-retained.js'
@@ -110,7 +110,7 @@ class BrokerCheck {
         ...this.#options.connection,
         url,
         furtherUrls: [],
-        clientId: `yolo-edge-check-${this.#id}-${this.#clients++}`,
+        clientId: this.#clientId(this.#clients++),
       },
       { logger: silentLogger, clock: this.#clock },
     )
@@ -266,7 +266,7 @@ class BrokerCheck {
       {
         ...this.#options.connection,
         furtherUrls: [],
-        clientId: `yolo-edge-check-${this.#id}-will`,
+        clientId: this.#clientId('will'),
         availabilityTopic: topic,
       },
       { logger: silentLogger, clock: this.#clock },
@@ -305,6 +305,11 @@ class BrokerCheck {
     if (isLive)
       return { verdict: 'ok', sentence: 'hands out what another node keeps, and hears what is said there' }
     return { verdict: 'fails', sentence: 'does not hear what is said on another node' }
+  }
+
+  /** Spelled as that of a device with a dot in its name. */
+  #clientId(name: number | string): string {
+    return clientIdOf(`yolo-edge.check-${this.#id}-${name}`)
   }
 
   #topic(number: number): string {

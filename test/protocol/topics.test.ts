@@ -3,7 +3,7 @@ import { sha256Of } from '../../src/base/digest.js'
 import { type Random, seededRandom } from '../../src/base/random.js'
 import { isName } from '../../src/protocol/names.js'
 import { decodeLevel, encodeLevel } from '../../src/protocol/topic-level.js'
-import { defaultRoot, parseTopic, topicsBelow } from '../../src/protocol/topics.js'
+import { clientIdOf, defaultRoot, parseTopic, topicsBelow } from '../../src/protocol/topics.js'
 
 const topics = topicsBelow(defaultRoot)
 
@@ -143,6 +143,13 @@ t.test('every topic is parsed to what it was made of, and holds nothing that a b
       if (Buffer.byteLength(topic) > 256 || topic.split('/').length > 8) t.fail(topic)
     }
   }
+  t.end()
+})
+
+t.test('the client id of a device is its level: brokers refuse there what they refuse in topics', (t) => {
+  t.equal(clientIdOf('cam.1'), 'cam~1')
+  t.equal(topics.deviceDesired('cam.1').split('/').at(-2), clientIdOf('cam.1'))
+  t.throws(() => clientIdOf('a/b'), { code: 'protocol.name_invalid' })
   t.end()
 })
 

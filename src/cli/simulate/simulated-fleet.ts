@@ -5,7 +5,7 @@
 
 import type { Clock } from '../../base/clock.js'
 import { silentLogger } from '../../base/logger.js'
-import type { Topics } from '../../protocol/topics.js'
+import { clientIdOf, type Topics } from '../../protocol/topics.js'
 import type { ConnectionOptions } from '../../transport/connection-options.js'
 import { SimulatedDevice, type SimulatedOutcome, type SimulationOptions } from './simulated-device.js'
 
@@ -63,7 +63,7 @@ export class SimulatedFleet {
     }
     this.devices = Array.from({ length: count }, (_, index) => {
       const name = `${prefix}-${String(firstNumber + index).padStart(5, '0')}`
-      return new SimulatedDevice(name, { ...connection, clientId: name }, options, ports, firstNumber + index)
+      return new SimulatedDevice(name, { ...connection, clientId: clientIdOf(name) }, options, ports, firstNumber + index)
     })
   }
 
