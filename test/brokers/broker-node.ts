@@ -92,17 +92,18 @@ export class BrokerNode {
 export class RunningBroker {
   readonly nodes: readonly BrokerNode[]
   readonly #helpers: readonly BrokerNode[]
-  readonly #scheme: string
+  /** Whether every node hands out what is retained on any. */
+  readonly sharesRetained: boolean
 
-  constructor(nodes: readonly BrokerNode[], helpers: readonly BrokerNode[] = [], scheme = 'mqtt') {
+  constructor(nodes: readonly BrokerNode[], helpers: readonly BrokerNode[] = [], sharesRetained = true) {
     this.nodes = nodes
     this.#helpers = helpers
-    this.#scheme = scheme
+    this.sharesRetained = sharesRetained
   }
 
   /** The address of each node. */
   get urls(): readonly string[] {
-    return this.nodes.map(({ spec }) => `${this.#scheme}://127.0.0.1:${spec.port!}`)
+    return this.nodes.map(({ spec }) => `mqtt://127.0.0.1:${spec.port!}`)
   }
 
   get ports(): readonly number[] {

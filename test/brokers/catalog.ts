@@ -29,6 +29,7 @@ export interface BrokerKind {
 const sources = join(projectRoot, 'test', 'brokers')
 const natsVersion = 'v2.15.3'
 const artemisVersion = '2.40.0'
+const artemisThreads = 500
 const moquetteVersion = '0.17'
 const hiveMqVersion = '2025.5'
 const mochiVersion = 'v2.7.9'
@@ -198,7 +199,7 @@ function rabbitMq(release: DebianRelease, version: string, source: string, nodeC
         writeFileSync(join(own, 'enabled_plugins'), '[rabbitmq_mqtt].\n')
         nodes.push(await erlang.rabbitNode(id, join(work.inside, name), mqttPort, folder))
       }
-      return started(nodes, [erlang.names])
+      return started(nodes, [erlang.names], nodeCount === 1)
     },
   }
 }
@@ -226,15 +227,17 @@ const artemis: BrokerKind = {
   name: 'ActiveMQ Artemis',
   version: artemisVersion,
   source: 'Maven',
-  settings: 'an MQTT acceptor, journal on disk',
+  settings: `an MQTT acceptor, journal on disk, \`thread-pool-max-size\` ${artemisThreads}`,
   async start(folder, software) {
     const jars = await software.jarFolder('org.apache.activemq', 'artemis-mqtt-protocol', artemisVersion)
     const port = await freePort()
     const directories = ['journal', 'bindings', 'large-messages', 'paging']
       .map((name) => `<${name}-directory>${join(folder, name)}</${name}-directory>`)
       .join('')
+    // A connecting client waits on a thread of the pool for its state to be written, which takes another one: 30 block each other.
+    const pool = `<thread-pool-max-size>${artemisThreads}</thread-pool-max-size>`
     const acceptor = `<acceptor name="mqtt">tcp://127.0.0.1:${port}?protocols=MQTT</acceptor>`
-    const core = `<core xmlns="urn:activemq:core"><security-enabled>false</security-enabled>${directories}<acceptors>${acceptor}</acceptors></core>`
+    const core = `<core xmlns="urn:activemq:core"><security-enabled>false</security-enabled>${pool}${directories}<acceptors>${acceptor}</acceptors></core>`
     const config = join(folder, 'broker.xml')
     writeFileSync(config, `<configuration xmlns="urn:activemq">${core}</configuration>`)
     return started([await javaNode(jars, [join(sources, 'Artemis.java'), config], port, folder)])
@@ -335,8 +338,9 @@ export const brokerKinds: readonly BrokerKind[] = [
 async function started(
   nodes: readonly BrokerNode[],
   helpers: readonly BrokerNode[] = [],
+  sharesRetained = true,
 ): Promise<RunningBroker> {
-  const broker = new RunningBroker(nodes, helpers)
+  const broker = new RunningBroker(nodes, helpers, sharesRetained)
   try {
     for (const node of nodes) await node.start(false)
     for (const node of nodes) await node.requireListening()

@@ -72,11 +72,12 @@ function tablesOf(rows: readonly BrokerRow[]): string {
 function markOf(row: BrokerRow, id: CaseId): string {
   const outcome = row.cases.find((each) => each.id === id)
   if (outcome === undefined) return ''
-  return outcome.passed ? 'yes' : 'NO'
+  if (!outcome.passed) return 'NO'
+  return outcome.isLimited === true ? 'limited' : 'yes'
 }
 
 function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').slice(0, 300)
+  return text.replaceAll(/\s+/g, ' ').slice(0, 400)
 }
 
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
