@@ -51,6 +51,8 @@ interface ChunkJob {
 
 /** Chunks that are looked at together. */
 const presenceWindow = 64
+/** How often what was published is looked for before it counts as thrown away; each look takes a second of silence. */
+const looksMax = 4
 
 /**
  * Publishes every chunk that is missing or wrong, then the manifest.
@@ -101,7 +103,8 @@ export async function publishBundle(
 }
 
 /**
- * Looks once whether the broker holds `payload` under `topic`. Throws `network.message_unkept` when it does not, and
+ * Looks whether the broker holds `payload` under `topic`. The nodes of a cluster may show a message a moment after it was
+ * acknowledged, so it is looked for more than once. Throws `network.message_unkept` when it is not there, and
  * `network.reading_unfinished` when that cannot be told.
  */
 export async function requireKept(
@@ -112,12 +115,13 @@ export async function requireKept(
 ): Promise<void> {
   const isSame = (bytes: Uint8Array | undefined): boolean =>
     bytes !== undefined && Buffer.compare(bytes, payload) === 0
-  const { messages, unfinished } = await readRetained(connection, [topic], {
-    ...options,
-    isComplete: (received) => isSame(received.get(topic)),
-  })
-  if (isSame(messages.get(topic))) return
-  if (unfinished !== undefined) {
+  for (let look = 1; look <= looksMax; look++) {
+    const { messages, unfinished } = await readRetained(connection, [topic], {
+      ...options,
+      isComplete: (received) => isSame(received.get(topic)),
+    })
+    if (isSame(messages.get(topic))) return
+    if (unfinished === undefined) continue
     const problem = `cannot tell whether the broker holds what was published under ${topic}: ${unfinished}`
     throw new AgentError('network.reading_unfinished', problem)
   }
@@ -129,13 +133,21 @@ async function requireKeptChunks(
   jobs: readonly ChunkJob[],
   options: UploadOptions,
 ): Promise<void> {
-  const { present, unfinished } = await lookFor(connection, jobs, options, 'something-missing')
-  const first = jobs.find(({ topic }) => !present.has(topic))
-  if (first === undefined) return
-  const what = `chunk ${first.topic} (${countOf(sizeOf(first))} bytes)`
-  if (unfinished === undefined) throw unkept(`the broker acknowledged ${what}`, 'it')
-  const problem = `cannot tell whether the broker holds ${what}: ${unfinished}`
-  throw new AgentError('network.reading_unfinished', problem)
+  let unseen = jobs
+  for (let look = 1; look <= looksMax; look++) {
+    const { present, unfinished } = await lookFor(connection, unseen, options, 'something-missing')
+    unseen = unseen.filter(({ topic }) => !present.has(topic))
+    const [first] = unseen
+    if (first === undefined) return
+    if (unfinished === undefined) continue
+    const problem = `cannot tell whether the broker holds ${nameOf(first)}: ${unfinished}`
+    throw new AgentError('network.reading_unfinished', problem)
+  }
+  throw unkept(`the broker acknowledged ${nameOf(unseen[0]!)}`, 'it')
+}
+
+function nameOf(job: ChunkJob): string {
+  return `chunk ${job.topic} (${countOf(sizeOf(job))} bytes)`
 }
 
 function unkept(acknowledged: string, what: string): AgentError {

@@ -63,7 +63,13 @@ export class SimulatedFleet {
     }
     this.devices = Array.from({ length: count }, (_, index) => {
       const name = `${prefix}-${String(firstNumber + index).padStart(5, '0')}`
-      return new SimulatedDevice(name, { ...connection, clientId: clientIdOf(name) }, options, ports, firstNumber + index)
+      return new SimulatedDevice(
+        name,
+        { ...connection, clientId: clientIdOf(name) },
+        options,
+        ports,
+        firstNumber + index,
+      )
     })
   }
 
