@@ -19,6 +19,8 @@ import type { BrokerSettings, LinkState } from './link-messages.js'
 
 const backoff = { firstMs: 1000, capMs: 15_000 }
 const connectTimeoutMs = 10_000
+/** AWS IoT Core takes no more in one packet. */
+const filtersPerSubscribe = 8
 
 /** CONNACK codes that only a person can change: bad credentials, not authorised, banned; MQTT 3.1.1 and 5. */
 const lastingCodes = new Set([4, 5, 0x86, 0x87, 0x8a])
@@ -58,11 +60,13 @@ export class BrokerLink {
 
   /** Listens to `filters` until they are left as often as they were listened to. */
   listen(filters: readonly string[]): void {
+    const fresh: string[] = []
     for (const filter of filters) {
       const listeners = this.#filters.get(filter) ?? 0
       this.#filters.set(filter, listeners + 1)
-      if (listeners === 0) this.#subscribe([filter])
+      if (listeners === 0) fresh.push(filter)
     }
+    this.#subscribe(fresh)
   }
 
   leave(filters: readonly string[]): void {
@@ -158,7 +162,9 @@ export class BrokerLink {
   }
 
   #subscribe(filters: string[]): void {
-    if (this.#client?.connected === true && filters.length > 0) this.#client.subscribe(filters, { qos: 0 })
+    if (this.#client?.connected !== true) return
+    for (let first = 0; first < filters.length; first += filtersPerSubscribe)
+      this.#client.subscribe(filters.slice(first, first + filtersPerSubscribe), { qos: 0 })
   }
 
   #dropClient(): void {

@@ -4,11 +4,13 @@
  * device go on at once.
  */
 
-import { parseTopic, type Topic } from '../../protocol/topics.js'
+import { parseTopic, type Topic, topicsBelow } from '../../protocol/topics.js'
 import { FiguresPacker } from '../fleet/figures-batch.js'
 import { Inbox, type Incoming } from '../fleet/inbox.js'
 import { packMessages } from '../fleet/message-batch.js'
+import { UnseenState } from '../fleet/unseen-state.js'
 import { BrokerLink } from './broker-link.js'
+import { every, monotonicMs } from './browser-clock.js'
 import type { FromLink, ToLink } from './link-messages.js'
 
 /** What a dedicated worker has that the types of a window do not say. */
@@ -20,6 +22,8 @@ interface WorkerScope {
 const batchMax = 400
 /** What a short payload may keep in memory besides itself, bytes: its topic, for one. */
 const lentMax = 512
+/** How often is looked whether the broker keeps something from wildcards. */
+const lookPeriodMs = 1000
 const scope = globalThis as unknown as WorkerScope
 
 /** What only an open view of one device reads; all else goes to the store of the fleet. */
@@ -29,9 +33,11 @@ const historyKinds: ReadonlySet<Topic['kind']> = new Set(['report', 'deployment'
 
 const inbox = new Inbox()
 let root = ''
+let unseen: UnseenState | undefined
 const link = new BrokerLink({
   onMessage: receive,
   onState: (state) => {
+    if (state.kind === 'online') unseen ??= new UnseenState(topicsBelow(root), monotonicMs())
     scope.postMessage({ kind: 'state', state })
   },
 })
@@ -41,6 +47,7 @@ scope.onmessage = ({ data }) => {
     case 'open':
       inbox.clear()
       root = data.settings.root
+      unseen = undefined
       link.open(data.settings)
       return
     case 'listen':
@@ -57,9 +64,17 @@ scope.onmessage = ({ data }) => {
   }
 }
 
+every(lookPeriodMs, () => {
+  const filters = unseen?.due(monotonicMs()) ?? []
+  if (filters.length > 0) link.listen(filters)
+})
+
 function receive(message: Incoming): void {
-  const kind = parseTopic(root, message.topic)?.kind
-  if (kind === undefined) return
+  const topic = parseTopic(root, message.topic)
+  if (topic === undefined) return
+  const { kind } = topic
+  unseen?.hear(topic, message.payload, monotonicMs())
+  if (kind === 'index') return
   if (closeUpKinds.has(kind)) {
     const payload = message.payload.slice()
     scope.postMessage({ kind: 'close-up', message: { ...message, payload } }, [payload.buffer])
