@@ -16,6 +16,7 @@ import type { FrameTap } from '../pipeline/ports.js'
 import type { ProviderInfo } from '../protocol/info.js'
 import { clientIdOf, type Topics, topicsBelow } from '../protocol/topics.js'
 import { openStore, type Store } from '../store/store.js'
+import { defaultNiceness } from '../runtime/session-options.js'
 import { Telemetry } from '../telemetry/telemetry.js'
 import { MqttConnection } from '../transport/mqtt-connection.js'
 import type { Restoring } from '../update/ports.js'
@@ -30,6 +31,7 @@ import { CameraHost } from './serving/camera-host.js'
 import { detectionsSink } from './serving/detections-sink.js'
 import { Engines } from './serving/engines.js'
 import { libraryOptionsOf, openServedModel, type ServingMeans } from './serving/open-served-model.js'
+import { LoadWatch } from './serving/load-watch.js'
 import { Previews } from './serving/previews.js'
 import { FrameComparison } from './serving/frame-comparison.js'
 import { ServingWatch } from './serving/serving-watch.js'
@@ -145,9 +147,10 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
     random: seededRandom(randomInt(2 ** 32)),
     logger,
   })
+  const load = new LoadWatch({ niceness: defaultNiceness, clock, logger })
   const failedFrames = (): number => cameras.failedFrames
   const cpuMs = async (): Promise<number | undefined> => cameras.model?.detector.cpuMs?.()
-  const watch: ServingWatch = new ServingWatch(clock, failedFrames, comparison, cpuMs)
+  const watch: ServingWatch = new ServingWatch(clock, failedFrames, { comparison, load, cpuMs })
   const telemetry: Telemetry = new Telemetry(
     telemetryPortsOf({
       device,

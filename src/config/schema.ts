@@ -159,7 +159,7 @@ export const settings = {
       0.05,
     ),
     active_latency_factor_max: setting(
-      'How many times the median latency of the active model a new one may take in its trial; raise it to deploy a larger model.',
+      'How many times the processor time of the active model a new one may take in its trial (on other providers than cpu: its median latency); raise it to deploy a larger model. Load that slows a fixed piece of work as well is forgiven.',
       numberBetween(1, 1000),
       3,
     ),
@@ -170,7 +170,7 @@ export const settings = {
     ),
     soak_window_s: setting('Seconds of one look at it.', integerBetween(1, 3600), 10),
     latency_factor_max: setting(
-      'How many times the p95 latency of its trial it may reach while it serves.',
+      'How many times the processor time of its trial it may take while it serves (on other providers than cpu: its p95 latency). Load that slows a fixed piece of work as well is forgiven.',
       numberBetween(1, 100),
       3,
     ),

@@ -93,3 +93,16 @@ export type Reply =
   | ({ readonly kind: 'ran'; readonly id: number } & RunResult)
   | { readonly kind: 'detected'; readonly id: number; readonly result: DetectResult }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PackedError }
+
+/** What the thread of the reference load is started with. */
+export interface ReferenceRequest {
+  /** Scheduling priority of the thread, 0 to 19 (last). */
+  readonly niceness: number
+}
+
+/** One run of the reference load, milliseconds. */
+export interface ReferenceRun {
+  readonly wallMs: number
+  /** On a processor; absent where nobody counts it. */
+  readonly cpuMs?: number
+}

@@ -1,11 +1,12 @@
 /**
- * Processor time of the threads of one session: its worker and the threads that ONNX Runtime started in it.
- * Invariant: found by their name alone, which Linux hands on to every thread that a thread starts; where a system keeps no such
- * figures there is none, never a guess.
+ * Processor time of threads: of one session, which are its worker and the threads that ONNX Runtime started in it, and of the
+ * calling one.
+ * Invariant: those of a session are found by their name alone, which Linux hands on to every thread that a thread starts; where
+ * a system keeps no such figures there is none, never a guess.
  */
 
 import { readdir, readFile } from 'node:fs/promises'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 
 /** The name of the threads of the session in worker `threadId`; at most 15 bytes, as the kernel keeps it. */
 export function sessionThreadName(threadId: number): string {
@@ -28,10 +29,31 @@ export async function threadTimeMs(name: string): Promise<number | undefined> {
   for (const task of await readdir(folder).catch(() => [])) {
     const comm = await readFile(`${folder}/${task}/comm`, 'utf8').catch(() => '')
     if (comm.trim() !== name) continue
-    // Nanoseconds on a processor come first (proc_pid_schedstat in the kernel's documentation).
-    const times = await readFile(`${folder}/${task}/schedstat`, 'utf8').catch(() => '')
-    const ns = Number(times.split(' ')[0])
-    if (times !== '' && Number.isFinite(ns)) totalMs = (totalMs ?? 0) + ns / 1e6
+    const ms = millisecondsIn(await readFile(`${folder}/${task}/schedstat`, 'utf8').catch(() => ''))
+    if (ms !== undefined) totalMs = (totalMs ?? 0) + ms
   }
   return totalMs
+}
+
+const neverWoken = new Int32Array(new SharedArrayBuffer(4))
+/** Long enough that the kernel takes the thread off its processor, milliseconds. */
+const pauseMs = 0.05
+
+/**
+ * Time on a processor of the calling thread, milliseconds; undefined where nobody counts it. Puts the thread to sleep for a
+ * moment: the kernel brings the count of a thread up to date when it leaves its processor, otherwise only at each tick.
+ */
+export function ownThreadTimeMs(): number | undefined {
+  Atomics.wait(neverWoken, 0, 0, pauseMs)
+  try {
+    return millisecondsIn(readFileSync('/proc/thread-self/schedstat', 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/** Nanoseconds on a processor come first (proc_pid_schedstat in the kernel's documentation). */
+function millisecondsIn(times: string): number | undefined {
+  const ns = Number(times.split(' ')[0])
+  return times !== '' && Number.isFinite(ns) ? ns / 1e6 : undefined
 }

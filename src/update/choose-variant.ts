@@ -6,6 +6,7 @@
 import type { Variant } from '../protocol/manifest.js'
 import type { AccuracyFigures, LatencyFigures } from '../protocol/measurement.js'
 import type { DiscardedVariant } from './deployment-record.js'
+import type { ReferenceFigures } from './ports.js'
 
 /** A variant as it was measured on this device. */
 export interface MeasuredVariant {
@@ -14,6 +15,7 @@ export interface MeasuredVariant {
   readonly latency: LatencyFigures
   /** Time on a processor that a frame took, milliseconds. */
   readonly cpuMs?: number
+  readonly reference?: ReferenceFigures
   readonly memoryBytes: number
   readonly accuracy?: AccuracyFigures
 }

@@ -122,6 +122,14 @@ export interface TrialRequest {
   onProgress(progress: number): void
 }
 
+/** What a fixed piece of work took while a model was measured, milliseconds: load of others slows it as it slows the model. */
+export interface ReferenceFigures {
+  /** Median time on a processor; absent where nobody counts it. */
+  readonly cpuMs?: number
+  readonly p50Ms: number
+  readonly p95Ms: number
+}
+
 export type TrialResult =
   | {
       readonly state: 'measured'
@@ -129,6 +137,7 @@ export type TrialResult =
       readonly latency: LatencyFigures
       /** Time on a processor that a frame took, milliseconds; absent where nobody counts it. */
       readonly cpuMs?: number
+      readonly reference?: ReferenceFigures
       readonly memoryBytes: number
       /** On the golden set, when the bundle has one. */
       readonly accuracy?: AccuracyFigures
@@ -139,6 +148,7 @@ export type TrialResult =
 export interface ActiveFigures {
   readonly latency: LatencyFigures
   readonly cpuMs?: number
+  readonly reference?: ReferenceFigures
   /** On the golden set of the candidate's bundle; absent when there is none, or its classes are others. */
   readonly accuracy?: AccuracyFigures
 }
@@ -178,6 +188,8 @@ export interface SoakWindow {
   readonly latencyP95Ms: number
   /** Time on a processor that a frame took, milliseconds; absent where nobody counts it. */
   readonly cpuMs?: number
+  /** Measured in the same window; absent where it could not be. */
+  readonly reference?: ReferenceFigures
   /** Agreement with the previous model on the same frames, 0..1; absent when it was not compared. */
   readonly agreement?: number
 }

@@ -93,6 +93,42 @@ for (const [what, cpuMs, version] of [
     t.equal(soak.activeVersion, version)
   })
 
+for (const [what, referenceMs, version] of [
+  ['slows the fixed work as well', 8, '2.0.0'],
+  ['leaves the fixed work as it was', 2, '1.0.0'],
+] as const)
+  t.test(`processor time that grows with what ${what} leaves ${version} in place`, async (t) => {
+    const reference = (cpuMs: number): { cpuMs: number; p50Ms: number; p95Ms: number } => ({
+      ...{ cpuMs, p50Ms: cpuMs, p95Ms: cpuMs },
+    })
+    const trial = await deviceThatMeets(t, {
+      measure: () => ({ ...busyAs(100, 100), reference: reference(referenceMs) }) as TrialResult,
+      active: () => ({ latency: latencyOf(20), cpuMs: 20, reference: reference(2) }),
+    })
+    t.equal(trial.activeVersion, version)
+    const soak = await deviceThatMeets(t, {
+      measure: () => ({ ...busyAs(20, 20), reference: reference(2) }) as TrialResult,
+      soak: () => ({
+        ...{ frames: 100, errors: 0, latencyP95Ms: 100, cpuMs: 100, agreement: 1 },
+        reference: reference(referenceMs),
+      }),
+    })
+    t.equal(soak.activeVersion, version)
+  })
+
+t.test('a trial in a busy moment hides no slow model', async (t) => {
+  const device = await deviceThatMeets(t, {
+    measure: () => busyAs(400, 20),
+    soak: () => ({ frames: 100, errors: 0, latencyP95Ms: 110, cpuMs: 100, agreement: 1 }),
+  })
+  t.equal(device.activeVersion, '1.0.0')
+  t.same(device.errorCodes, ['deployment.soak_failed'])
+  t.match(
+    device.messages.find(({ error }) => error)?.error?.message,
+    /takes 100\.0 ms of processor time a frame while serving, expected at most 60\.0 ms/,
+  )
+})
+
 t.test('a version that was committed here before passes no gate again', async (t) => {
   const slow: Behaviour = {
     measure: () => busyAs(300, 300),

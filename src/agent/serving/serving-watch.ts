@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.js'
 import { AgentError } from '../../base/errors.js'
 import { Histogram } from '../../base/histogram.js'
 import type { ResultSink } from '../../pipeline/ports.js'
-import type { SoakWatch, SoakWindow } from '../../update/ports.js'
+import type { ReferenceFigures, SoakWatch, SoakWindow } from '../../update/ports.js'
 
 /** Compares what serves with the model before it, on the same frames. */
 interface Comparison {
@@ -16,6 +16,21 @@ interface Comparison {
   end(): Promise<number | undefined>
   /** Frees what the windows needed. */
   close(): Promise<void>
+}
+
+/** Tells how loaded the machine was. */
+interface Load {
+  begin(): Promise<void>
+  /** The figures since begin; undefined when there are none. */
+  end(): Promise<ReferenceFigures | undefined>
+  close(): Promise<void>
+}
+
+export interface ServingWatchMeans {
+  readonly comparison?: Comparison
+  readonly load?: Load
+  /** Time on a processor that the serving model took so far, milliseconds. */
+  readonly cpuMs?: () => Promise<number | undefined>
 }
 
 interface OpenWindow {
@@ -30,16 +45,16 @@ export class ServingWatch implements SoakWatch {
   readonly #windows = new Set<OpenWindow>()
 
   readonly #comparison: Comparison | undefined
+  readonly #load: Load | undefined
   readonly #cpuMs: () => Promise<number | undefined>
 
-  /** `cpuMs`: time on a processor that the serving model took so far. */
   constructor(
     clock: Clock,
     failedFrames: () => number,
-    comparison?: Comparison,
-    cpuMs: () => Promise<number | undefined> = () => Promise.resolve(undefined),
+    { comparison, load, cpuMs = () => Promise.resolve(undefined) }: ServingWatchMeans = {},
   ) {
     this.#cpuMs = cpuMs
+    this.#load = load
     this.#clock = clock
     this.#failedFrames = failedFrames
     this.#comparison = comparison
@@ -58,12 +73,13 @@ export class ServingWatch implements SoakWatch {
   }
 
   async end(): Promise<void> {
-    await this.#comparison?.close()
+    await Promise.all([this.#comparison?.close(), this.#load?.close()])
   }
 
   /** Throws `network.request_timeout` when `signal` aborts before the window is over. */
   async observe(windowMs: number, signal: AbortSignal): Promise<SoakWindow> {
-    await this.#comparison?.begin()
+    await Promise.all([this.#comparison?.begin(), this.#load?.begin()])
+    let reference: ReferenceFigures | undefined
     let agreement: number | undefined
     const window: OpenWindow = { latency: new Histogram(), frames: 0 }
     const failedBefore = this.#failedFrames()
@@ -73,6 +89,7 @@ export class ServingWatch implements SoakWatch {
       await this.#clock.sleep(windowMs, signal)
     } finally {
       this.#windows.delete(window)
+      reference = await this.#load?.end()
       agreement = await this.#comparison?.end()
     }
     if (signal.aborted)
@@ -85,6 +102,7 @@ export class ServingWatch implements SoakWatch {
       errors: this.#failedFrames() - failedBefore,
       latencyP95Ms: p95Ms,
       ...(isCounted && { cpuMs: (afterMs - beforeMs) / window.frames }),
+      ...(reference !== undefined && { reference }),
       ...(agreement !== undefined && { agreement }),
     }
   }

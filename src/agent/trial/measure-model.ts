@@ -15,12 +15,16 @@ import { importModel } from '../../onnx/import-model.js'
 import { type GoldenPicture, type GoldenSet, parseGolden } from '../../protocol/golden.js'
 import type { AccuracyFigures } from '../../protocol/measurement.js'
 import { type Detector, type DetectorFrame, openDetector } from '../../runtime/detector.js'
+import type { ReferenceRun } from '../../runtime/messages.js'
+import { ReferenceLoad } from '../../runtime/reference-load.js'
 import { openRunnerDetector, runnerDescription } from '../../runtime/runner/runner-detector.js'
+import type { ReferenceFigures } from '../../update/ports.js'
 import { validationOptions } from '../../yolo/detection.js'
 import { letterbox } from '../../yolo/letterbox.js'
 import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
 import type { TrialFindings, TrialMessage, TrialOrder } from './messages.js'
 import { beginPeak, readPeak } from './peak-memory.js'
+import { referenceFigures } from './reference-figures.js'
 
 /** Pictures that the timed runs take turns with. */
 const timedPictures = 8
@@ -50,19 +54,7 @@ export async function measureModel(
       onProgress(++done / steps)
     }
     step()
-    const latency = new Histogram()
-    const beforeMs = await detector.cpuMs?.()
-    for (let run = 0; run < order.runs; run++) {
-      const startMs = clock.monotonicMs()
-      await detector.detect(frames[run % frames.length]!, order.detection)
-      latency.record(clock.monotonicMs() - startMs)
-      step()
-    }
-    const afterMs = await detector.cpuMs?.()
-    const cpuMs =
-      beforeMs === undefined || afterMs === undefined || order.runs === 0
-        ? undefined
-        : (afterMs - beforeMs) / order.runs
+    const { latency, cpuMs, reference } = await timeRuns(order, detector, { frames, clock, step })
     const memoryBytes = Math.max(0, (await readPeak()) - beforeBytes)
     const accuracy = golden === undefined ? undefined : await accuracyOf(detector, golden, step)
     return {
@@ -70,11 +62,64 @@ export async function measureModel(
       openMs,
       latency: latency.summary(),
       ...(cpuMs !== undefined && { cpuMs }),
+      ...(reference !== undefined && { reference }),
       memoryBytes,
       ...(accuracy !== undefined && { accuracy }),
     }
   } finally {
     await detector.close()
+  }
+}
+
+/** Of so many timed runs, one more is accompanied by the fixed work, and not counted among the latencies. */
+const runsPerReference = 4
+
+interface TimedRuns {
+  readonly latency: Histogram
+  readonly cpuMs: number | undefined
+  readonly reference: ReferenceFigures | undefined
+}
+
+interface RunMeans {
+  readonly frames: readonly DetectorFrame[]
+  readonly clock: Clock
+  readonly step: () => void
+}
+
+async function timeRuns(
+  { runs, detection, session }: TrialOrder,
+  detector: Detector,
+  { frames, clock, step }: RunMeans,
+): Promise<TimedRuns> {
+  const latency = new Histogram()
+  if (runs === 0) return { latency, cpuMs: undefined, reference: undefined }
+  const reference = await ReferenceLoad.open(session.niceness ?? 0)
+  try {
+    const references: ReferenceRun[] = []
+    const beforeMs = await detector.cpuMs?.()
+    let detected = 0
+    const detect = async (): Promise<void> => {
+      await detector.detect(frames[detected++ % frames.length]!, detection)
+    }
+    for (let run = 0; run < runs; run++) {
+      if (run % runsPerReference === 0) {
+        const [one] = await Promise.all([reference.run(), detect()])
+        references.push(one)
+      }
+      const startMs = clock.monotonicMs()
+      await detect()
+      latency.record(clock.monotonicMs() - startMs)
+      step()
+    }
+    const afterMs = await detector.cpuMs?.()
+    const isCounted = beforeMs !== undefined && afterMs !== undefined
+    return {
+      latency,
+      cpuMs: isCounted ? (afterMs - beforeMs) / detected : undefined,
+      reference: referenceFigures(references),
+    }
+  } finally {
+    await reference.close()
   }
 }
 

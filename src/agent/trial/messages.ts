@@ -3,6 +3,7 @@
 import type { WireError } from '../../protocol/deployment.js'
 import type { AccuracyFigures, LatencyFigures } from '../../protocol/measurement.js'
 import type { SessionOptions } from '../../runtime/session-options.js'
+import type { ReferenceFigures } from '../../update/ports.js'
 import type { DetectionOptions } from '../../yolo/detection.js'
 
 export interface TrialOrder {
@@ -30,6 +31,8 @@ export interface TrialFindings {
   readonly latency: LatencyFigures
   /** Time on a processor that a frame took, milliseconds; load of others does not lengthen it. Absent where nobody counts it. */
   readonly cpuMs?: number
+  /** The fixed work beside the timed runs. */
+  readonly reference?: ReferenceFigures
   /** What the model added to the process's memory at its peak. */
   readonly memoryBytes: number
   readonly accuracy?: AccuracyFigures

@@ -12,6 +12,7 @@ import { chooseVariant, type MeasuredVariant } from '../choose-variant.js'
 import { reasonLine } from '../deployment-message.js'
 import type { DiscardedVariant } from '../deployment-record.js'
 import type { ActiveFigures, TrialResult } from '../ports.js'
+import { slownessBeside } from '../slowness.js'
 import { acceptedManifest, shortlistedVariants, type WorkContext, type WorkFunction } from './work.js'
 
 interface Trial {
@@ -116,13 +117,20 @@ function slownessOf(
 ): string | undefined {
   if (active === undefined || deployment.reconsidered !== undefined) return undefined
   const factor = options.acceptance.activeLatencyFactorMax
-  const [own, other] = [candidate.latency.p50Ms, active.latency.p50Ms]
-  if (own <= Math.max(other * factor, other + latencySlackMs)) return undefined
-  // A busy neighbor lengthens the time that passes, not the time on the processor.
-  const hasBoth = candidate.cpuMs !== undefined && active.cpuMs !== undefined
-  const isLoad = hasBoth && candidate.cpuMs <= Math.max(active.cpuMs * factor, active.cpuMs + latencySlackMs)
-  if (isLoad && candidate.provider === 'cpu') return undefined
-  return `takes ${own.toFixed(1)} ms (median) a frame, the active model ${other.toFixed(1)} ms; allowed are ${factor} times as much`
+  const slowness = slownessBeside(
+    { wallMs: candidate.latency.p50Ms, cpuMs: candidate.cpuMs, reference: candidate.reference },
+    { wallMs: active.latency.p50Ms, cpuMs: active.cpuMs, reference: active.reference },
+    {
+      factorMax: factor,
+      slackMs: latencySlackMs,
+      quantile: 'p50Ms',
+      isOnProcessors: candidate.provider === 'cpu',
+    },
+  )
+  if (slowness === undefined) return undefined
+  const { takenMs, standardMs, isOnProcessors } = slowness
+  const taken = `${takenMs.toFixed(1)} ms (${isOnProcessors ? 'of processor time' : 'median'}) a frame`
+  return `takes ${taken}, the active model ${standardMs.toFixed(1)} ms; allowed are ${factor} times as much`
 }
 
 function inaccuracyOf(

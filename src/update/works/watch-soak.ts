@@ -3,7 +3,11 @@
 import { AgentError } from '../../base/errors.js'
 import type { MeasuredVariant } from '../choose-variant.js'
 import type { SoakWindow } from '../ports.js'
+import { type Slowness, slownessBeside } from '../slowness.js'
 import type { WorkContext, WorkFunction } from './work.js'
+
+/** Of a small model, waking threads for single frames takes more than computing: differences below this decide nothing, ms. */
+const slackMs = 5
 
 export const watchSoak: WorkFunction = async (context) => {
   try {
@@ -28,9 +32,10 @@ const watch: WorkFunction = async (context) => {
     errors += last.errors
     leftMs -= windowMs
     requireHealthy(context, last)
-    slowWindows = isSlow(context, last) ? slowWindows + 1 : 0
+    const slowness = slownessOf(context, last)
+    slowWindows = slowness === undefined ? 0 : slowWindows + 1
     // One slow window may be the machine's; two in a row, or the last, are the model's.
-    if (slowWindows > 1 || (slowWindows > 0 && leftMs <= 0)) throw tooSlow(context, last)
+    if (slowness !== undefined && (slowWindows > 1 || leftMs <= 0)) throw tooSlow(context, slowness)
     context.onProgress({ progress: 1 - leftMs / soakMs, etaMs: leftMs })
   }
   report(context, frames, errors, last)
@@ -41,23 +46,28 @@ function trialOf({ deployment, measured }: WorkContext): MeasuredVariant | undef
   return measured.find(({ variant }) => variant.id === deployment.variantId)
 }
 
-function latencyLimitMs(context: WorkContext): number {
-  const { options } = context
-  return (trialOf(context)?.latency.p95Ms ?? Number.POSITIVE_INFINITY) * options.acceptance.latencyFactorMax
-}
-
-function isSlow(context: WorkContext, { frames, latencyP95Ms, cpuMs }: SoakWindow): boolean {
-  if (context.wasCommitted || frames === 0 || latencyP95Ms <= latencyLimitMs(context)) return false
+function slownessOf(
+  context: WorkContext,
+  { frames, latencyP95Ms, cpuMs, reference }: SoakWindow,
+): Slowness | undefined {
   const trial = trialOf(context)
-  // A busy neighbor lengthens the time that passes, not the time on the processor.
-  if (trial?.provider !== 'cpu' || trial.cpuMs === undefined || cpuMs === undefined) return true
-  return cpuMs > trial.cpuMs * context.options.acceptance.latencyFactorMax
+  if (context.wasCommitted || frames === 0 || trial === undefined) return undefined
+  return slownessBeside(
+    { wallMs: latencyP95Ms, cpuMs, reference },
+    { wallMs: trial.latency.p95Ms, cpuMs: trial.cpuMs, reference: trial.reference },
+    {
+      factorMax: context.options.acceptance.latencyFactorMax,
+      slackMs,
+      quantile: 'p95Ms',
+      isOnProcessors: trial.provider === 'cpu',
+    },
+  )
 }
 
-function tooSlow(context: WorkContext, { latencyP95Ms }: SoakWindow): AgentError {
-  const { model, version } = context.deployment
-  const limitMs = latencyLimitMs(context)
-  const problem = `${model} ${version} takes ${latencyP95Ms.toFixed(1)} ms (p95) while serving, expected at most ${limitMs.toFixed(1)} ms`
+function tooSlow({ deployment }: WorkContext, { takenMs, limitMs, isOnProcessors }: Slowness): AgentError {
+  const { model, version } = deployment
+  const taken = `${takenMs.toFixed(1)} ms ${isOnProcessors ? 'of processor time a frame' : '(p95)'}`
+  const problem = `${model} ${version} takes ${taken} while serving, expected at most ${limitMs.toFixed(1)} ms`
   return new AgentError('deployment.soak_failed', problem)
 }
 
