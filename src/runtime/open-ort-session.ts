@@ -3,6 +3,7 @@
  * Invariant: no error of ONNX Runtime leaves this folder as it is; used in the worker thread only.
  */
 
+import './telemetry-off.js'
 import { access, constants } from 'node:fs/promises'
 import { env, InferenceSession, listSupportedBackends } from 'onnxruntime-node'
 import { AgentError, messageOf } from '../base/errors.js'

@@ -3,6 +3,7 @@
  * Invariant: every call settles, also when the thread dies; after close() or a death every further call fails at once.
  */
 
+import './telemetry-off.js'
 import { Worker } from 'node:worker_threads'
 import { AgentError, messageOf } from '../base/errors.js'
 import type {

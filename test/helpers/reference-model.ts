@@ -1,5 +1,6 @@
 /** Runs a model file on pictures, for tests that compare the parts around inference with other programs. */
 
+import '../../src/runtime/telemetry-off.js'
 import ort from 'onnxruntime-node'
 import type { LetterboxedImage } from '../../src/camera/read-image.js'
 

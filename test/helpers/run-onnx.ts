@@ -1,5 +1,6 @@
 /** Runs encoded models in ONNX Runtime directly, for comparing graphs. Invariant: a session never outlives the call. */
 
+import '../../src/runtime/telemetry-off.js'
 import * as ort from 'onnxruntime-node'
 import type { Tensor } from '../../src/onnx/tensor.js'
 
