@@ -112,10 +112,6 @@ export class FrameRing {
     return this.#slotFree.isAwaited
   }
 
-  get isEnded(): boolean {
-    return this.#isEnded
-  }
-
   /** A slot to write the next frame to; undefined when none is free (`every-frame` only) or the ring has ended. */
   tryBegin(letterbox: Letterbox): OpenSlot | undefined {
     if (this.#isEnded) return undefined

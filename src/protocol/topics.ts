@@ -71,18 +71,10 @@ export interface Topics {
   commandsOf(device: string): string
   /** Filter of one kind of state of all devices. */
   stateOfAll(kind: DeviceStateKind): string
-  /** Filter of the detections of all cameras of all devices. */
-  allDetections(): string
   /** Filter of what every channel should run. */
   allChannelsDesired(): string
   /** Filter of what every device should run for itself. */
   allDevicesDesired(): string
-  /** Filter of the detections of all cameras of one device. */
-  detectionsOf(device: string): string
-  /** Filter of the pictures of all cameras of one device. */
-  previewsOf(device: string): string
-  /** Filter of the responses of one device to every command. */
-  responsesOf(device: string): string
 }
 
 /** What a root must look like, in words, for messages. */
@@ -156,12 +148,8 @@ export function topicsBelow(root: string): Topics {
     allChecks: () => `${root}/models/+/+/check`,
     commandsOf: (name) => `${device(name)}/cmd/+`,
     stateOfAll: (kind) => `${root}/devices/+/${kind}`,
-    allDetections: () => `${root}/devices/+/detections/+`,
     allChannelsDesired: () => `${root}/channels/+/desired`,
     allDevicesDesired: () => `${root}/devices/+/desired`,
-    detectionsOf: (name) => `${device(name)}/detections/+`,
-    previewsOf: (name) => `${device(name)}/preview/+`,
-    responsesOf: (name) => `${device(name)}/cmd/+/response`,
   }
 }
 

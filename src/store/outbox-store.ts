@@ -56,10 +56,6 @@ export class OutboxStore {
     return this.#waiting.size
   }
 
-  get waitingBytes(): number {
-    return this.#waitingBytes
-  }
-
   /** Records dropped since `load`: for the limit, or because they were not intact. */
   get dropped(): number {
     return this.#dropped

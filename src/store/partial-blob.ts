@@ -124,13 +124,6 @@ export class PartialBlob {
     return missing
   }
 
-  /** Bytes of the chunks that are here. */
-  get heldBytes(): number {
-    let bytes = 0
-    for (const index of this.#held) bytes += chunkLengthOf(this.blob, index)
-    return bytes
-  }
-
   /**
    * Checks chunk `index` and writes it. `mismatch`: length or digest differ, nothing was written.
    * Borrows `bytes` until the promise settles. Throws `resource.*`.

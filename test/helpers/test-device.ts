@@ -327,7 +327,7 @@ export class TestDevice {
           this.fetchedChunks.push(`${blob.sha256}/${index}`)
           const start = index * blob.chunkSizeBytes
           await partial.writeChunk(index, bytes.subarray(start, start + blob.chunkSizeBytes))
-          request.onBytes(partial.heldBytes)
+          request.onBytes(Math.min(bytes.byteLength, start + blob.chunkSizeBytes))
         }
         await partial.finish()
       } finally {

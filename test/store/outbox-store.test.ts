@@ -27,7 +27,7 @@ t.test('messages come out in order, also after a restart, until they are removed
 t.test('a full outbox drops the oldest and counts it', async (t) => {
   const outbox = await open(t.testdir(), 1000)
   for (let index = 0; index < 10; index++) await outbox.append(Buffer.alloc(200, String(index)))
-  t.ok(outbox.waitingBytes <= 1000)
+  t.equal(outbox.size, 3)
   t.same(
     (await texts(outbox)).map((text) => text[0]),
     ['7', '8', '9'],

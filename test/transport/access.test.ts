@@ -241,8 +241,10 @@ t.test('who may not ask for pictures does not see those that others asked for', 
   ]
   const [asked, shown, seen] = [new Set<string>(), new Set<string>(), new Set<string>()]
   await camera.subscribe([topics.commandsOf('cam-1')], 1, ({ topic }) => asked.add(topic)).outcome
-  await dashboard.subscribe([topics.previewsOf('cam-1')], 1, ({ topic }) => shown.add(topic)).outcome
-  const filters = [topics.previewsOf('cam-1'), topics.responsesOf('cam-1'), topics.stateOfAll('reported')]
+  const previews = `${topics.root}/devices/cam-1/preview/+`
+  await dashboard.subscribe([previews], 1, ({ topic }) => shown.add(topic)).outcome
+  const responses = `${topics.root}/devices/cam-1/cmd/+/response`
+  const filters = [previews, responses, topics.stateOfAll('reported')]
   await viewer.subscribe(filters, 1, ({ topic }) => seen.add(topic)).outcome
   await say(viewer, topics.command('cam-1', 'preview'))
   await say(dashboard, topics.command('cam-1', 'deployments'))
