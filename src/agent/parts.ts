@@ -131,7 +131,9 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
       watch.sink,
       comparison.sink,
       telemetry.sink,
-      ...(config.telemetry.detections ? [detectionsSink(connection, topics, device, camera)] : []),
+      ...(config.telemetry.detections
+        ? [detectionsSink(connection, topics, device, camera, config.telemetry.detectionsForm)]
+        : []),
     ],
     tapOf: (camera) => bothOf(previews.tapOf(camera), comparison.tapOf(camera)),
     onServing: () => {

@@ -20,6 +20,7 @@ import { generateCommand } from './commands/generate.js'
 import { inspectCommand } from './commands/inspect.js'
 import { keyCommand } from './commands/key.js'
 import { keygenCommand } from './commands/keygen.js'
+import { protocolCommand } from './commands/protocol.js'
 import { publishCommand } from './commands/publish.js'
 import { qatCommand } from './commands/qat.js'
 import { rollbackCommand } from './commands/rollback.js'
@@ -91,6 +92,7 @@ function program(): Command {
     keygenCommand(),
     keyCommand(),
     checkConfigCommand(),
+    protocolCommand(),
     doctorCommand(),
     whyCommand(),
     variantsCommand(),

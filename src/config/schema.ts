@@ -22,6 +22,7 @@ import {
   topicRoot,
   weeklyHoursList,
 } from './formats.js'
+import { detectionForms } from '../protocol/detections.js'
 import { defaultRoot } from '../protocol/topics.js'
 
 /** One setting. */
@@ -221,6 +222,11 @@ export const settings = {
       3600,
     ),
     detections: setting('Publish detections of every frame.', flag, true),
+    detections_form: setting(
+      'full: each object with class name, score, box in pixels and as shares of the picture; compact: flat lists of numbers, a third of the size.',
+      oneOf(...detectionForms),
+      'full',
+    ),
     previews: setting('Send pictures of the cameras to dashboards that ask for them.', flag, true),
     outbox_mb: setting('Megabytes of reports kept while the broker is away.', integerBetween(1, 10_000), 16),
   },

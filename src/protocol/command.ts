@@ -63,3 +63,7 @@ export const parseResponse = response.parse
 
 /** Writes a response. Throws the same errors when a reader would refuse it. */
 export const encodeResponse = response.encode
+
+/** The forms on the wire, for documents. */
+export const commandWire = request.shape
+export const responseWire = response.shape

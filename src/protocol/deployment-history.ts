@@ -23,22 +23,25 @@ export interface EndedDeployment {
   readonly isFinal: boolean
 }
 
-const historySchema: v.GenericSchema<unknown, { readonly deployments: readonly EndedDeployment[] }> =
-  v.object({
-    deployments: listField(
-      v.object({
-        id: nameField,
-        model: nameField,
-        version: versionField,
-        result: v.picklist(['committed', 'refused', 'rolledBack']),
-        at: momentField,
-        attempts: integerField(0, 1_000_000),
-        error: v.exactOptional(wireErrorField),
-        isFinal: v.boolean(),
-      }),
-      64,
-    ),
-  })
+/** The form of the data. */
+export const deploymentHistorySchema: v.GenericSchema<
+  unknown,
+  { readonly deployments: readonly EndedDeployment[] }
+> = v.object({
+  deployments: listField(
+    v.object({
+      id: nameField,
+      model: nameField,
+      version: versionField,
+      result: v.picklist(['committed', 'refused', 'rolledBack']),
+      at: momentField,
+      attempts: integerField(0, 1_000_000),
+      error: v.exactOptional(wireErrorField),
+      isFinal: v.boolean(),
+    }),
+    64,
+  ),
+})
 
 /** The data of a response. */
 export function deploymentHistoryData(deployments: readonly EndedDeployment[]): unknown {
@@ -50,7 +53,7 @@ export function deploymentHistoryData(deployments: readonly EndedDeployment[]): 
 /** Reads the data of a response. Throws `protocol.payload_malformed`. */
 export function parseDeploymentHistory(data: unknown): readonly EndedDeployment[] {
   const renamed: unknown = JSON.parse(JSON.stringify(data ?? null).replaceAll('"is_final":', '"isFinal":'))
-  const outcome = v.safeParse(historySchema, renamed, { abortEarly: true })
+  const outcome = v.safeParse(deploymentHistorySchema, renamed, { abortEarly: true })
   if (outcome.success) return outcome.output.deployments
   const [issue] = outcome.issues
   const problem = `cannot accept the deployments: ${v.getDotPath(issue) ?? 'the whole'} is not ${issue.expected ?? issue.message}`

@@ -112,3 +112,6 @@ export const parseDeployment = payload.parse
 
 /** Writes a deployment state. Throws the same errors when a reader would refuse it. */
 export const encodeDeployment = payload.encode
+
+/** The form on the wire, for documents. */
+export const deploymentWire = payload.shape

@@ -133,3 +133,6 @@ export function requireTarget(signedFor: DesiredTarget, target: DesiredTarget): 
     `cannot accept the desired state: it was signed for ${signed}, expected ${target.kind} ${target.name}`,
   )
 }
+
+/** The form on the wire, for documents. */
+export const desiredWire = payload.shape

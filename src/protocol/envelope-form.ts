@@ -6,6 +6,7 @@
 
 import * as v from 'valibot'
 import { AgentError } from '../base/errors.js'
+import { wireNotes } from './fields.js'
 import { manifestPayloadType } from './manifest.js'
 import { limits } from './limits.js'
 import { quote } from './names.js'
@@ -16,9 +17,11 @@ const signatureCountMax = 16
 const base64Field = v.pipe(
   v.string(),
   v.check((text) => /^[A-Za-z0-9+/_-]*={0,2}$/.test(text) && text.length % 4 !== 1, 'base64'),
+  wireNotes({ jsonSchema: { pattern: '^[A-Za-z0-9+/_-]*={0,2}$' } }),
 )
 
-const envelopeSchema = v.object({
+/** The form of an envelope; its keys are written as they are here. */
+export const envelopeSchema = v.object({
   payloadType: v.pipe(v.string(), v.maxLength(200)),
   payload: base64Field,
   signatures: v.pipe(

@@ -108,3 +108,6 @@ export const parseIndexPart = payload.parse
 
 /** Throws `protocol.payload_oversized` when there are more names than a message of any common broker holds. */
 export const encodeIndexPart = payload.encode
+
+/** The form on the wire, for documents. */
+export const indexPartWire = payload.shape

@@ -89,3 +89,6 @@ export const parseInfo = payload.parse
 
 /** Writes a device info. Throws the same errors when a reader would refuse it. */
 export const encodeInfo = payload.encode
+
+/** The form on the wire, for documents. */
+export const infoWire = payload.shape

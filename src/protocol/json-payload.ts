@@ -13,8 +13,20 @@ import { quote } from './names.js'
 const wireKeyPattern = /^[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*$/
 const depthMax = 16
 
+/** What a payload type looks like on the wire, for documents that describe it. */
+export interface PayloadShape {
+  /** What it is, for messages: `manifest`. */
+  readonly what: string
+  /** Of the value inside, with camelCase keys. */
+  readonly schema: v.GenericSchema
+  readonly version: number
+  readonly bytesMax: number
+  readonly opaque: readonly string[]
+}
+
 /** A payload type: how to read it and how to write it. */
 export interface JsonPayload<T> {
+  readonly shape: PayloadShape
   /** Throws `protocol.payload_oversized`, `protocol.version_unsupported` or `protocol.payload_malformed`. */
   readonly parse: (bytes: Uint8Array) => T
   /** Throws the same errors: what a peer would refuse is not sent. */
@@ -28,6 +40,8 @@ export interface JsonPayloadOptions<T> {
   readonly bytesMax: number
   /** The schema version that this code writes and reads; the payload carries it as `schema`. */
   readonly version: number
+  /** Other versions that are read as well, never written. */
+  readonly alsoReads?: ReadonlyMap<number, v.GenericSchema<unknown, T>>
   /** Top-level fields whose content is passed through as it is, keys included. */
   readonly opaque?: readonly string[]
 }
@@ -35,7 +49,9 @@ export interface JsonPayloadOptions<T> {
 const camelOf = (key: string): string =>
   key.replaceAll(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase())
 
-const snakeOf = (key: string): string => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+/** The wire's word for a key: `sizeBytes` is `size_bytes`. */
+export const snakeOf = (key: string): string =>
+  key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /** `value` with every key turned by `keyOf`; keys for which it gives undefined are left out, deep nesting is refused. */
 function renameKeys(
@@ -106,12 +122,15 @@ function parseText(
 }
 
 /**
- * Refuses a payload of a newer schema.
+ * The schema that `value` says it has; refuses a newer one.
  * Rule: within one schema number fields are only added, and unknown fields are ignored; anything else raises the number.
  */
-function requireVersion(what: string, value: unknown, version: number): void {
+function requireVersion<T>(value: unknown, options: JsonPayloadOptions<T>): v.GenericSchema<unknown, T> {
+  const { what, version, alsoReads } = options
   const schema = typeof value === 'object' && value !== null && 'schema' in value ? value.schema : undefined
-  if (schema === version) return
+  if (schema === version) return options.schema
+  const other = typeof schema === 'number' ? alsoReads?.get(schema) : undefined
+  if (other !== undefined) return other
   if (typeof schema === 'number' && Number.isInteger(schema) && schema > version) {
     const problem = `cannot accept the ${what}: its schema is ${schema}, expected ${version}`
     throw new AgentError('protocol.version_unsupported', problem, { hint: 'Update the agent on this device' })
@@ -123,8 +142,8 @@ function requireVersion(what: string, value: unknown, version: number): void {
 export function jsonPayload<T>(options: JsonPayloadOptions<T>): JsonPayload<T> {
   const { what, schema, bytesMax, version, opaque = [] } = options
 
-  const check = (value: unknown): T => {
-    const outcome = v.safeParse(schema, value, { abortEarly: true })
+  const check = (value: unknown, form: v.GenericSchema<unknown, T>): T => {
+    const outcome = v.safeParse(form, value, { abortEarly: true })
     if (outcome.success) return outcome.output
     const issue = outcome.issues[0]
     const found = issue.input === undefined ? 'missing' : quote(issue.input)
@@ -140,16 +159,17 @@ export function jsonPayload<T>(options: JsonPayloadOptions<T>): JsonPayload<T> {
   }
 
   return {
+    shape: { what, schema, version, bytesMax, opaque },
     parse(bytes) {
       requireSize(what, bytes.byteLength, bytesMax)
       const { value, isPrintable } = parseText(what, bytes)
-      requireVersion(what, value, version)
-      const checked = check(rename(value, fromWireKey))
+      const form = requireVersion(value, options)
+      const checked = check(rename(value, fromWireKey), form)
       // Of the same shape, so of the same type.
       return isPrintable ? checked : (printableValue(checked) as T)
     },
     encode(value) {
-      const wire = rename(check(value), snakeOf) as object
+      const wire = rename(check(value, schema), snakeOf) as object
       const bytes = encoder.encode(JSON.stringify({ schema: version, ...wire }))
       requireSize(what, bytes.byteLength, bytesMax)
       return bytes

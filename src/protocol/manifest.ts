@@ -239,3 +239,6 @@ export function inputSizeOf(
 ): { readonly width: number; readonly height: number } {
   return variant.input ?? manifest.input
 }
+
+/** The form on the wire, for documents. */
+export const manifestWire = payload.shape

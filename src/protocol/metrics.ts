@@ -104,3 +104,6 @@ export const parseMetrics = payload.parse
 
 /** Writes one sample of metrics. Throws the same errors when a reader would refuse it. */
 export const encodeMetrics = payload.encode
+
+/** The form on the wire, for documents. */
+export const metricsWire = payload.shape

@@ -10,13 +10,14 @@ import { printable } from '../base/printable.js'
 export type NameKind = 'model' | 'device' | 'channel' | 'camera' | 'command' | 'variant'
 
 /** Long enough for a UUID with a prefix, short enough for NATS subjects and file systems. */
-const nameLengthMax = 64
-const versionLengthMax = 64
+export const nameLengthMax = 64
+export const versionLengthMax = 64
 
-const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/
+/** The characters of a name; two dots in a row are refused besides. */
+export const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/
 
 /** Semantic Versioning 2.0.0, https://semver.org; without build metadata, which does not order versions. */
-const versionPattern =
+export const versionPattern =
   /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(?:-((?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*))?$/
 
 /** What a name must look like, in words, for messages. */

@@ -27,6 +27,11 @@ const bytesMaxOf: Readonly<Record<Topic['kind'], number>> = {
   response: limits.responseBytes,
 }
 
+/** Payload bytes of the largest message of a kind of topic. */
+export function payloadBytesMaxOf(kind: Topic['kind']): number {
+  return bytesMaxOf[kind]
+}
+
 /** Payload bytes of the largest message that is read from `topic`; of one that is not below `root`, those of a command. */
 export function payloadBytesMax(root: string, topic: string): number {
   const kind = parseTopic(root, topic)?.kind

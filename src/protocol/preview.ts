@@ -50,7 +50,8 @@ export interface PreviewRequest {
   readonly widthMax?: number
 }
 
-const requestSchema: v.GenericSchema<unknown, PreviewRequest> = v.object({
+/** The form of the arguments. */
+export const previewRequestSchema: v.GenericSchema<unknown, PreviewRequest> = v.object({
   cameras: v.exactOptional(listField(nameField, camerasMax)),
   forMs: integerField(0, previewLeaseMsMax),
   fpsMax: v.exactOptional(numberField(0.1, 60)),
@@ -90,7 +91,7 @@ export function encodePreviewRequest(request: PreviewRequest): Readonly<Record<s
 /** Reads the arguments of a preview command. Throws `protocol.payload_malformed` that names the argument. */
 export function parsePreviewRequest(args: Readonly<Record<string, unknown>> = {}): PreviewRequest {
   const { cameras, for_ms: forMs, fps_max: fpsMax, width_max: widthMax } = args
-  const outcome = v.safeParse(requestSchema, {
+  const outcome = v.safeParse(previewRequestSchema, {
     forMs,
     ...(cameras !== undefined && { cameras }),
     ...(fpsMax !== undefined && { fpsMax }),

@@ -59,3 +59,6 @@ export function unverifiedTelling(envelope: Uint8Array): Telling {
 export function placeOf(telling: Telling): Pick<Release, 'target' | 'sequence'> {
   return telling.kind === 'wish' ? telling.wish : telling.release
 }
+
+/** The form on the wire, for documents. */
+export const releaseWire = payload.shape

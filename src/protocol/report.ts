@@ -116,3 +116,6 @@ export const parseReport = payload.parse
 
 /** Writes a report. Throws the same errors when a reader would refuse it. */
 export const encodeReport = payload.encode
+
+/** The form on the wire, for documents. */
+export const reportWire = payload.shape

@@ -137,3 +137,6 @@ export const parseReported = payload.parse
 
 /** Writes a reported state. Throws the same errors when a reader would refuse it. */
 export const encodeReported = payload.encode
+
+/** The form on the wire, for documents. */
+export const reportedWire = payload.shape

@@ -94,7 +94,7 @@ export class SimulatedCamera {
     }
     const size = { width: sceneWidth, height: sceneHeight }
     const frame = { model: 'yolov8n', version, variant: kind.variant, latency, detections: sceneAt(frameId) }
-    const detections = encodeDetections({ frameId, capturedAtMs, ...size, ...frame })
+    const detections = encodeDetections({ frameId, capturedAtMs, ...size, ...frame }, 'full')
     await this.#connection.publish(this.#topics.detections(name, this.name), detections, { qos: 0 })
     if (!hasPicture) return
     const picture = encodePreview(await drawScene(frameId), { frameId, capturedAtMs, ...size })

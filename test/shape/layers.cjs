@@ -1,6 +1,6 @@
 // Which folder of src/ may import which: an import goes only downward. One row a folder; dependency-cruiser enforces it.
 const L0 = ['base']
-const L1 = ['onnx', 'yolo', 'evaluation', 'protocol']
+const L1 = ['onnx', 'yolo', 'evaluation', 'protocol', 'tracking']
 const L2 = ['camera', 'runtime', 'transport', 'store', 'hardware', 'config', 'compress', 'training']
 const L3 = ['update', 'pipeline', 'telemetry', 'dashboard']
 
@@ -10,6 +10,7 @@ const allowed = {
   yolo: L0.concat('onnx'),
   evaluation: L0.concat('yolo'),
   protocol: L0.concat('yolo'),
+  tracking: L0.concat('yolo'),
   camera: L0.concat('yolo'),
   runtime: L0.concat('yolo'),
   transport: L0.concat('protocol'),
@@ -19,7 +20,7 @@ const allowed = {
   compress: L0.concat('onnx', 'yolo', 'evaluation'),
   training: L0.concat('onnx', 'yolo', 'evaluation'),
   update: L0.concat('yolo', 'evaluation', 'protocol'),
-  pipeline: L0.concat('yolo', 'evaluation', 'protocol'),
+  pipeline: L0.concat('yolo', 'evaluation', 'protocol', 'tracking'),
   telemetry: L0.concat('yolo', 'evaluation', 'protocol'),
   dashboard: L0.concat('yolo', 'protocol'),
   agent: [...L0, ...L1, ...L2, ...L3],
@@ -45,6 +46,7 @@ const vendors = {
   '@preact/signals': ['dashboard'],
   uplot: ['dashboard'],
   valibot: ['protocol', 'compress', 'evaluation', 'store'],
+  '@valibot/to-json-schema': ['protocol'],
 }
 
 const folderRules = Object.entries(allowed).map(([folder, below]) => ({
@@ -77,8 +79,8 @@ module.exports = {
       name: 'pure-folders',
       severity: 'error',
       comment:
-        'onnx, yolo, evaluation, protocol, compress and training do no I/O: take bytes and values, or a port.',
-      from: { path: '^src/(onnx|yolo|evaluation|protocol|compress|training)/' },
+        'onnx, yolo, evaluation, protocol, tracking, compress and training do no I/O: take bytes and values, or a port.',
+      from: { path: '^src/(onnx|yolo|evaluation|protocol|tracking|compress|training)/' },
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|buffer|zlib)$' },
     },
     {

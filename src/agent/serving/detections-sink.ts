@@ -3,22 +3,29 @@
 import { AgentError } from '../../base/errors.js'
 import type { FrameResult } from '../../pipeline/frame-result.js'
 import type { ResultSink } from '../../pipeline/ports.js'
-import { encodeDetections, type FrameDetections } from '../../protocol/detections.js'
+import {
+  type DetectionForm,
+  encodeDetections,
+  type FoundObject,
+  type FrameDetections,
+} from '../../protocol/detections.js'
 import type { Topics } from '../../protocol/topics.js'
 import type { MqttConnection } from '../../transport/mqtt-connection.js'
+import type { Detection } from '../../yolo/detection.js'
 
-/** A sink for one camera of `device`. */
+/** A sink for one camera of `device`, which writes detections in `form`. */
 export function detectionsSink(
   connection: MqttConnection,
   topics: Topics,
   device: string,
   camera: string,
+  form: DetectionForm,
 ): ResultSink {
   const topic = topics.detections(device, camera)
   return {
     name: 'detections',
     accept: async (result) => {
-      const outcome = await connection.publish(topic, encodeDetections(frameOf(result)), {
+      const outcome = await connection.publish(topic, encodeDetections(frameOf(result), form), {
         qos: 0,
         retain: false,
       })
@@ -28,7 +35,7 @@ export function detectionsSink(
   }
 }
 
-function frameOf({ identity, timings, ...result }: FrameResult): FrameDetections {
+function frameOf({ identity, timings, classNames, ...result }: FrameResult): FrameDetections {
   const { preprocessMs, inferenceMs, decodeMs, totalMs } = timings
   return {
     frameId: result.frameId,
@@ -38,7 +45,12 @@ function frameOf({ identity, timings, ...result }: FrameResult): FrameDetections
     variant: identity.variant,
     width: result.sourceWidth,
     height: result.sourceHeight,
-    detections: result.detections,
+    detections: result.detections.map((found) => namedObject(found, classNames)),
     latency: { preprocessMs, inferenceMs, decodeMs, totalMs },
   }
+}
+
+function namedObject(found: Detection, classNames: readonly string[]): FoundObject {
+  const className = classNames[found.classIndex]
+  return className === undefined ? found : { ...found, className }
 }

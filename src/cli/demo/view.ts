@@ -43,8 +43,8 @@ function detectionLines(tally: Tally, most: number): readonly string[] {
   const cells = [...detections]
     .sort((a, b) => b.score - a.score)
     .slice(0, Math.max(1, most))
-    .map(({ classIndex, score, x1, y1, x2, y2 }) => [
-      tally.nameOf(classIndex),
+    .map(({ classIndex, className, score, x1, y1, x2, y2 }) => [
+      className ?? tally.nameOf(classIndex),
       score.toFixed(2),
       `${Math.round(x1)},${Math.round(y1)} ${Math.round(x2 - x1)}x${Math.round(y2 - y1)}`,
     ])

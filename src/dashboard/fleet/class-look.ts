@@ -1,5 +1,7 @@
 /** How a class is shown. Invariant: a class has the same colour on every device and in every session. */
 
+import type { FoundObject } from '../../protocol/detections.js'
+
 /** Bright enough for dark letters on them, and for a line on most pictures. */
 const palette = [
   '#5ee0b5',
@@ -21,7 +23,10 @@ export function classColor(classIndex: number): string {
   return palette[classIndex % palette.length]!
 }
 
-/** The name of a class, or its number where the names are not known. */
-export function classLabel(classIndex: number, classNames: readonly string[]): string {
-  return classNames[classIndex]?.slice(0, 40) ?? `class ${classIndex}`
+/** The name of an object's class: as its message says, else as the model's manifest does, else its number. */
+export function classLabel(
+  { classIndex, className }: Pick<FoundObject, 'classIndex' | 'className'>,
+  classNames: readonly string[],
+): string {
+  return (className ?? classNames[classIndex])?.slice(0, 40) ?? `class ${classIndex}`
 }

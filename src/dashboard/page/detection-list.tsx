@@ -13,10 +13,14 @@ interface Props {
 const shownMax = 8
 
 export function DetectionList({ frame, classNames }: Props): VNode {
-  const classes = new Map<number, { count: number; best: number }>()
-  for (const { classIndex, score } of frame?.detections ?? []) {
-    const known = classes.get(classIndex)
-    classes.set(classIndex, { count: (known?.count ?? 0) + 1, best: Math.max(known?.best ?? 0, score) })
+  const classes = new Map<number, { readonly label: string; readonly count: number; readonly best: number }>()
+  for (const found of frame?.detections ?? []) {
+    const known = classes.get(found.classIndex)
+    classes.set(found.classIndex, {
+      label: known?.label ?? classLabel(found, classNames),
+      count: (known?.count ?? 0) + 1,
+      best: Math.max(known?.best ?? 0, found.score),
+    })
   }
   const listed = [...classes].sort(([, one], [, other]) => other.count - one.count || other.best - one.best)
   return (
@@ -33,10 +37,10 @@ export function DetectionList({ frame, classNames }: Props): VNode {
         <p class="quiet">{frame === undefined ? 'Waiting for a frame.' : 'Nothing was found.'}</p>
       ) : (
         <ul>
-          {listed.slice(0, shownMax).map(([classIndex, { count, best }]) => (
+          {listed.slice(0, shownMax).map(([classIndex, { label, count, best }]) => (
             <li key={classIndex}>
               <span class="swatch" style={{ background: classColor(classIndex) }} aria-hidden="true" />
-              <span>{classLabel(classIndex, classNames)}</span>
+              <span>{label}</span>
               <b>{count}</b>
               <span class="quiet">best {best.toFixed(2)}</span>
             </li>

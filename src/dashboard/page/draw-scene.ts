@@ -73,12 +73,14 @@ function drawBoxes(
   context.font = `600 ${letter}px system-ui, sans-serif`
   context.textBaseline = 'middle'
   const shown = frame.detections.slice(0, drawnMax).sort((one, other) => one.score - other.score)
-  for (const { classIndex, score, x1, y1, x2, y2 } of shown) {
+  for (const found of shown) {
+    const { classIndex, score, trackId, x1, y1, x2, y2 } = found
     const left = x1 * scaleX
     const top = y1 * scaleY
     context.strokeStyle = classColor(classIndex)
     context.strokeRect(left, top, (x2 - x1) * scaleX, (y2 - y1) * scaleY)
-    const text = `${classLabel(classIndex, classNames)} ${score.toFixed(2)}`
+    const track = trackId === undefined ? '' : ` #${trackId}`
+    const text = `${classLabel(found, classNames)} ${score.toFixed(2)}${track}`
     const tagHeight = letter * 1.5
     const tagTop = top >= tagHeight ? top - tagHeight : top
     const tagWidth = context.measureText(text).width + letter * 0.8

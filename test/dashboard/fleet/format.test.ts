@@ -28,7 +28,12 @@ t.test('figures as people read them', (t) => {
 t.test('a class has one colour and one name, known or not', (t) => {
   t.equal(classColor(3), classColor(3 + 12))
   t.not(classColor(0), classColor(1))
-  t.same([classLabel(0, ['bolt']), classLabel(7, ['bolt'])], ['bolt', 'class 7'])
-  t.equal(classLabel(0, ['x'.repeat(500)]).length, 40)
+  const labels = [{ classIndex: 0 }, { classIndex: 7 }, { classIndex: 0, className: 'nut' }]
+  t.same(
+    labels.map((found) => classLabel(found, ['bolt'])),
+    ['bolt', 'class 7', 'nut'],
+    'what the message says counts first',
+  )
+  t.equal(classLabel({ classIndex: 0 }, ['x'.repeat(500)]).length, 40)
   t.end()
 })
