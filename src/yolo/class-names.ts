@@ -95,7 +95,9 @@ function checkCount(count: number): void {
 }
 
 function invalid(problem: string): AgentError {
-  return new AgentError('model.labels_invalid', `reading the model's class names: ${problem}`)
+  return new AgentError('model.labels_invalid', `reading the model's class names: ${problem}`, {
+    hint: "export the model again, or correct `names` in its metadata, such as {0: 'person', 1: 'car'}",
+  })
 }
 
 /** Reads the tokens of a literal from left to right; spaces between tokens are skipped. */

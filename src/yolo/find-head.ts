@@ -75,7 +75,9 @@ export function findHead(graph: Graph): DetectionHead {
 }
 
 function refused(reason: string): AgentError {
-  return new AgentError('model.not_yolov8', `the model is not a YOLOv8 detector: ${reason}`)
+  return new AgentError('model.not_yolov8', `the model has no head of YOLOv8: ${reason}`, {
+    hint: 'heads of YOLOv8, YOLOv5u, YOLOv9, YOLOv10, YOLO11 and YOLO12 are compressed and trained; others that give boxes, such as YOLO26, can be served as they are',
+  })
 }
 
 /** The first convolutions met on the way back from the outputs, in graph order; the DFL's own is passed through. */

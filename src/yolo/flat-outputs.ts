@@ -13,6 +13,7 @@ import type { Graph, ValueInfo } from '../onnx/graph.js'
 import type { BoxCoding } from './box-coding.js'
 import { numberedClassNames } from './class-names.js'
 import { classesOfEnding, headEndingOf } from './head-ending.js'
+import { exportRemedy } from './picture-input.js'
 
 /** A box and a probability of each class for every anchor. */
 export interface DecodedOutput {
@@ -216,5 +217,7 @@ function shapeText(value: ValueInfo): string {
 }
 
 function refused(problem: string): AgentError {
-  return new AgentError('model.not_yolov8', `reading a YOLOv8 detection model: ${problem}`)
+  return new AgentError('model.not_yolov8', `reading a YOLOv8 detection model: ${problem}`, {
+    hint: exportRemedy,
+  })
 }

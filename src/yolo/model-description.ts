@@ -9,7 +9,7 @@ import { type ByteScale, byteScaleOf } from './byte-scale.js'
 import { numberedClassNames, parseClassNames } from './class-names.js'
 import { type DecodedOutput, describeFlat, type FinalOutput, finalRow } from './flat-outputs.js'
 import { type BoxTiles, type LazyBoxes, lazyBoxesOf } from './lazy-boxes.js'
-import { type InputLayout, type PictureInput, pictureInputOf } from './picture-input.js'
+import { exportRemedy, type InputLayout, type PictureInput, pictureInputOf } from './picture-input.js'
 
 /**
  * One level of a head without its tail. Outputs are float32 `[1, C, h, w]`, or with a scale uint8 `[1, h, w, C]`; boxes by tiles
@@ -259,8 +259,6 @@ function shapeText(value: ValueInfo): string {
   return `${value.name} [${value.shape.map((dim) => dim ?? '?').join(',')}]`
 }
 
-function refused(problem: string, hint?: string): AgentError {
-  return new AgentError('model.not_yolov8', `reading a YOLOv8 detection model: ${problem}`, {
-    ...(hint !== undefined && { hint }),
-  })
+function refused(problem: string, hint = exportRemedy): AgentError {
+  return new AgentError('model.not_yolov8', `reading a YOLOv8 detection model: ${problem}`, { hint })
 }

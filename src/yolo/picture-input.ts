@@ -26,6 +26,9 @@ export interface PictureInput {
   readonly preparation: readonly Node[]
 }
 
+/** What to do about a file that is no detector, or one in a form that is not known. */
+export const exportRemedy = 'export a detector with Ultralytics: yolo export model=yolov8n.pt format=onnx'
+
 const layoutTypes = { float32: 'float', uint8: 'uint8' } as const
 
 /** How `input` of `graph` takes a picture. Throws `model.not_yolov8` for everything else than RGB pixels. */
@@ -120,6 +123,6 @@ function isOneOver255(factor: number): boolean {
 
 function refused(problem: string): AgentError {
   return new AgentError('model.not_yolov8', `reading a YOLOv8 detection model: ${problem}`, {
-    hint: 'export it with Ultralytics: yolo export model=yolov8n.pt format=onnx',
+    hint: exportRemedy,
   })
 }

@@ -202,6 +202,24 @@ const pool: Operator = (node, [x]) => {
   ]
 }
 
+/** Means of windows with strides of 1 that count their padding as zeros. */
+const poolMeans: Operator = (node, [x]) => {
+  const [kh, kw] = intsOf(node, 'kernel_shape') as [number, number]
+  const [top = 0, left = 0, bottom = 0, right = 0] = intsOf(node, 'pads') ?? []
+  const [images, channels, h, wide] = x!.dims as [number, number, number, number]
+  return [
+    make(
+      [images, channels, h + top + bottom - kh + 1, wide + left + right - kw + 1],
+      ([image, c, y, column]) => {
+        let sum = 0
+        for (let i = 0; i < kh; i++)
+          for (let j = 0; j < kw; j++) sum += element(x!, [image!, c!, y! + i - top, column! + j - left])
+        return sum / (kh * kw)
+      },
+    ),
+  ]
+}
+
 /** Sums over `axes`, which stay with size 1. */
 function sumKept(x: DoubleTensor, axes: readonly number[]): DoubleTensor {
   const kept = x.dims.map((size, axis) => (axes.includes(axis) ? 1 : size))
@@ -325,6 +343,7 @@ const operators: Readonly<Record<string, Operator>> = {
   Conv: convolve,
   ConvTranspose: convolveTransposed,
   MaxPool: pool,
+  AveragePool: poolMeans,
   BatchNormalization: normalize,
   ReduceSum: reduce(false),
   ReduceMean: reduce(true),

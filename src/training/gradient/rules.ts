@@ -4,7 +4,7 @@ import type { GradientRule } from './gradient-rule.js'
 import { convolution, transposedConvolution } from './rules/convolution.js'
 import * as elementwise from './rules/elementwise.js'
 import * as layout from './rules/layout.js'
-import { maxPooling, nearestResize } from './rules/pooling.js'
+import { averagePooling, maxPooling, nearestResize } from './rules/pooling.js'
 import { matrixProduct, mean, softmax, sum } from './rules/product.js'
 import { dequantize, quantize } from './rules/quantization.js'
 
@@ -13,6 +13,7 @@ export const gradientRules: ReadonlyMap<string, GradientRule> = new Map([
   ['ConvTranspose', transposedConvolution],
   ['MatMul', matrixProduct],
   ['MaxPool', maxPooling],
+  ['AveragePool', averagePooling],
   ['Resize', nearestResize],
   ['Add', elementwise.add],
   ['Sub', elementwise.subtract],

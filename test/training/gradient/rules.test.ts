@@ -146,6 +146,20 @@ const examples: readonly Example[] = [
     outputs: { y: [2, 2, 6, 5] },
   },
   {
+    about: 'means of overlapping windows, without padding and with',
+    nodes: [
+      op('AveragePool', ['x'], ['a'], { kernel_shape: [2, 3] }),
+      op('AveragePool', ['a'], ['y'], {
+        kernel_shape: [3, 2],
+        pads: [1, 0, 2, 1],
+        strides: [1, 1],
+        count_include_pad: 1,
+      }),
+    ],
+    inputs: { x: [2, 2, 6, 5] },
+    outputs: { y: [2, 2, 6, 3] },
+  },
+  {
     about: 'an enlargement to the nearest value',
     nodes: [
       op('Resize', ['x', '', 'scales'], ['y'], {

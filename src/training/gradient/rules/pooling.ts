@@ -1,7 +1,7 @@
 /** Gradients of operators that pool or enlarge pictures. */
 
 import { AgentError } from '../../../base/errors.js'
-import { intsAttribute, stringOf } from '../../../onnx/attributes.js'
+import { intAttribute, intOf, intsAttribute, intsOf, stringOf } from '../../../onnx/attributes.js'
 import { elementCount } from '../../../onnx/tensor.js'
 import type { GradientRule } from '../gradient-rule.js'
 
@@ -21,6 +21,30 @@ export const maxPooling: GradientRule = (context) => {
     { reduction: { kind: 'string', value: 'add' } },
   )
   return [writer.reshape(scattered, input)]
+}
+
+/** Each place takes its share of every window that it was in: the same mean, of windows that reach as far the other way. */
+export const averagePooling: GradientRule = (context) => {
+  const { node, writer } = context
+  const kernel = intsOf(node, 'kernel_shape') ?? []
+  const pads = intsOf(node, 'pads') ?? kernel.flatMap(() => [0, 0])
+  const counts = intOf(node, 'count_include_pad', 0) === 1 || pads.every((pad) => pad === 0)
+  const steps = [...(intsOf(node, 'strides') ?? []), ...(intsOf(node, 'dilations') ?? [])]
+  const isPlain = steps.every((step) => step === 1) && stringOf(node, 'auto_pad', 'NOTSET') === 'NOTSET'
+  const isWithin = pads.every((pad, index) => pad < kernel[index % kernel.length]!)
+  if (!isPlain || !counts || !isWithin) {
+    throw new AgentError(
+      'model.op_unsupported',
+      `AveragePool ${node.name} has no gradient: expected strides of 1 and windows that count their padding`,
+    )
+  }
+  return [
+    writer.op('AveragePool', [context.gradient()!], {
+      kernel_shape: intsAttribute(kernel),
+      pads: intsAttribute(pads.map((pad, index) => kernel[index % kernel.length]! - 1 - pad)),
+      count_include_pad: intAttribute(1),
+    }),
+  ]
 }
 
 /** Each value was written to a block of places: the sum over the block. */
