@@ -23,7 +23,10 @@ const passing = (reason: string, hint?: string): ReasonRow => ({
 })
 
 const version = lasting('it does not know this MQTT version')
-const clientId = lasting('it does not accept the client id')
+const clientId = lasting(
+  'it does not accept the client id',
+  'Let the rules of the broker accept the client id of a device: it is device.id, with ~ for each dot',
+)
 const unavailable = passing('it is not available')
 const password = lasting('user name or password is wrong')
 const unauthorized = lasting(
@@ -60,6 +63,7 @@ const rows: ReadonlyMap<number, ReasonRow> = new Map([
       'Check user name and password, and that the access rules of the broker let the account in',
     ),
   ],
+  [128, passing('it gives no reason')],
   [129, passing('it found a malformed packet')],
   [130, passing('it found an error of the protocol')],
   [131, passing('it has a reason of its own')],
