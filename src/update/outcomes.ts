@@ -37,12 +37,21 @@ function retryPolicyOf(code: string): RetryPolicy {
   return known === undefined ? 'never' : errorTable[known].retry
 }
 
-/** A manifest that is not on the broker yet, or was taken off it; another wish. */
-const externalCodes = new Set(['bundle.file_missing', 'deployment.wish_superseded'])
+/**
+ * A manifest that is not on the broker yet, or was taken off it; bytes in its place that no trusted key has signed for this version,
+ * which anybody may have put there for a moment; another wish.
+ */
+const externalCodes = new Set([
+  'bundle.file_missing',
+  'deployment.wish_superseded',
+  'trust.signature_invalid',
+  'trust.key_unknown',
+  'trust.unsigned_refused',
+])
 
 /** Failures that say nothing about the model: they never use up the attempts. */
 function isExternal(code: string): boolean {
-  const areas = ['network.', 'resource.']
+  const areas = ['network.', 'resource.', 'protocol.']
   return areas.some((area) => code.startsWith(area)) || externalCodes.has(code)
 }
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { LossyFileSystem } from '../helpers/lossy-fs.js'
 import { problemsOf, TestDevice } from '../helpers/test-device.js'
-import { TestFleet } from '../helpers/test-fleet.js'
+import { type TestBundle, TestFleet } from '../helpers/test-fleet.js'
 
 t.test('a wish becomes the active model, step by step', async (t) => {
   const fleet = new TestFleet()
@@ -21,3 +21,48 @@ t.test('a wish becomes the active model, step by step', async (t) => {
   )
   await device.stop()
 })
+
+/** A broker on which somebody has put other bytes in the place of the manifests. */
+class SpoiltFleet extends TestFleet {
+  spoiltBy: Uint8Array | undefined
+
+  override bundle(version: string): TestBundle | undefined {
+    const bundle = super.bundle(version)
+    if (bundle === undefined || this.spoiltBy === undefined) return bundle
+    return { ...bundle, envelope: this.spoiltBy }
+  }
+}
+
+t.test(
+  'a manifest that was garbage, or signed by nobody known, for a moment is asked for again',
+  async (t) => {
+    const foreign = new TestFleet().publish(1).envelope
+    const other = new TestFleet()
+    const spoils: Readonly<Record<string, Uint8Array>> = {
+      rubbish: Buffer.from('rubbish'),
+      'nothing but zeros': new Uint8Array(400),
+      'JSON of something else': Buffer.from('{"v":99}'),
+      'the manifest of another key': foreign,
+    }
+    for (const [name, spoiltBy] of Object.entries(spoils)) {
+      const fleet = new SpoiltFleet(other.privatePem)
+      fleet.publish(1)
+      fleet.spoiltBy = spoiltBy
+      const device = await TestDevice.start({ files: new LossyFileSystem(), root: '/store', fleet })
+      device.wish(fleet.wish(1))
+      await device.settle()
+      // Longer than all attempts that count would last.
+      for (let hour = 0; hour < 20; hour++) {
+        device.clock.advance(3_600_000)
+        await device.settle()
+      }
+      t.equal(device.activeVersion, undefined, name)
+      t.equal(device.errorCodes.length, 1, `${name}: ${device.errorCodes.join()}`)
+      fleet.spoiltBy = undefined
+      device.clock.advance(3_600_000)
+      await device.settle()
+      t.equal(device.activeVersion, '1.0.0', `${name}: it is served once the right one is there`)
+      await device.stop()
+    }
+  },
+)
