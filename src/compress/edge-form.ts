@@ -13,7 +13,7 @@ import { fuseBatchNorm } from './passes/fuse-batch-norm.js'
 import { singlePrecision } from './passes/single-precision.js'
 import { uint8Input } from './passes/uint8-input.js'
 import { upgradeOpset } from './passes/upgrade-opset.js'
-import { runPasses } from './run-passes.js'
+import { type PassListener, runPasses } from './run-passes.js'
 
 /** In this order: one kind of float, then the tail goes before anything has to understand it. */
 const edgePasses = [
@@ -27,7 +27,7 @@ const edgePasses = [
   uint8Input,
 ] as const
 
-/** The edge form of `graph`; a graph in that form already comes back as it is. Throws `model.*`. */
-export function toEdgeForm(graph: Graph): Graph {
-  return runPasses(graph, edgePasses)
+/** The edge form of `graph`; a graph in that form already comes back as it is. `onPass` hears each pass. Throws `model.*`. */
+export function toEdgeForm(graph: Graph, onPass?: PassListener): Graph {
+  return runPasses(graph, edgePasses, onPass)
 }

@@ -16,10 +16,20 @@ export interface Pass {
   patch(graph: Graph): Patch | undefined
 }
 
-/** Applies `passes` in order. Throws `model.graph_invalid` for a bad start, `compress.pass_failed` for a bad pass. */
-export function runPasses(graph: Graph, passes: readonly Pass[]): Graph {
+/** Hears the name of a pass, and the graph that it left; the same one where it had nothing to do. */
+export type PassListener = (name: string, graph: Graph) => void
+
+/**
+ * Applies `passes` in order and tells `onPass` after each. Throws `model.graph_invalid` for a bad start, `compress.pass_failed` for a
+ * bad pass.
+ */
+export function runPasses(graph: Graph, passes: readonly Pass[], onPass?: PassListener): Graph {
   requireValidGraph(graph)
-  return passes.reduce(runPass, graph)
+  return passes.reduce((before, pass) => {
+    const after = runPass(before, pass)
+    onPass?.(pass.name, after)
+    return after
+  }, graph)
 }
 
 function runPass(graph: Graph, pass: Pass): Graph {

@@ -31,3 +31,16 @@ t.test('a graph that is broken before the first pass is not blamed on it', (t) =
   t.throws(() => runPasses(broken, []), { code: 'model.graph_invalid' })
   t.end()
 })
+
+t.test('whoever listens hears every pass with the graph that it left', (t) => {
+  const heard: [string, number][] = []
+  const drop = { name: 'drop', patch: () => ({ remove: [graph.nodes[1]!], outputs: [value('sum', 2)] }) }
+  runPasses(graph, [{ name: 'nothing', patch: () => undefined }, drop], (name, { nodes }) => {
+    heard.push([name, nodes.length])
+  })
+  t.same(heard, [
+    ['nothing', 2],
+    ['drop', 1],
+  ])
+  t.end()
+})

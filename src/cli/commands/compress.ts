@@ -16,6 +16,7 @@ import {
   type CompressResult,
   requireFreeFolder,
 } from '../compress/compress-model.js'
+import { passDump } from '../compress/dump-passes.js'
 import { graphRunner } from '../compress/graph-runner.js'
 import { type GivenInt8Options, int8OptionsOf, withInt8Options, withPlan } from '../compress/int8-options.js'
 import {
@@ -66,6 +67,7 @@ interface Options extends SearchOptions, GivenInt8Options {
   readonly data?: string
   readonly seed: number
   readonly strict?: boolean
+  readonly dumpPasses?: string
   readonly json?: boolean
 }
 
@@ -101,12 +103,18 @@ export function compressCommand(): Command {
         '--strict',
         `${strictMeaning}; with --int8 also where the self-check finds less agreement than --min-agreement, or cannot tell`,
       )
+      .option(
+        '--dump-passes <folder>',
+        'write the graph as text after each pass and step, for whoever changes one',
+      )
       .option('--json', 'print the report as JSON'),
   ).action(compress)
 }
 
 async function compress(path: string, given: Options): Promise<void> {
   const output = processOutput(given.json ?? false)
+  if (given.budget !== undefined && given.dumpPasses !== undefined)
+    throw new AgentError('cli.argument_invalid', '--dump-passes is for one model, expected no --budget')
   if (given.budget !== undefined) return searchModel(path, { ...given }, output)
   requireNoSearchOption(given)
   const plan = given.plan === undefined ? {} : readPlanFile(given.plan)
@@ -138,6 +146,7 @@ async function compress(path: string, given: Options): Promise<void> {
     outFolder: options.out,
     command: typedCommand(),
     clock: systemClock,
+    ...(options.dumpPasses !== undefined && { onPass: passDump(options.dumpPasses) }),
   }
   tell(await compressModel(request, output), options.out, output)
 }

@@ -11,6 +11,7 @@ import { sha256Of } from '../../base/digest.js'
 import { AgentError, systemCodeOf } from '../../base/errors.js'
 import { toEdgeForm } from '../../compress/edge-form.js'
 import type { CalibrationImages } from '../../compress/ports.js'
+import type { PassListener } from '../../compress/run-passes.js'
 import type { LayerSensitivity } from '../../compress/quantization/sensitivity.js'
 import { requireValidGraph } from '../../onnx/check-graph.js'
 import { type GraphCost, costOf } from '../../onnx/cost.js'
@@ -49,6 +50,8 @@ export interface CompressRequest {
   /** For people who repeat it. */
   readonly command: string
   readonly clock: Clock
+  /** Hears the graph after each pass and step. */
+  readonly onPass?: PassListener
 }
 
 export interface CompressResult {
@@ -117,15 +120,17 @@ export async function compressModel(request: CompressRequest, output: Output): P
 }
 
 async function made(request: CompressRequest, output: Output): Promise<MadeModels> {
-  const { steps, int8, modelPath, heldOut, machineTargets, clock } = request
+  const { steps, int8, modelPath, heldOut, machineTargets, clock, onPass } = request
   const reports: Record<string, object> = {}
   const measure = measureOn(request.dataset)
-  let graph = toEdgeForm(request.graph)
+  onPass?.('source', request.graph)
+  let graph = toEdgeForm(request.graph, onPass)
   for (const step of steps) {
     const result = await shown(step.name, request, output, measure, (context) => step.run(graph, context))
     if (result.summary !== undefined) output.note(`${step.name}: ${result.summary}`)
     graph = result.graph
     requireValidGraph(graph)
+    onPass?.(step.name, graph)
     reports[step.name] = result.report
   }
   const stem = [basename(modelPath, extname(modelPath)), ...steps.map(({ name }) => name)].join('-')
@@ -138,6 +143,7 @@ async function made(request: CompressRequest, output: Output): Promise<MadeModel
   const { inputWidth: width, inputHeight: height } = describeModel(float)
   const models = variants.map(({ target, graph: quantized }): MadeModel => {
     requireValidGraph(quantized)
+    onPass?.(`int8-${target.name}`, quantized)
     const name = variantName({ precision: 'int8', target: target.name, width, height })
     const traits = { int8_target: target.name, machines: target.machines }
     return { file: `${stem}-${name}.onnx`, graph: quantized, traits }
