@@ -71,6 +71,7 @@ export class HeardWishes {
           : this.book.take(target, envelope, { trust, nowMs })
       if (target.kind === 'device') this.#keep(taken === 'release' ? undefined : envelope)
       this.refused.clear(target)
+      this.#ports.logger.debug({ target, taken, sequence: this.book.newestSequence(target) }, 'wish heard')
       return taken
     } catch (thrown) {
       const error = wrapError(thrown, 'protocol.payload_malformed', 'cannot accept the wish')

@@ -256,6 +256,12 @@ export class Updater {
     const next = nextStep(this.#heard.book.decide(nowMs), slots.state, this.#outcomes, (outcome) =>
       this.#retries.waitMs(outcome),
     )
+    this.#ports.logger.debug(
+      next.kind === 'deploy'
+        ? { next: 'deploy', wish: next.wish.id, attempt: next.attempt }
+        : { next: 'wait', waitMs: next.waitMs },
+      'what is done next',
+    )
     if (next.kind === 'deploy') {
       await this.#advance({ kind: 'offered', deployment: recordOf(next.wish, next.attempt) })
       return

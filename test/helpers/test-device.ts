@@ -5,7 +5,7 @@
  */
 
 import { AgentError, type ErrorCode, messageOf } from '../../src/base/errors.js'
-import { silentLogger } from '../../src/base/logger.js'
+import { type Logger, silentLogger } from '../../src/base/logger.js'
 import { seededRandom } from '../../src/base/random.js'
 import { type Deployment, type DeploymentState, encodeDeployment } from '../../src/protocol/deployment.js'
 import { encodeReport, type Report } from '../../src/protocol/report.js'
@@ -85,6 +85,7 @@ export interface DeviceSetting {
   readonly behaviour?: Behaviour
   readonly options?: UpdaterOptions
   readonly clock?: TestClock
+  readonly logger?: Logger
   /** Whether the broker can be reached; it can unless given. */
   readonly isOnline?: () => boolean
   /** Waits for one turn of what may be going on; a real file system takes longer than one in memory. */
@@ -262,7 +263,7 @@ export class TestDevice {
       trust: () => Promise.resolve(fleet.trust),
       clock: this.clock,
       random: seededRandom(1),
-      logger: silentLogger,
+      logger: this.#setting.logger ?? silentLogger,
     }
   }
 

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { silentLogger } from '../../src/base/logger.js'
 import { LossyFileSystem } from '../helpers/lossy-fs.js'
 import { problemsOf, TestDevice } from '../helpers/test-device.js'
 import { type TestBundle, TestFleet } from '../helpers/test-fleet.js'
@@ -66,3 +67,25 @@ t.test(
     }
   },
 )
+
+t.test('the log at the level debug says what is decided, and what it is made of', async (t) => {
+  const lines: (readonly [fields: object, message: string])[] = []
+  const logger = {
+    ...silentLogger,
+    debug: (fields: object, message: string) => lines.push([fields, message]),
+  }
+  const fleet = new TestFleet()
+  fleet.publish(1)
+  const device = await TestDevice.start({ files: new LossyFileSystem(), root: '/store', fleet, logger })
+  device.wish(fleet.wish(1))
+  await device.settle()
+  await device.stop()
+  const fieldsOf = (wanted: string): readonly object[] =>
+    lines.flatMap(([fields, message]) => (message === wanted ? [fields] : []))
+  t.match(fieldsOf('wish heard'), [{ target: { kind: 'device' }, taken: 'wish' }])
+  t.match(fieldsOf('what is done next'), [{ next: 'wait' }, { next: 'deploy', attempt: 1 }, { next: 'wait' }])
+  const [offered] = fieldsOf('variants that may run here, the best guess first')
+  t.match(offered, { version: '1.0.0' })
+  t.match(fieldsOf('variant measured').at(0), { result: { state: 'measured' } })
+  t.match(fieldsOf('variant chosen'), [{ why: /\w/ }])
+})

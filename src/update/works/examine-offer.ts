@@ -29,6 +29,11 @@ export const examineOffer: WorkFunction = async ({ ports, options, deployment, s
   )
   const { trialsMax } = options.selection
   const shortlist = shortlistOf(variants, trialsMax, incumbent?.variantId)
+  const ids = (of: readonly Variant[]): readonly string[] => of.map(({ id }) => id)
+  ports.logger.debug(
+    { model, version, measured: ids(shortlist), eligible: ids(variants), discarded },
+    'variants that may run here, the best guess first',
+  )
   if (shortlist.length === 0) {
     const reasons = discarded.map(({ variant, reason }) => `${variant}: ${reason}`).join('; ')
     throw new AgentError('variant.none_eligible', `no variant of ${model} ${version} runs here: ${reasons}`)

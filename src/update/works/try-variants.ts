@@ -44,6 +44,7 @@ export const tryVariants: WorkFunction = async (context) => {
     })
     const refusal = refusalOf(context, variant, result, activeFigures)
     trials.push({ variant, result, ...(refusal !== undefined && { refusal }) })
+    ports.logger.debug({ variant: variant.id, result, refusal }, 'variant measured')
   }
   const passed = trials.flatMap(({ variant, result, refusal }): MeasuredVariant[] =>
     refusal === undefined && result.state === 'measured' ? [{ variant, ...result }] : [],
@@ -59,6 +60,7 @@ export const tryVariants: WorkFunction = async (context) => {
   const isServing = served?.model === deployment.model && served.version === deployment.version
   const incumbent = isServing ? served.variantId : undefined
   const choice = chooseVariant(passed, options.selection, incumbent)
+  ports.logger.debug({ variant: choice.chosen.variant.id, why: choice.why, incumbent }, 'variant chosen')
   context.measured.push(...passed)
   const discarded = [...refused, ...choice.discarded]
   report(context, trials, choice.chosen.variant.id, discarded)
