@@ -32,6 +32,30 @@ function placeOf(hash: string): Place {
   return { view: 'fleet' }
 }
 
+/** What the window is called while `place` is shown. */
+function titleOf(place: Place): string {
+  switch (place.view) {
+    case 'fleet':
+      return 'Fleet'
+    case 'rollouts':
+      return 'Rollouts'
+    case 'device':
+      return place.device
+  }
+}
+
+/** The view of `place`. */
+function viewOf(place: Place, feed: FleetFeed): VNode {
+  switch (place.view) {
+    case 'fleet':
+      return <FleetView feed={feed} />
+    case 'rollouts':
+      return <RolloutView feed={feed} />
+    case 'device':
+      return <DeviceView key={place.device} feed={feed} name={place.device} />
+  }
+}
+
 const place = signal<Place>(placeOf(location.hash))
 addEventListener('hashchange', () => {
   place.value = placeOf(location.hash)
@@ -45,9 +69,7 @@ function App({ feed }: { readonly feed: FleetFeed }): VNode {
     return isFormOpen.value || kind === 'idle' || kind === 'refused'
   })
   useSignalEffect(() => {
-    const { view } = place.value
-    const name = view === 'device' ? place.value.device : view === 'rollouts' ? 'Rollouts' : 'Fleet'
-    document.title = `${name} · yolo-edge`
+    document.title = `${titleOf(place.value)} · yolo-edge`
   })
   useEffect(() => {
     const goBack = (event: KeyboardEvent): void => {
@@ -61,12 +83,7 @@ function App({ feed }: { readonly feed: FleetFeed }): VNode {
     }
   }, [])
   const current = place.value
-  const view = useMemo(() => {
-    if (current.view === 'rollouts') return <RolloutView feed={feed} />
-    if (current.view === 'device')
-      return <DeviceView key={current.device} feed={feed} name={current.device} />
-    return <FleetView feed={feed} />
-  }, [current])
+  const view = useMemo(() => viewOf(current, feed), [current])
   return (
     <>
       <a class="skip" href="#main" onClick={skipToMain}>
