@@ -1,9 +1,20 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { sha256Of } from '../../src/base/digest.js'
 import { type Random, seededRandom } from '../../src/base/random.js'
+import { wishesPart } from '../../src/protocol/fleet-index.js'
 import { isName } from '../../src/protocol/names.js'
 import { decodeLevel, encodeLevel } from '../../src/protocol/topic-level.js'
-import { clientIdOf, defaultRoot, parseTopic, topicsBelow } from '../../src/protocol/topics.js'
+import {
+  clientIdOf,
+  defaultRoot,
+  type DeviceStateKind,
+  parseTopic,
+  type Topic,
+  topicsBelow,
+} from '../../src/protocol/topics.js'
+import { projectRoot } from '../helpers/paths.js'
 
 const topics = topicsBelow(defaultRoot)
 
@@ -106,8 +117,10 @@ t.test('text that is no name has no level, and a level that no name has does not
   t.end()
 })
 
-/** Every kind of topic, made of names that `random` chooses, with what it parses to. */
-function everyTopic(random: Random): readonly (readonly [topic: string, parsed: object])[] {
+/** A topic of every kind, made of names that `random` chooses, with what it parses to besides its kind. */
+function everyTopic(
+  random: Random,
+): Readonly<Record<Topic['kind'], readonly [topic: string, parsed: object]>> {
   const [model, device, channel, camera, command] = [
     plainName(random),
     plainName(random),
@@ -118,23 +131,35 @@ function everyTopic(random: Random): readonly (readonly [topic: string, parsed: 
   const tag = version(random)
   const sha256 = sha256Of('blob')
   const index = Math.floor(random.next() * 65_536)
-  return [
-    [topics.manifest(model, tag), { kind: 'manifest', model, version: tag }],
-    [topics.chunk(sha256, index), { kind: 'chunk', sha256, index }],
-    [topics.channelDesired(channel), { kind: 'channel-desired', channel }],
-    [topics.deviceDesired(device), { kind: 'device-desired', device }],
-    [topics.deviceState(device, 'info'), { kind: 'info', device }],
-    [topics.detections(device, camera), { kind: 'detections', device, camera }],
-    [topics.preview(device, camera), { kind: 'preview', device, camera }],
-    [topics.command(device, command), { kind: 'command', device, command }],
-    [topics.response(device, command), { kind: 'response', device, command }],
+  const stateOf = (kind: DeviceStateKind): readonly [string, object] => [
+    topics.deviceState(device, kind),
+    { device },
   ]
+  return {
+    manifest: [topics.manifest(model, tag), { model, version: tag }],
+    retired: [topics.retired(model, tag), { model, version: tag }],
+    index: [topics.index(wishesPart), { part: wishesPart }],
+    chunk: [topics.chunk(sha256, index), { sha256, index }],
+    'channel-desired': [topics.channelDesired(channel), { channel }],
+    'device-desired': [topics.deviceDesired(device), { device }],
+    availability: stateOf('availability'),
+    info: stateOf('info'),
+    reported: stateOf('reported'),
+    deployment: stateOf('deployment'),
+    report: stateOf('report'),
+    metrics: stateOf('metrics'),
+    detections: [topics.detections(device, camera), { device, camera }],
+    preview: [topics.preview(device, camera), { device, camera }],
+    command: [topics.command(device, command), { device, command }],
+    response: [topics.response(device, command), { device, command }],
+  }
 }
 
 t.test('every topic is parsed to what it was made of, and holds nothing that a broker may rewrite', (t) => {
   const random = seededRandom(4)
   for (let round = 0; round < 500; round++) {
-    for (const [topic, parsed] of everyTopic(random)) {
+    for (const [kind, [topic, rest]] of Object.entries(everyTopic(random))) {
+      const parsed = { kind, ...rest }
       if (round === 0) t.same(parseTopic(defaultRoot, topic), parsed, topic)
       else if (JSON.stringify(parseTopic(defaultRoot, topic)) !== JSON.stringify(parsed))
         t.same(parseTopic(defaultRoot, topic), parsed, topic)
@@ -145,6 +170,26 @@ t.test('every topic is parsed to what it was made of, and holds nothing that a b
   }
   t.end()
 })
+
+t.test(
+  'what a device says is allowed to it, and to nobody else, by the access rules of deploy/mosquitto',
+  (t) => {
+    const rules = readFileSync(join(projectRoot, 'deploy', 'mosquitto', 'yolo-edge.acl'), 'utf8')
+    const allowed = [...rules.matchAll(/^pattern write (\S+)$/gm)].map(
+      ([, pattern = '']) => new RegExp(`^${pattern.replace('%u', '[^/]+').replaceAll('+', '[^/]+')}$`),
+    )
+    const told = ['device-desired', 'command']
+    for (const [kind, [topic]] of Object.entries(everyTopic(seededRandom(5)))) {
+      const isSaid = topic.startsWith(`${defaultRoot}/devices/`) && !told.includes(kind)
+      t.equal(
+        allowed.some((pattern) => pattern.test(topic)),
+        isSaid,
+        kind,
+      )
+    }
+    t.end()
+  },
+)
 
 t.test('the client id of a device is its level: brokers refuse there what they refuse in topics', (t) => {
   t.equal(clientIdOf('cam.1'), 'cam~1')
