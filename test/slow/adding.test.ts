@@ -1,0 +1,91 @@
+/**
+ * docs/ADDING.md, tried: one of each kind is added to a copy of the checkout, place by place.
+ *
+ *     without the places that the compiler notices    -> it complains in exactly their files
+ *     with them, without those that a test notices    -> it is content, and exactly those tests fail
+ *     with all                                        -> every nearest test passes
+ */
+
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { projectRoot } from '../helpers/paths.js'
+import { temporaryFolder } from '../helpers/temporary-folder.js'
+import { type Addition, apply, type Place } from './adding/addition.js'
+import { camera } from './adding/camera.js'
+import { command } from './adding/command.js'
+import { operator } from './adding/operator.js'
+import { provider } from './adding/provider.js'
+import { setting } from './adding/setting.js'
+import { topic } from './adding/topic.js'
+import { view } from './adding/view.js'
+
+t.setTimeout(1_800_000)
+const additions: readonly Addition[] = [operator, camera, provider, topic, setting, command, view]
+const places: readonly Place[] = additions.flatMap((addition) => addition.places)
+
+/** The rows of a section of docs/ADDING.md: path, and who notices that it is missing. */
+function rowsOf(heading: string): readonly (readonly [path: string, notice: string])[] {
+  const page = readFileSync(join(projectRoot, 'docs', 'ADDING.md'), 'utf8')
+  const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? ''
+  return [...section.matchAll(/^\| \d+ +\| `([^`]+)`.*\| ([^|]+?) +\|$/gm)].map(([, path, notice]) => [
+    path ?? '',
+    notice ?? '',
+  ])
+}
+
+t.test('the page lists the places that are tried here, in their order', (t) => {
+  for (const { heading, places } of additions) {
+    const expected = places.map(({ path, notice }): readonly [string, string] => [path, notice])
+    t.same(rowsOf(heading), expected, heading)
+  }
+  t.end()
+})
+
+t.test('each place is needed, and noticed by whom the page says', (t) => {
+  const root = temporaryFolder(t)
+  for (const name of ['src', 'test', 'config', 'deploy', 'docs', 'models', 'protocol'])
+    cpSync(join(projectRoot, name), join(root, name), { recursive: true })
+  for (const name of ['package.json', 'tsconfig.json', 'README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'])
+    cpSync(join(projectRoot, name), join(root, name))
+  symlinkSync(join(projectRoot, 'node_modules'), join(root, 'node_modules'))
+  mkdirSync(join(root, 'dist'))
+
+  const runNode = (args: readonly string[]): { readonly status: number | null; readonly text: string } => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
+    return { status, text: `${stdout}${stderr}` }
+  }
+  /** Files in which the compiler finds something. */
+  const complaints = (): ReadonlySet<string> => {
+    const compile = (project: string): string =>
+      runNode([join('node_modules', 'typescript', 'bin', 'tsc'), '-p', project, '--pretty', 'false']).text
+    const text = compile('tsconfig.json') + compile(join('src', 'dashboard', 'page', 'tsconfig.json'))
+    return new Set([...text.matchAll(/^(\S+?)\(\d+,\d+\): error /gm)].map(([, file = '']) => file))
+  }
+  const runTest = (source: string): { readonly status: number | null; readonly text: string } =>
+    runNode(['--enable-source-maps', join('dist', source.replace(/\.ts$/, '.js'))])
+
+  const isByTest = ({ notice }: Place): boolean => notice.startsWith('`')
+  const isByCompiler = ({ notice }: Place): boolean => notice === 'the compiler'
+  for (const place of places) if (!isByTest(place) && !isByCompiler(place)) apply(root, place)
+  const missing = places.filter(isByCompiler)
+  t.same(
+    [...complaints()].sort(),
+    [...new Set(missing.map(({ path, seenIn }) => seenIn ?? path))].sort(),
+    'the compiler complains where the page says',
+  )
+
+  for (const place of missing) apply(root, place)
+  t.same([...complaints()], [], 'the compiler is content')
+  const noticing = new Set(places.filter(isByTest).map(({ notice }) => notice.replaceAll('`', '')))
+  for (const test of noticing) t.not(runTest(test).status, 0, `${test} notices what is missing`)
+
+  for (const place of places) if (isByTest(place)) apply(root, place)
+  t.same([...complaints()], [], 'the compiler is content with all')
+  for (const test of new Set([...noticing, ...additions.flatMap(({ tests }) => tests)])) {
+    const { status, text } = runTest(test)
+    t.equal(status, 0, `${test} ${status === 0 ? '' : text.slice(-3000)}`)
+  }
+  t.end()
+})
