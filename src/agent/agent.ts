@@ -28,6 +28,7 @@ import { maintenanceWindows } from './delivery/maintenance-windows.js'
 import { manifestsOf } from './delivery/manifests.js'
 import { listenToWishes } from './delivery/wishes.js'
 import { type LivenessPorts, stuckReason } from './liveness.js'
+import { returnFreedMemory } from '../runtime/freed-memory.js'
 import { serviceNotifier } from './notify-systemd.js'
 import { deviceInfoOf } from './reporting/device-info.js'
 import { endedDeployments } from './reporting/ended-deployments.js'
@@ -212,6 +213,8 @@ function updatePortsOf(parts: Parts, config: Config, logger: Logger): UpdatePort
       deployment: (deployment) => {
         status.sayDeployment(deployment)
         sayReported(parts)
+        // What its trial, its watch and the model before had taken is free by now.
+        if (deployment.state === 'idle') void returnFreedMemory()
       },
       serving: (restoring) => {
         parts.restoring = restoring

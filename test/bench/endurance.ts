@@ -4,8 +4,9 @@
  *
  *     npm run bench -- endurance [--minutes N] [--faults-only NAME,...] [--update-s S] [--fault-s S]
  *
- * The agent is a process of its own; its resident memory and its open files are read from outside. Fails when a frame is
- * unaccounted for, when files stay open, when it grows by more than 1 MB an hour after the first quarter, or when it dies.
+ * The agent is a process of its own, in the environment of the installed service; its resident memory and its open files are
+ * read from outside. Fails when a frame is unaccounted for, when files stay open, when it grows by more than 1 MB an hour after
+ * the first quarter, or when it dies.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -60,10 +61,19 @@ const ended = new Promise<string>((resolve) => {
   })
 })
 
+/** What the installed service is started with. */
+function serviceEnvironment(): NodeJS.ProcessEnv {
+  const unit = readFileSync(join(projectRoot, 'systemd', 'yolo-edge.service'), 'utf8')
+  return Object.fromEntries(
+    [...unit.matchAll(/^Environment=([A-Z_]+)=(.*)$/gm)].map(([, name = '', value]) => [name, value]),
+  )
+}
+
 function startAgentProcess(): ChildProcess {
   const main = join(projectRoot, 'dist', 'src', 'cli', 'main.js')
   const flags = values['node-arg'] === '' ? [] : [values['node-arg']]
   return spawn(process.execPath, [...flags, main, ...lab.runArguments], {
+    env: { ...process.env, ...serviceEnvironment() },
     stdio: ['ignore', 'ignore', process.env['ENDURANCE_LOG'] === undefined ? 'ignore' : 'inherit'],
   })
 }
