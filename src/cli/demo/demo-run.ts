@@ -51,8 +51,8 @@ const device = 'demo-device'
 const channel = 'demo'
 const camera = 'demo'
 const tickMs = 200
-/** From nothing to the first frame: download, trial and warm-up on the smallest board. */
-const startLimitMs = 180_000
+/** Without a sign of progress before the first frame; opening a model on the smallest board gives none. */
+const standstillMs = 180_000
 
 /** Runs the demo until its time is over, its source ends, or `signal` aborts. Rejects with what kept a model from running. */
 export async function runDemo(options: DemoOptions): Promise<Tally> {
@@ -172,7 +172,8 @@ interface Watched {
 
 /** Waits for the end: of the time, of the source, or of the patience. */
 async function watch({ tally, agent, sourceEnded, isWatched }: Watched, options: DemoOptions): Promise<void> {
-  const startMs = systemClock.monotonicMs()
+  let progressMs = systemClock.monotonicMs()
+  let known: Deployment | undefined
   let firstFrameMs: number | undefined
   for (;;) {
     await systemClock.sleep(tickMs)
@@ -182,8 +183,10 @@ async function watch({ tally, agent, sourceEnded, isWatched }: Watched, options:
     requireProgress(tally.deployment)
     if (options.signal.aborted || sourceEnded.aborted) break
     if (firstFrameMs !== undefined && nowMs - firstFrameMs >= options.durationMs && !isWatched()) break
-    if (firstFrameMs === undefined && nowMs - startMs > startLimitMs) {
-      const problem = `no frame from ${options.source} within ${startLimitMs / 1000} s; the agent is in state ${agent.deploymentState}`
+    if (tally.deployment !== known) progressMs = nowMs
+    known = tally.deployment
+    if (firstFrameMs === undefined && nowMs - progressMs > standstillMs) {
+      const problem = `no frame from ${options.source}, and no progress for ${standstillMs / 1000} s in state ${agent.deploymentState}`
       throw new AgentError('camera.open_failed', problem)
     }
   }
