@@ -183,9 +183,12 @@ function noteFrames(): void {
 
 function say(sample: Sample | undefined): void {
   const [front] = metrics?.cameras ?? []
+  const { reported, deployment } = lab.observed
+  // What serves in its soak is not committed: superseded there, it gives way to the last version that was.
+  const serves = `${reported?.active?.version ?? 'nothing'} (${deployment?.state ?? 'no deployment'})`
   console.log(
     `${sample?.minute.toFixed(1) ?? '?'} min: ${sample?.residentMb.toFixed(1) ?? '?'} MB, ${sample?.openFiles ?? '?'} files, ` +
-      `${front?.processed ?? 0} frames, serves ${lab.observed.reported?.active?.version ?? 'nothing'}, ${faultCount} faults`,
+      `${front?.processed ?? 0} frames, serves ${serves}, ${faultCount} faults`,
   )
 }
 
