@@ -9,32 +9,32 @@ import type { KernelMemory } from './web-assembly.js'
 
 /** Cells of `PartnerOrders.cells`. */
 export const orderCell = {
-  /** Orders given so far. */
+  /** How many orders have been given since the start. */
   given: 0,
-  /** Orders carried out so far; -1 until the thread is ready. */
+  /** How many orders have been carried out since the start; -1 until the thread is ready. */
   done: 1,
-  /** Of the order: its kernel, by its place among the exports of the module, or -1 for the end. */
+  /** Which kernel the order asks for, as its place among the exports of the module; -1 asks the thread to end. */
   kernel: 2,
-  /** How many arguments it has. */
+  /** How many arguments the order has in `PartnerOrders.values`. */
   count: 3,
 } as const
 
-/** What both threads see. */
+/** The memory that the thread which gives orders shares with the one that carries them out. */
 export interface PartnerOrders {
-  /** In base64. */
+  /** The WebAssembly module of the kernels, in base64. */
   readonly module: string
   readonly memory: KernelMemory
   readonly cells: Int32Array
-  /** Arguments of the order; then its result, first. */
+  /** The arguments of the order; once it is done, the first is its result. */
   readonly values: Float64Array
 }
 
 /** Functions of numbers; one that writes returns nothing. */
 export type KernelFunctions = Readonly<Record<string, (...values: number[]) => number | undefined>>
 
-/** More than any kernel takes. */
+/** The most arguments that an order can have; every kernel takes fewer. */
 const valuesMax = 16
-/** Far more than any order takes. */
+/** The longest time that an order may take, milliseconds; every one takes far less. */
 const limitMs = 60_000
 const workerFile = new URL('./kernel-worker.js', import.meta.url)
 

@@ -15,9 +15,9 @@ export interface RankedClass {
   readonly classIndex: number
   /** Ground truths of each picture that must be found. */
   readonly positives: Float64Array
-  /** The picture of each detection. */
+  /** For each detection the index of its picture. */
   readonly image: Int32Array
-  /** As in ClassMatches. */
+  /** For each detection one bit a threshold of overlap, as in `ClassMatches.matched`. */
   readonly matched: Uint16Array
   readonly ignored: Uint16Array
   /** Detections that found a ground truth at any threshold. */

@@ -12,7 +12,7 @@ import { detectionsPerClass, type ImageMatches } from './match-image.js'
 export interface BootstrapOptions {
   /** `map`: mAP50-95; `map50`: at an overlap of 0.5. Default: map. */
   readonly metric?: 'map' | 'map50'
-  /** Default: 1000. */
+  /** How often pictures are drawn with replacement; 1000 unless given. */
   readonly resamples?: number
   /** Share of the resamples inside the interval, 0..1. Default: 0.95. */
   readonly confidence?: number

@@ -39,7 +39,7 @@ export interface CocoImage extends LabelledImage {
 }
 
 export interface CocoDataset {
-  /** In the order of the file. */
+  /** The pictures that the file lists, in its order. */
   readonly images: readonly CocoImage[]
   /** Pictures with an annotation that does not fit: what is wrong with the first. */
   readonly leftOut: readonly { readonly name: string; readonly problem: string }[]
@@ -130,7 +130,7 @@ function parse(text: string, refuse: Refusal): Instances {
   throw refuse(issueText(result.issues[0]))
 }
 
-/** Category id -> class index. */
+/** The class index of each category id of the file. */
 function classesOf(
   categories: Instances['categories'],
   classNames: readonly string[],

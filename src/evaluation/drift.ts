@@ -7,14 +7,14 @@ import { boxArea } from '../yolo/boxes.js'
 import type { Detection } from '../yolo/detection.js'
 
 const scoreBins = 10
-/** By factors of two of the share of the picture that a box covers: from 1/2 and more down to 1/2048 and less. */
+/** Boxes are counted by the share of the picture that they cover, in factors of two from 1/2 and more to 1/2048 and less. */
 const sizeBins = 12
 
-/** What was found over some time. Plain data. */
+/** What a model found over some time, as counts. Plain data. */
 export interface DetectionProfile {
   frames: number
   detections: number
-  /** By class index. */
+  /** How many detections each class had; the index is that of the class. */
   readonly classes: number[]
   readonly scores: number[]
   readonly sizes: number[]

@@ -18,13 +18,13 @@ export interface LabelledImage {
 export interface EvaluateOptions {
   /** Pictures in work at the same time. Default: 2, so that one is read while another is in the detector. */
   readonly concurrency?: number
-  /** Called after each picture. */
+  /** Is called after each picture with how many are done, of how many. */
   readonly onProgress?: (done: number, total: number) => void
   /** Ends the measurement between two pictures; its reason is thrown. */
   readonly signal?: AbortSignal
 }
 
-/** A finished measurement. */
+/** What a measurement found. */
 export interface Evaluation<T extends LabelledImage> {
   readonly metrics: DetectionMetrics
   /** The pictures that count, in the order of the data set. */

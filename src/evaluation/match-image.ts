@@ -68,9 +68,9 @@ function byClass<T extends { readonly classIndex: number }>(items: readonly T[])
 /** Ground truths and detections of one class with the overlap of each pair. */
 interface ClassPairs {
   readonly groundTruths: readonly GroundTruth[]
-  /** By falling score. */
+  /** The detections of the class, the highest score first. */
   readonly detections: readonly Detection[]
-  /** Of detection d and ground truth g at `d * groundTruths.length + g`. */
+  /** The overlap of detection d and ground truth g, 0..1, lies at `d * groundTruths.length + g`. */
   readonly overlaps: Float64Array
 }
 

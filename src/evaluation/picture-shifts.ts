@@ -23,7 +23,7 @@ const shifts = {
   bright: ([picture]) => picture!.map((value) => Math.round(255 - 0.5 * (255 - value))),
   /** Out of focus: the mean of a window of a hundredth of the width. */
   blurred: ([picture], size) => blurred(picture!, size, Math.max(1, Math.round(size.width / 200))),
-  /** Twice as far away: at half size in the middle of grey. */
+  /** Twice as far away: at half size in the middle of gray. */
   small: ([picture], size) => {
     const half = halved(picture!, size)
     const into = grey(size)

@@ -1,7 +1,7 @@
 /**
  * Label files of YOLO data sets: one text file per picture, one object per line.
  *
- *     class x y width height            centre and size, as shares of the picture
+ *     class x y width height            center and size, as shares of the picture
  *     class x1 y1 x2 y2 x3 y3 ...       an outline; its bounding box counts
  *     class x y width height k1 k2 ...  a pose, where the data set says how many numbers; its box counts
  *
@@ -14,7 +14,7 @@ import { AgentError } from '../base/errors.js'
 import type { GroundTruth } from './ground-truth.js'
 
 export interface LabelledPicture {
-  /** The label file, for messages. */
+  /** The label file, as messages name it. */
   readonly file: string
   /** Size of the picture, pixels. */
   readonly width: number
@@ -102,12 +102,12 @@ function objectOf(
   return { classIndex, ...box, area: (box.x2 - box.x1) * (box.y2 - box.y1), crowd: false }
 }
 
-/** Of centre and size, which share lies beyond what a label may say; -1 where none does. A size is never negative. */
+/** Which of the shares x, y, width and height lies beyond what a label may say, as its index; -1 where none does. A size is never negative. */
 function beyondPicture(shares: readonly number[]): number {
   return shares.findIndex((share, index) => share > 1 + borderSlack || share < (index < 2 ? -borderSlack : 0))
 }
 
-/** In shares of the picture. */
+/** The corners of a box as shares of the width and height of its picture, 0..1. */
 type Corners = readonly [left: number, top: number, right: number, bottom: number]
 
 function centredCorners(shares: readonly number[]): Corners {
@@ -119,7 +119,7 @@ function centreAndSize([left, top, right, bottom]: Corners): readonly number[] {
   return [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
 }
 
-/** Of the box around an outline. */
+/** The corners of the smallest box around an outline, `x, y, x, y, ...`. */
 function outlineCorners(points: readonly number[]): Corners {
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity]
   for (let at = 0; at < points.length; at += 2) {

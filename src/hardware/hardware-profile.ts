@@ -6,7 +6,7 @@
 export interface CpuProfile {
   /** `Cortex-A76`, `AMD EPYC`, or `unknown`; several kinds of cores are joined by ` + `. */
   readonly model: string
-  /** Logical processors. */
+  /** How many logical processors the system counts. */
   readonly cores: number
   /** Of {@link inferenceFeatures}, those that every core has, as /proc/cpuinfo names them. */
   readonly features: readonly string[]
@@ -23,9 +23,9 @@ export interface Board {
 }
 
 export interface MemoryState {
-  /** Of the machine, or of the control group that the program runs in where that is less. */
+  /** Memory of the machine, or the limit of the control group that the program runs in where that is less. */
   readonly memoryTotalBytes: number
-  /** What may be taken now. */
+  /** How much the program may take at this moment without anything being swapped out. */
   readonly memoryAvailableBytes: number
   /** The control group's limit, where it has one. */
   readonly memoryLimitBytes?: number
@@ -52,7 +52,7 @@ export interface ThermalState {
   readonly throttleReasons: readonly string[]
 }
 
-/** How the machine is right now. */
+/** What changes about a machine while it runs: memory, heat, power mode. */
 export interface MachineCondition extends MemoryState, ThermalState {
   /** `MAXN`, `15W` of a Jetson; `governor ondemand` elsewhere. */
   readonly powerMode?: string
@@ -66,7 +66,7 @@ export interface HardwareProfile {
   readonly accelerators: readonly Accelerator[]
   readonly videoDecoders: readonly VideoDecoder[]
   readonly condition: MachineCondition
-  /** Distribution and kernel. */
+  /** The names of the distribution and of the kernel, with their versions. */
   readonly os: string
   /** `x64`, `arm64`, `arm`, as Node.js names them. */
   readonly arch: string

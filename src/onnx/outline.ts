@@ -16,12 +16,12 @@ export interface Outline {
   readonly outputs: readonly string[]
   /** Nodes by operator, most frequent first, those of subgraphs and functions among them; a foreign domain stands before its operator. */
   readonly operators: ReadonlyMap<string, number>
-  /** Branches and bodies: `If`, `Loop`, `Scan`. */
+  /** How many graphs lie inside nodes: branches of `If`, bodies of `Loop` and `Scan`. */
   readonly subgraphs: number
   /** Names of functions that the file defines. */
   readonly functions: readonly string[]
   readonly initializers: number
-  /** Of encoded initializers. */
+  /** Bytes of all initializers as the file stores them. */
   readonly initializerBytes: number
   readonly metadata: ReadonlyMap<string, string>
 }

@@ -9,11 +9,11 @@ import type { Graph, Node, ValueInfo, ValueName } from './graph.js'
 import type { Tensor } from './tensor.js'
 
 export interface Patch {
-  /** Nodes that go. */
+  /** Nodes of the given graph that the new one does not have. */
   readonly remove?: Iterable<Node>
-  /** Nodes that come, in any order. */
+  /** Nodes that only the new graph has, in any order. */
   readonly add?: Iterable<Node>
-  /** Initializers that come or are replaced. */
+  /** Initializers that only the new graph has, or that it has with another tensor. */
   readonly initializers?: Iterable<readonly [ValueName, Tensor]>
   /** Old value -> the value its users read from now on (added nodes are not rewired; graph outputs keep their name). */
   readonly rewire?: ReadonlyMap<ValueName, ValueName>

@@ -43,7 +43,7 @@ export class PartialBlob {
   readonly #clock: Clock
   readonly #onClose: () => void
   readonly #held: Set<number>
-  /** Checked and not written yet. */
+  /** Chunks that were checked and are not written yet, by their index in the blob. */
   #queued = new Map<number, Uint8Array>()
   readonly #unrecorded = new Set<number>()
   #unrecordedBytes = 0
@@ -144,7 +144,7 @@ export class PartialBlob {
     return isLong || this.#unrecordedBytes >= FLUSH_BYTES
   }
 
-  /** Writes what has come since the write before, neighbours together. Only in a turn. */
+  /** Writes what has come since the write before, neighbors together. It is called only while no other write is under way. */
   async #writeQueued(): Promise<void> {
     if (this.#fault !== undefined) throw this.#fault
     const queued = [...this.#queued].sort(([a], [b]) => a - b)
@@ -267,7 +267,7 @@ export class PartialBlob {
     }
   }
 
-  /** Only in a turn of the record. */
+  /** Writes down which chunks the file holds. It is called only while no other write of the record is under way. */
   async #record(): Promise<void> {
     if (this.#unrecorded.size === 0) return
     const indexes = [...this.#unrecorded]

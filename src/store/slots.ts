@@ -96,7 +96,7 @@ export class SlotStore {
     return this.#isCertain
   }
 
-  /** Puts `pointer` on trial. */
+  /** Notes `pointer` as the candidate: the model that is on trial. */
   async setCandidate(pointer: ModelPointer): Promise<void> {
     await this.#change((state) => ({ ...state, candidate: pointer }))
   }

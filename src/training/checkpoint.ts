@@ -7,7 +7,7 @@ import { AgentError } from '../base/errors.js'
 import { sha256Of } from '../base/digest.js'
 
 export interface Checkpoint {
-  /** Steps taken. */
+  /** How many steps the training had taken. */
   readonly step: number
   readonly arrays: readonly Float32Array[]
 }

@@ -130,7 +130,7 @@ export class NetworkSession {
 interface SessionArrays {
   readonly images: Float32Array
   readonly heads: HeadValues
-  /** By the name of the input. */
+  /** The gradients of the loss at each head, `[N, channels, h, w]`, by the name of the input of the backward graph. */
   readonly seeds: HeadValues
   readonly statistics: HeadValues
 }

@@ -4,7 +4,7 @@ import type { Graph, ValueName } from '../onnx/graph.js'
 import type { Tensor } from '../onnx/tensor.js'
 import type { TargetBox } from './loss/assign-targets.js'
 
-/** Values by name. */
+/** Tensors by the name of the value of the graph that they stand for. */
 export type Feeds = ReadonlyMap<ValueName, Tensor>
 
 /** A graph that is ready to run. */
@@ -16,7 +16,7 @@ export interface OpenGraph {
 
 /** Tensors in shared memory, for as long as a graph is open; while it runs, only the runner touches them. */
 export interface BoundArrays {
-  /** Inputs that every run reads. */
+  /** Inputs that every run reads where they lie. */
   readonly inputs: Feeds
   /** Outputs that every run writes instead of returning them. */
   readonly outputs: Feeds
@@ -33,14 +33,14 @@ export interface GraphRunner {
 export interface Sample {
   /** RGB bytes `[height, width, 3]`; borrowed, never written. */
   readonly pixels: Uint8Array
-  /** In input pixels. */
+  /** The objects of the picture with their boxes in pixels of the input. */
   readonly targets: readonly TargetBox[]
 }
 
-/** What one step learns from. */
+/** The pictures that one step learns from, with the objects in them. */
 export interface Batch {
   /** `[N, 3, H, W]`, RGB, 0..1. */
   readonly images: Float32Array
-  /** By picture. */
+  /** For each of the N pictures its objects, with boxes in pixels of the input. */
   readonly targets: readonly (readonly TargetBox[])[]
 }

@@ -1,5 +1,5 @@
 /**
- * The training loop, one step at a time: batch, forward, loss, backward, optimiser, averaged weights.
+ * The training loop, one step at a time: batch, forward, loss, backward, optimizer, averaged weights.
  * Invariant: a trainer restored from a checkpoint takes the steps that the first one would have taken; a step whose loss is not a number
  * changes nothing and ends the run.
  */
@@ -46,7 +46,7 @@ export interface TrainerOptions {
 }
 
 export interface StepReport {
-  /** From 1. */
+  /** The number of the step, from 1 on. */
   readonly step: number
   readonly loss: LossParts
   readonly rate: number
@@ -112,7 +112,7 @@ export class Trainer {
     }
   }
 
-  /** Steps taken. */
+  /** How many steps have been taken. */
   get steps(): number {
     return this.#step
   }
@@ -241,7 +241,7 @@ function trainerState(
 ): TrainerState {
   const layout = new ParameterLayout(graph, trainableNames(graph))
   const isChanged = see !== undefined
-  // Weights, their average and their gradient; what is seen if that is not the weights; and what the optimiser remembers.
+  // Weights, their average and their gradient; what is seen if that is not the weights; and what the optimizer remembers.
   const memory = new VectorMemory(layout.length, 3 + (isChanged ? 1 : 0) + stateArrays(optimizer), threads)
   const weights = memory.take()
   layout.fill(weights, graph)

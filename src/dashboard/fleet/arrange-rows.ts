@@ -5,11 +5,11 @@ import { type FleetRow, isDeploying } from './fleet-row.js'
 /** Which part of the fleet is listed. */
 export type FleetFilter = 'all' | 'online' | 'down' | 'deploying' | 'look'
 
-/** By what the table is ordered. */
+/** The columns by which the table can be ordered. */
 export type SortKey =
   'name' | 'status' | 'board' | 'version' | 'fps' | 'p95Ms' | 'temperatureC' | 'map' | 'deployment'
 
-/** What is listed, and how. */
+/** Which rows the table lists, and in which order. */
 export interface Arrangement {
   readonly filter: FleetFilter
   /** Words that must all occur in a row. */

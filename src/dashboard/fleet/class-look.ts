@@ -1,4 +1,4 @@
-/** How a class is shown. Invariant: a class has the same colour on every device and in every session. */
+/** How a class is shown. Invariant: a class has the same color on every device and in every session. */
 
 import type { FoundObject } from '../../protocol/detections.js'
 
@@ -18,7 +18,7 @@ const palette = [
   '#9fb4ff',
 ] as const
 
-/** The colour of a class, as CSS has it. */
+/** The color of a class, as CSS has it. */
 export function classColor(classIndex: number): string {
   return palette[classIndex % palette.length]!
 }

@@ -32,9 +32,9 @@ export interface DeviceRecord {
   info?: DeviceInfo
   reported?: Reported
   readonly live: LiveFigures
-  /** Newest first. */
+  /** The deployments of the device that were heard of, the newest first. */
   courses: readonly DeploymentCourse[]
-  /** Oldest first, each id once. */
+  /** The reports that were heard, the oldest first, each id once. */
   reports: readonly Report[]
   readonly samples: Samples
   /** Messages of this device that could not be read, and the last reason. */
@@ -98,7 +98,7 @@ export function addReport(device: DeviceRecord, report: Report): void {
   device.reports = reports.slice(-reportsMax)
 }
 
-/** Adds a sample of metrics. */
+/** Adds what one message of metrics says to the figures and samples of `device`. */
 export function addMetrics(device: DeviceRecord, metrics: Metrics, arrival: Arrival): void {
   device.live.update(metrics, arrival.monotonicMs)
   device.samples.add(arrival.wallMs, device.live)

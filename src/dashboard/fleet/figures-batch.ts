@@ -33,7 +33,7 @@ export class FiguresPacker {
     return true
   }
 
-  /** What was added. */
+  /** Everything that was added to this batch, ready to be sent to another thread. */
   pack(): FiguresBatch {
     return { devices: this.#devices, cameras: this.#cameras, values: new Float64Array(this.#values) }
   }

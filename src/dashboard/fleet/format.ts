@@ -23,7 +23,7 @@ export function duration(spanMs: number): string {
   return `${Math.round(seconds / 86_400)} d`
 }
 
-/** A size in binary units. */
+/** A size in bytes as text in binary units, such as `1.5 MiB`. */
 export function bytes(value: number | undefined): string {
   if (value === undefined || Number.isNaN(value)) return unknown
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
@@ -33,7 +33,7 @@ export function bytes(value: number | undefined): string {
   return `${amount < 10 && unit > 0 ? amount.toFixed(1) : amount.toFixed(0)} ${units[unit]!}`
 }
 
-/** A share as per cent. */
+/** A share 0..1 as text in per cent. */
 export function percent(value: number | undefined): string {
   return value === undefined ? unknown : `${(value * 100).toFixed(0)} %`
 }

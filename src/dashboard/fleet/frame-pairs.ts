@@ -10,7 +10,7 @@
 import type { FrameDetections } from '../../protocol/detections.js'
 import type { Preview } from '../../protocol/preview.js'
 
-/** What is drawn next. */
+/** The picture and the detections that are drawn next; they belong to the same frame. */
 export interface Scene {
   readonly picture: Preview | undefined
   readonly detections: FrameDetections | undefined

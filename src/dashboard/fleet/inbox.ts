@@ -3,7 +3,7 @@
  * Invariant: of a state topic only the newest message waits; what waits is bounded, whatever arrives.
  */
 
-/** A message as it came. */
+/** A message as it came from the broker: its topic and the bytes of its payload. */
 export interface Incoming {
   readonly topic: string
   readonly payload: Uint8Array<ArrayBuffer>

@@ -1,6 +1,6 @@
 /** The latencies of the last frames as a histogram. Invariant: holds at most `capacity` values. */
 
-/** Bars of equal width. */
+/** A histogram of latencies with bars of equal width, and two quantiles of the same frames. */
 export interface LatencyBars {
   /** Middle of each bar, milliseconds. */
   readonly atMs: readonly number[]
@@ -11,7 +11,7 @@ export interface LatencyBars {
 }
 
 const barCount = 40
-/** Steps that are easy to read. */
+/** Widths of a bar that are easy to read on an axis, milliseconds. */
 const steps = [0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 2.5, 5, 10, 20, 25, 50, 100, 250, 500, 1000]
 
 export class LatencyWindow {

@@ -21,14 +21,14 @@ export interface Failure {
   readonly message: string
 }
 
-/** One version in the fleet. */
+/** How far one version of a model has come in the fleet. */
 export interface VersionRollout {
   readonly model: string
   readonly version: string
   readonly counts: Readonly<Record<Stage, number>>
   readonly devices: number
   readonly failures: readonly Failure[]
-  /** The channels that ask for it. */
+  /** The wishes of the channels that ask for the version. */
   readonly channels: readonly Desired[]
 }
 

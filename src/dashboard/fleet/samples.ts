@@ -5,7 +5,7 @@
 
 /** One sample as columns: what a chart is fed with. */
 export interface SampleColumns {
-  /** Seconds since 1970. */
+  /** The times of the samples, seconds since 1970. */
   readonly atS: readonly number[]
   readonly p50Ms: readonly (number | null)[]
   readonly p95Ms: readonly (number | null)[]

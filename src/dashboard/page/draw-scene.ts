@@ -7,7 +7,7 @@ import type { FrameDetections } from '../../protocol/detections.js'
 import type { PreviewFrame } from '../../protocol/preview.js'
 import { classColor, classLabel } from '../fleet/class-look.js'
 
-/** What is on the canvas. */
+/** What the canvas shows. */
 export interface DrawnScene {
   readonly bitmap: ImageBitmap | undefined
   readonly frame: PreviewFrame | undefined

@@ -1,6 +1,6 @@
 /**
  * One device in the table. The elements of a row are made once and show one device after the other.
- * Invariant: says in words what it says in colour; focus is never handed on to another device.
+ * Invariant: says in words what it says in color; focus is never handed on to another device.
  */
 
 import { Component, type VNode } from 'preact'

@@ -21,14 +21,14 @@ export type LinkState =
   | { readonly kind: 'lost' | 'unreachable'; readonly retryAtMs: number }
   | { readonly kind: 'refused'; readonly reason: string }
 
-/** From the page to its worker. */
+/** A message from the page to its worker. */
 export type ToLink =
   | { readonly kind: 'open'; readonly settings: BrokerSettings }
   | { readonly kind: 'listen' | 'leave'; readonly filters: readonly string[] }
   | { readonly kind: 'send'; readonly topic: string; readonly payload: Uint8Array }
   | { readonly kind: 'take' }
 
-/** From the worker to the page. Each `take` is answered by one `fleet`, which may be empty. */
+/** A message from the worker to the page. Each `take` is answered by one `fleet`, which may be empty. */
 export type FromLink =
   | { readonly kind: 'state'; readonly state: LinkState }
   | { readonly kind: 'fleet'; readonly batch: MessageBatch; readonly figures: FiguresBatch }

@@ -1,4 +1,4 @@
-/** What the connection is doing, in the header. Invariant: every state has words, not only a colour. */
+/** What the connection is doing, in the header. Invariant: every state has words, not only a color. */
 
 import { useSignal } from '@preact/signals'
 import type { VNode } from 'preact'

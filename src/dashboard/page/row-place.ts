@@ -10,7 +10,7 @@ export class RowPlace<E extends HTMLElement | SVGElement = HTMLElement> {
   #isShown: boolean | undefined
   readonly #attributes = new Map<string, string>()
 
-  /** For the `ref` of the element. */
+  /** What the element is given as its `ref`. */
   readonly ref = (element: E | null): void => {
     this.#element = element ?? undefined
   }

@@ -12,7 +12,7 @@ interface Window {
   readonly kernel: readonly Dim[]
   readonly strides: readonly number[]
   readonly dilations: readonly number[]
-  /** Begins, then ends. */
+  /** Padding in elements: first what stands before each spatial axis, then what stands behind each. */
   readonly pads: readonly number[]
   readonly autoPad: string
   readonly ceil: boolean
@@ -74,7 +74,7 @@ export const transposedConvolution: ShapeRule = (context) => {
   return [{ type: data.type, shape: [data.shape[0], outputs, ...sizes] }]
 }
 
-/** MaxPool, AveragePool and their quantised forms; MaxPool's second output holds indices. */
+/** MaxPool, AveragePool and their quantized forms; MaxPool's second output holds indices. */
 export const pooling: ShapeRule = (context) => {
   const data = context.input(0)
   const kernel = intsOf(context.node, 'kernel_shape')

@@ -55,7 +55,7 @@ export function likeInputs(shapeIndex: number, typeIndex: number, missing: Eleme
   ]
 }
 
-/** Two quantised operands at inputs 0 and 3 (com.microsoft QLinearAdd, QLinearMul). */
+/** Two quantized operands at inputs 0 and 3 (com.microsoft QLinearAdd, QLinearMul). */
 export const quantizedBinary: ShapeRule = (context) => {
   const first = context.input(0)
   const shape = broadcast(context, first?.shape, context.input(3)?.shape)

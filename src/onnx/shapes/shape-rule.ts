@@ -18,7 +18,7 @@ export interface ValueType {
   readonly elements?: Shape
 }
 
-/** What a rule may look at. */
+/** Everything about a node and its inputs that a shape rule may look at. */
 export interface RuleContext {
   readonly node: Node
   /** Version of the operator set of the node's domain. */

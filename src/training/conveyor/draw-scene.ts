@@ -12,7 +12,7 @@ import type { Color, Scene, SceneClutter, ScenePart } from './scene.js'
 export interface DrawnScene {
   /** RGB, `[height, width, 3]`. */
   readonly pixels: Uint8Array
-  /** In pixels of the picture. */
+  /** The boxes of the parts that can be seen, in pixels of the picture. */
   readonly targets: readonly TargetBox[]
 }
 
@@ -39,11 +39,11 @@ export function drawScene(scene: Scene, width: number, height: number, shift = 0
   return { pixels, targets }
 }
 
-/** Linear colours 0..255 and which part each pixel shows (0: none). */
+/** Linear colors 0..255 and which part each pixel shows (0: none). */
 class Canvas {
   readonly width: number
   readonly height: number
-  /** Pixels of the shorter side. */
+  /** The length of the shorter side, pixels. */
   readonly side: number
   readonly colors: Float32Array
   readonly owners: Uint8Array
@@ -56,7 +56,7 @@ class Canvas {
     this.owners = new Uint8Array(width * height)
   }
 
-  /** Lays `color` over a pixel. */
+  /** Lays `color`, made darker or lighter by `shade`, over the pixel `at` with `opacity` 0..1. */
   blend(at: number, color: Color, shade: number, opacity: number): void {
     for (let channel = 0; channel < 3; channel++) {
       const under = this.colors[3 * at + channel]!
@@ -151,7 +151,7 @@ function drawClutter(canvas: Canvas, clutter: SceneClutter, shift: number): void
   })
 }
 
-/** Calls `paint` for the pixels of a square around a point, with the pixel's centre relative to the point. */
+/** Calls `paint` for the pixels of a square around a point, with the pixel's center relative to the point. */
 function visit(
   canvas: Canvas,
   x: number,
@@ -169,7 +169,7 @@ function visit(
       paint(row * canvas.width + column, column + 0.5 - x, row + 0.5 - y)
 }
 
-/** A part in pixels of a canvas. */
+/** A part of the scene with its place and size in pixels of a canvas. */
 class PlacedPart {
   /** Of the part in the picture; undefined where none of it is. */
   box: TargetBox | undefined

@@ -9,14 +9,14 @@ import { type PartTraits, partNames } from './part-shapes.js'
 export type Color = readonly [red: number, green: number, blue: number]
 
 export interface ScenePart {
-  /** Index into the part names. */
+  /** The kind of the part, as an index into the names of parts. */
   readonly classIndex: number
   readonly traits: PartTraits
-  /** Centre and radius of the circle around it. */
+  /** The center and the radius of the circle around the part. */
   readonly x: number
   readonly y: number
   readonly radius: number
-  /** Radians. */
+  /** How far the part is turned, radians. */
   readonly angle: number
   readonly color: Color
   /** How much the bevel of the edge catches light, 0..1. */

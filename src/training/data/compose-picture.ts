@@ -1,5 +1,5 @@
 /**
- * Makes training pictures from samples: parts of one or four samples, moved, scaled, mirrored and recoloured.
+ * Makes training pictures from samples: parts of one or four samples, moved, scaled, mirrored and recolored.
  * Invariant: the picture follows from the random numbers alone; a target keeps to what its object really covers in the picture.
  */
 
@@ -141,7 +141,7 @@ function tileOf(
 }
 
 /**
- * Turns hue, saturation and brightness in one 3x3 matrix: a rotation around the grey axis, a stretch away from it, and a factor.
+ * Turns hue, saturation and brightness in one 3x3 matrix: a rotation around the gray axis, a stretch away from it, and a factor.
  */
 function colorMatrix(random: Random, options: AugmentationOptions): readonly number[] {
   const angle = symmetric(random, options.hue ?? 0.015) * 2 * Math.PI
@@ -155,7 +155,7 @@ function colorMatrix(random: Random, options: AugmentationOptions): readonly num
   return [same, next, other, other, same, next, next, other, same]
 }
 
-/** Nearest-in-between (bilinear) reads of the sample, through the colour matrix. */
+/** Nearest-in-between (bilinear) reads of the sample, through the color matrix. */
 function paint(tile: Tile, size: PictureSize, colors: readonly number[], into: Float32Array): void {
   const { pixels } = tile.sample
   const { width, height } = size

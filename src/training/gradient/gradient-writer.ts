@@ -31,14 +31,14 @@ export class GradientWriter {
     return names
   }
 
-  /** An int64 vector. */
+  /** A constant of type int64 and shape `[values.length]`. */
   ints(values: readonly number[]): ValueName {
     const name = `grad:ints_${values.join('_')}`
     this.initializers.set(name, int64Tensor([values.length], values))
     return name
   }
 
-  /** A float32 scalar. */
+  /** A constant of type float32 and shape `[]`. */
   float(value: number): ValueName {
     const name = `grad:float_${value}`
     this.initializers.set(name, floatTensor([], [value]))

@@ -26,7 +26,7 @@ export interface AssignmentOptions {
 /** An anchor that answers for an object. */
 export interface AssignedAnchor {
   readonly level: LevelValues
-  /** In its level. */
+  /** The cell of the anchor, counted row by row inside its level. */
   readonly cell: number
   readonly target: TargetBox
   /** The class score that the anchor should give, 0..1. */
@@ -104,7 +104,7 @@ interface Search {
   readonly options: AssignmentOptions
 }
 
-/** The anchors whose centre lies in the object and whose box overlaps it. */
+/** The anchors whose center lies in the object and whose box overlaps it. */
 function candidatesOf(search: Search, target: TargetBox): Candidate[] {
   const { alpha = 0.5, beta = 6 } = search.options
   const truth = [target.x1, target.y1, target.x2, target.y2]
@@ -135,7 +135,7 @@ function widened(low: number, high: number, smallest: number): readonly [number,
   return [centre - smallest / 2, centre + smallest / 2]
 }
 
-/** The first cell whose centre is behind `edge`. */
+/** The first cell whose center is behind `edge`. */
 function firstInside(edge: number, stride: number): number {
   return Math.max(0, Math.floor((edge + epsilon) / stride - 0.5) + 1)
 }

@@ -14,11 +14,14 @@ import type { HeadValues } from './head-batch.js'
 export interface FeaturePair {
   readonly own: string
   readonly teacher: string
-  /** Columns times rows. */
+  /** Columns times rows of the map. */
   readonly cells: number
 }
 
-/** What a level whose attention is orthogonal to the teacher's counts, per picture; heads count for some units. */
+/**
+ * The loss of one picture at a level whose attention is orthogonal to the teacher's. The loss of the heads is a few units, so that neither
+ * drowns the other.
+ */
 const defaultGain = 1
 
 /** The loss over a batch of pictures; the gradients are those of the own feature maps alone. */

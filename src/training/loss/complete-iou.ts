@@ -1,6 +1,6 @@
 /**
  * Complete IoU of two boxes and its derivative (Zheng et al. 2020, "Enhancing geometric factors in model learning"):
- * overlap, less the distance of the centres, less the difference of the shapes.
+ * overlap, less the distance of the centers, less the difference of the shapes.
  * Invariant: the weight of the shape term counts as a constant in the derivative, as the authors have it.
  */
 

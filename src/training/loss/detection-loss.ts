@@ -22,7 +22,7 @@ import {
   zerosLike,
 } from './head-batch.js'
 
-/** What the three parts count. */
+/** The factors of the three parts of the loss: boxes, classes, and the distribution of distances (DFL). */
 export interface LossGains {
   readonly box: number
   readonly cls: number

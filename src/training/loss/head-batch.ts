@@ -8,22 +8,22 @@ import type { HeadLevel } from '../../yolo/model-description.js'
 
 export const distanceBins = 16
 
-/** What a head looks like. */
+/** The sizes of a detection head: pictures of a batch, classes, input in pixels, levels. */
 export interface HeadShape {
   readonly batch: number
   readonly classCount: number
   readonly inputWidth: number
   readonly inputHeight: number
-  /** By rising stride. */
+  /** The levels of the head, the smallest stride first. */
   readonly levels: readonly HeadLevel[]
 }
 
-/** A level with its numbers; `[N, 64, h, w]` and `[N, classes, h, w]`. */
+/** A level with its logits: `box` is `[N, 64, rows, columns]`, `cls` is `[N, classes, rows, columns]`. */
 export interface LevelValues {
   readonly stride: number
   readonly columns: number
   readonly rows: number
-  /** Number of its first anchor. */
+  /** The number of the level's first anchor among those of all levels. */
   readonly first: number
   readonly box: Float32Array
   readonly cls: Float32Array

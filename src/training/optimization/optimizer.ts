@@ -1,5 +1,5 @@
 /**
- * Optimisers over all parameters of a network.
+ * Optimizers over all parameters of a network.
  * Invariant: the whole state is in `state`, so that a run that goes on from it takes the same steps.
  */
 
@@ -23,9 +23,9 @@ export type OptimizerOptions =
     }
 
 export interface OptimizerStep {
-  /** From 1. */
+  /** The number of the step, from 1 on: running averages that begin at zero are corrected by it. */
   readonly step: number
-  /** Learning rate. */
+  /** The learning rate of this step. */
   readonly rate: number
   /** What the gradient is multiplied with; 1 by default. */
   readonly scale?: number
@@ -38,19 +38,19 @@ export interface Optimizer {
   readonly state: readonly Float32Array[]
 }
 
-/** What an optimiser works on. */
+/** The parameters that an optimizer changes, and the memory in which it does so. */
 export interface Optimized {
   readonly layout: ParameterLayout
   /** Holds the parameters, and room for `stateArrays` arrays more. */
   readonly memory: VectorMemory
-  /** Written by each step. */
+  /** All parameters as one array in the order of `layout`; each step writes to it. */
   readonly parameters: Float32Array
 }
 
 /** Weight decay of YOLOv8's published recipe. */
 const defaultDecay = 5e-4
 
-/** How many arrays an optimiser takes from its memory. */
+/** How many arrays an optimizer takes from its memory. */
 export function stateArrays({ kind }: OptimizerOptions): number {
   return kind === 'sgd' ? 1 : 2
 }

@@ -1,5 +1,5 @@
 /**
- * The parameters of a network as one flat array: what optimisers, averages and checkpoints work on.
+ * The parameters of a network as one flat array: what optimizers, averages and checkpoints work on.
  * Invariant: slots cover the array in order, those that decay first, each from a whole lane on, without overlap; numbers between slots
  * are zero.
  */
@@ -12,7 +12,7 @@ import { wholeLanes } from './vector-memory.js'
 export interface ParameterSlot {
   readonly name: ValueName
   readonly dims: readonly number[]
-  /** First element in the array. */
+  /** Where the parameter begins in the flat array, in elements. */
   readonly offset: number
   readonly length: number
   /** Whether weight decay applies: to kernels, not to biases and norms. */
@@ -23,7 +23,7 @@ export interface ParameterSlot {
 export interface ParameterRange {
   readonly start: number
   readonly end: number
-  /** Whether weight decay applies. */
+  /** Whether weight decay applies to this parameter. */
   readonly decays: boolean
 }
 

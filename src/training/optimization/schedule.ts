@@ -2,7 +2,7 @@
 
 export interface ScheduleOptions {
   readonly steps: number
-  /** The largest learning rate. */
+  /** The learning rate at its largest, after the warm-up. */
   readonly rate: number
   /** Share of `rate` at the end. Default: 0.01. */
   readonly finalShare?: number

@@ -18,7 +18,7 @@ export function wholeLanes(count: number): number {
   return Math.ceil(count / lanes) * lanes
 }
 
-/** What one optimiser step does to a range of parameters. The gradient is taken `scale` times. */
+/** What one optimizer step does to a range of parameters. The gradient is taken `scale` times. */
 export interface SgdStep {
   readonly scale: number
   readonly rate: number
@@ -32,7 +32,7 @@ export interface AdamWStep {
   /** What a gradient and its square add to their running means, 0..1. */
   readonly meanShare: number
   readonly squareShare: number
-  /** What a weight keeps of itself. */
+  /** The factor of each weight before it is moved: 1 less the decay of the step. */
   readonly kept: number
   /** Learning rate and factor of the squares, both corrected for the means having begun at zero. */
   readonly stride: number
@@ -45,7 +45,7 @@ const withMemory = kernelsOf<KernelFunctions>(vectorKernels)
 const sharedFrom = 1 << 16
 
 export class VectorMemory {
-  /** Of each array, in numbers; whole lanes. */
+  /** How many numbers each array holds; a multiple of what the vector instructions take at once. */
   readonly length: number
   readonly #buffer: SharedArrayBuffer
   readonly #kernels: KernelFunctions

@@ -15,7 +15,7 @@ import type { GradientContext, GradientRule } from '../gradient-rule.js'
 interface Geometry {
   readonly kernel: readonly [number, number]
   readonly strides: readonly [number, number]
-  /** Top, left, bottom, right. */
+  /** Padding in pixels: top, left, bottom, right. */
   readonly pads: readonly [number, number, number, number]
   /** More than 1: each channel by itself (depthwise). */
   readonly group: number

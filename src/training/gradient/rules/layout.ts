@@ -25,7 +25,7 @@ function axisOf(context: GradientContext, rank: number, missing: number): number
   return axis < 0 ? axis + rank : axis
 }
 
-/** A Split of the gradient. */
+/** The gradient of a concatenation: a Split of the gradient along the same axis, one part for each input. */
 export const concatenation: GradientRule = (context) => {
   const { node, writer } = context
   const shapes = node.inputs.map((input) => context.shapeOf(input))
@@ -74,7 +74,7 @@ export const reshape: GradientRule = (context) => [
   context.writer.reshape(context.gradient()!, context.shapeOf(context.node.inputs[0]!)),
 ]
 
-/** The inverse permutation. */
+/** The gradient of a transposition: the inverse permutation of the gradient. */
 export const transpose: GradientRule = (context) => {
   const rank = context.shapeOf(context.node.inputs[0]!).length
   const perm = intsOf(context.node, 'perm') ?? Array.from({ length: rank }, (_, axis) => rank - 1 - axis)

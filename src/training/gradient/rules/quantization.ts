@@ -1,5 +1,5 @@
 /**
- * Gradients through a quantiser and its inverse, as if rounding were not there (straight-through estimator, Bengio et al. 2013):
+ * Gradients through a quantizer and its inverse, as if rounding were not there (straight-through estimator, Bengio et al. 2013):
  * dy inside the range that the integers can express, zero outside.
  */
 
@@ -23,7 +23,7 @@ export const quantize: GradientRule = (context) => {
   return [writer.op('Where', [inside, context.gradient()!, writer.float(0)])]
 }
 
-/** What the integers stand for: the quantiser before it takes the gradient in units of the real value. */
+/** What the integers stand for: the quantizer before it takes the gradient in units of the real value. */
 export const dequantize: GradientRule = (context) => [context.gradient()]
 
 function rangeOf(context: GradientContext): readonly [number, number] {
