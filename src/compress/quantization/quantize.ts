@@ -54,7 +54,7 @@ export interface QuantizeOptions {
 
 /** What was seen of a float graph on the calibration pictures. */
 export interface Calibration extends Observations {
-  /** Of drawn pictures, for the values of `histograms`: what the network does with more than the pictures show. */
+  /** Of drawn pictures, for the values of `histograms`: what the network does with more than the pictures show; means and moments hold both. */
   readonly companions: Observations['histograms']
   /** Of the inputs of convolutions; only where rounding is to be compensated. */
   readonly moments: InputMoments | undefined
@@ -89,6 +89,13 @@ const classRange: Range = { min: logitFloor, max: 4.6 }
  * or 15 cells can be said whatever the pictures show.
  */
 const boxRange: Range = { min: -4, max: 6 }
+
+/**
+ * How far beyond what drawn pictures show the ranges that they ask for reach: a trained network answers the objects that it knows more
+ * strongly than shapes that it does not. Of YOLOv8n calibrated on gray pictures, the class logits on 13 pictures were nearest to float
+ * between 1.25 and 1.35; from 1.4 on the coarser steps cost more than the reach gains.
+ */
+const companionReach = 1.35
 
 /** Throws `model.quantized_already` where `graph` has operators on integers. */
 export function requireFloat(graph: Graph): void {
@@ -134,19 +141,38 @@ export async function calibrate(
     (stage, done, all) =>
       onProgress?.(stage, before + Math.round((done / all) * share), total)
   const observations = await observe(graph, request, runner, images, telling(0, images.count))
-  const aside = { values: request.values, means: [] }
-  const { histograms: companions } = await observe(
-    graph,
-    aside,
-    runner,
-    drawn,
-    telling(images.count, drawn.count),
-  )
+  const aside = await observe(graph, request, runner, drawn, telling(images.count, drawn.count))
   const compensates = each.some((one) => weightRounding(one).rounding === 'compensated')
-  const moments = compensates
-    ? await collectInputMoments({ graph, runner, samples: samplesOf(graph, images) }, sampling)
-    : undefined
-  return { ...observations, companions, moments }
+  const samples = samplesOf(graph, joined(images, drawn))
+  const moments = compensates ? await collectInputMoments({ graph, runner, samples }, sampling) : undefined
+  return {
+    histograms: observations.histograms,
+    companions: aside.histograms,
+    means: meansOfAll([observations.means, images.count], [aside.means, drawn.count]),
+    moments,
+  }
+}
+
+/** The pictures of `first`, then those of `second`. */
+function joined(first: CalibrationImages, second: CalibrationImages): CalibrationImages {
+  return {
+    count: first.count + second.count,
+    read: (index, size) =>
+      index < first.count ? first.read(index, size) : second.read(index - first.count, size),
+  }
+}
+
+type CountedMeans = readonly [means: Observations['means'], pictures: number]
+
+/** The means over the pictures of both. */
+function meansOfAll([first, count]: CountedMeans, [second, more]: CountedMeans): Observations['means'] {
+  return new Map(
+    [...first].map(([value, means]) => {
+      const others = present(second.get(value), `the means of ${value} were observed on drawn pictures`)
+      const mean = means.map((each, channel) => (count * each + more * others[channel]!) / (count + more))
+      return [value, mean]
+    }),
+  )
 }
 
 /** The int8 form of `graph` for what was observed in it. */
@@ -210,8 +236,8 @@ function written(
 }
 
 /**
- * What was seen on the pictures and on the drawn ones, which count as eight pictures more: next to many they hardly matter, and where
- * the pictures show little the ranges are theirs.
+ * What was seen on the pictures, and `companionReach` times what was seen on the drawn ones, which count as eight pictures more: next to
+ * many they hardly matter, and where the pictures show little the ranges are theirs.
  */
 function withCompanions({ histograms, companions }: Calibration): Observations['histograms'] {
   return new Map(
@@ -219,7 +245,7 @@ function withCompanions({ histograms, companions }: Calibration): Observations['
       const drawn = present(companions.get(value), `${value} was observed on drawn pictures`)
       const both = new ValueHistogram()
       both.merge(seen)
-      both.merge(drawn)
+      both.merge(drawn.mapped((each) => companionReach * each))
       return [value, both]
     }),
   )
