@@ -1,7 +1,10 @@
 /**
  * Which commands work on which family of detectors: each is run on each export, and what it wrote is run on a picture.
- * Run: npm run bench -- families --exports FOLDER [--write]
- * `test/bench/peers/export_families.py` makes the folder. --write puts the table into config/compress/README.md, between its marks.
+ *
+ *     npm run bench -- families --python PYTHON     makes the exports, and puts the table into config/compress/README.md
+ *     npm run bench -- families --exports FOLDER    the same of a folder that test/bench/peers/export_families.py has filled
+ *
+ * PYTHON has ultralytics, onnx and onnxslim.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -9,17 +12,16 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:
 import { basename, join } from 'node:path'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
-import { writeSection } from '../helpers/generated-page.js'
+import { writeOrAddSection } from '../helpers/generated-page.js'
 import { projectRoot, shared } from '../helpers/paths.js'
 
 const { values } = parseArgs({
-  options: { exports: { type: 'string' }, write: { type: 'boolean', default: false } },
+  options: { exports: { type: 'string' }, python: { type: 'string' } },
 })
-if (values.exports === undefined) throw new Error('expected --exports FOLDER')
-const exportsFolder = values.exports
 const scratch = mkdtempSync(join(tmpdir(), 'yolo-edge-families-'))
 const program = join(projectRoot, 'dist', 'src', 'cli', 'main.js')
 const pictureCount = 8
+const exportsFolder = values.exports ?? join(scratch, 'exports')
 
 /** What a command needs beside the model, and the file that it writes, by name of a column. */
 const columns: Readonly<
@@ -50,24 +52,32 @@ const columns: Readonly<
 }
 const steps = ['--epochs', '0.5', '--batch', '2', '--threads', '2']
 const reasons: string[] = []
+/** How long the slowest refusal took, and `inspect` at the most, which does nothing but read the file. */
+let [slowestRefusal, slowestReading] = [0, 0]
 
 try {
+  if (values.exports === undefined) makeExports()
   copyPictures()
   const models = readdirSync(exportsFolder)
     .filter((name) => name.endsWith('.onnx'))
     .sort()
   const rows = models.map((name) => rowOf(name))
   const text = [
-    `Exports of Ultralytics with random weights, as \`test/bench/peers/export_families.py\` makes them. \`works\`: the command ended well, and what it wrote finds boxes in a picture as any other model does. A number: it refuses at once, with the sentence below.`,
+    `Exports of Ultralytics with random weights, as \`test/bench/peers/export_families.py\` makes them; \`npm run bench -- families --python PYTHON\` writes this table. \`works\`: the command ended well, and what it wrote is served by \`detect\`. A number: it refuses, with the sentence below. The slowest refusal took ${seconds(slowestRefusal)}; starting the program and reading a file (\`inspect\`) takes up to ${seconds(slowestReading)} beside the same load.`,
     [
       `| export | ${Object.keys(columns).join(' | ')} |`,
       `|${' --- |'.repeat(1 + Object.keys(columns).length)}`,
       ...rows,
     ].join('\n'),
     reasons.map((reason, index) => `${index + 1}. ${reason}`).join('\n'),
+    'How far an int8 model of a family with attention (YOLO11, YOLO12) agrees with its float one is not told here: there are only random weights of them, whose boxes mean nothing.',
   ].join('\n\n')
   console.log(text)
-  if (values.write) await writeSection(join(projectRoot, 'config', 'compress', 'README.md'), 'families', text)
+  await writeOrAddSection(
+    join(projectRoot, 'config', 'compress', 'README.md'),
+    { name: 'families', title: 'Families of detectors' },
+    text,
+  )
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
@@ -77,8 +87,13 @@ function rowOf(name: string): string {
   const cells = Object.entries(columns).map(([column, commandOf]) => {
     const out = join(scratch, `${stem}-${column.replaceAll(/\W+/g, '-')}`)
     const { args, made } = commandOf(join(exportsFolder, name), out)
+    const startMs = performance.now()
+    const refused = run(args)
+    const tookMs = performance.now() - startMs
+    if (refused !== undefined) slowestRefusal = Math.max(slowestRefusal, tookMs)
+    if (column === 'inspect') slowestReading = Math.max(slowestReading, tookMs)
     const refusal =
-      run(args) ?? (made === undefined ? undefined : run(['detect', picture(), '--model', modelAt(made)]))
+      refused ?? (made === undefined ? undefined : run(['detect', picture(), '--model', modelAt(made)]))
     console.error(`${stem} ${column}: ${refusal ?? 'works'}`)
     if (refusal === undefined) return 'works'
     const sentence = refusal.replaceAll(`${join(exportsFolder, name)}: `, '')
@@ -86,6 +101,20 @@ function rowOf(name: string): string {
     return String(reasons.indexOf(sentence) + 1)
   })
   return `| ${[stem, ...cells].join(' | ')} |`
+}
+
+function makeExports(): void {
+  if (values.python === undefined) throw new Error('expected --python PYTHON or --exports FOLDER')
+  const script = join(projectRoot, 'test', 'bench', 'peers', 'export_families.py')
+  const { status } = spawnSync(values.python, [script, exportsFolder], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    cwd: scratch,
+  })
+  if (status !== 0) throw new Error(`${script} ended with status ${status}`)
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
 }
 
 /** The sentence of the error that ends the command; undefined where it ends well. */
