@@ -43,7 +43,7 @@ export class KernelPartner {
   readonly #names: readonly string[]
   readonly #worker: Worker
   #given = 0
-  /** Between `begin` and `end`, also when the order is carried out already. */
+  /** Whether `begin` was called and `end` was not, also when the order is carried out already. */
   #isOrdered = false
   #isClosed = false
 

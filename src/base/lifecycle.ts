@@ -6,7 +6,7 @@
 import { invariant } from './assert.js'
 
 export interface Service {
-  /** For logs: which one did not start or stop. */
+  /** The name by which a log says which service did not start or stop. */
   readonly name: string
   /** Acquires what the service needs; constructors acquire nothing. */
   start(): Promise<void>

@@ -9,7 +9,7 @@
  */
 const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
-/** The same without the line feed. */
+/** Matches what is unprintable in a text of several lines: the same characters except the line feed. */
 const unprintableInLines = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
 /** Each UTF-16 unit as JSON would write it: `\u001b`. */
@@ -25,7 +25,7 @@ export function printable(text: string): string {
   return text.replace(unprintable, escapesOf)
 }
 
-/** The same for a text of several lines. JSON stays JSON of the same value. */
+/** Does the same with a text of several lines, whose line feeds stay. JSON stays JSON of the same value. */
 export function printableLines(text: string): string {
   return text.replace(unprintableInLines, escapesOf)
 }

@@ -34,7 +34,7 @@ export function reserveMemory(bytes: number, purpose: string): KernelMemory {
   return reserve(bytes, purpose, true)
 }
 
-/** As {@link reserveMemory}, for one thread. */
+/** Reserves memory as {@link reserveMemory} does, but for one thread alone. */
 export function reserveThreadMemory(bytes: number, purpose: string): ThreadMemory {
   return reserve(bytes, purpose, false)
 }

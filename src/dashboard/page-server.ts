@@ -81,7 +81,7 @@ export class PageServer implements Service {
     this.#server = server
   }
 
-  /** Where the page is. Only after start. */
+  /** The address of the page; it is known only after `start`. */
   get url(): string {
     const { host = '127.0.0.1' } = this.#options
     const address = this.#server?.address() as AddressInfo | null | undefined

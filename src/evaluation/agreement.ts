@@ -17,7 +17,7 @@ export interface AgreementCounts {
 }
 
 export interface Agreement extends AgreementCounts {
-  /** Of the pairs; 1 where there are none. */
+  /** The mean overlap (IoU) of the pairs, 0..1; 1 where there are none. */
   readonly meanIou: number
   /** Candidate's score minus the reference's, of the pairs; 0 where there are none. */
   readonly meanScoreShift: number

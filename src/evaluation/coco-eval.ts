@@ -46,7 +46,7 @@ export function evaluateDetections(images: readonly EvaluatedImage[]): Detection
   return summarizeMatches(images.map(matchImage))
 }
 
-/** The same from pictures that were matched before. */
+/** Computes the same figures from pictures whose detections were matched before. */
 export function summarizeMatches(images: readonly ImageMatches[]): DetectionMetrics {
   const all = precisionOf(images, 'all', detectionsPerClass)
   const small = precisionOf(images, 'small', detectionsPerClass)

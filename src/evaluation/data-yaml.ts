@@ -43,7 +43,7 @@ export interface DataYaml {
   readonly path: string
   /** Folders, list files or pictures, as written; empty where not given. */
   readonly train: readonly string[]
-  /** Of the key `val`, or of `validation` where that one is missing. */
+  /** What the key `val` lists, or `validation` where that one is missing. */
   readonly val: readonly string[]
   /** `class_0`, `class_1`, ... where the file has only their count, `nc`. */
   readonly classNames: readonly string[]

@@ -10,7 +10,7 @@ import type { GroundTruth } from './ground-truth.js'
 
 /** What a data set must tell of a picture; a program that reads files adds where the picture is. */
 export interface LabelledImage {
-  /** Of the picture in its data set: `000000000139.jpg`. */
+  /** The name of the picture in its data set, such as `000000000139.jpg`. */
   readonly name: string
   readonly groundTruths: readonly GroundTruth[]
 }

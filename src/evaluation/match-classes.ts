@@ -8,7 +8,7 @@
 export interface ClassMatch {
   /** Class index of the data set -> class index of the model; undefined where the model has no such class. */
   readonly toModel: readonly (number | undefined)[]
-  /** In the data set's order: names that no class of the model has. */
+  /** Names of the data set that no class of the model has, in the data set's order. */
   readonly unknown: readonly string[]
   /** What a person should know of it: another order, numbers instead of names. */
   readonly remark: string | undefined

@@ -45,7 +45,7 @@ const shifts = {
 
 export type PictureShift = keyof typeof shifts
 
-/** In the order in which they are made. */
+/** The names of all shifts, in the order in which shifted copies are made. */
 export const pictureShifts = Object.keys(shifts) as readonly PictureShift[]
 
 /**

@@ -67,7 +67,7 @@ const armCores: Readonly<Record<string, string>> = {
 type Fields = ReadonlyMap<string, string>
 
 export interface CpuReading {
-  /** As Node.js names it; undefined when the file does not tell. */
+  /** The architecture as Node.js names it (`x64`, `arm64`); undefined when the file does not tell. */
   readonly arch: string | undefined
   readonly cpu: CpuProfile
   /** `Model` and `Revision` of a Raspberry Pi. */

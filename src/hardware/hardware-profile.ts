@@ -8,12 +8,12 @@ export interface CpuProfile {
   readonly model: string
   /** How many logical processors the system counts. */
   readonly cores: number
-  /** Of {@link inferenceFeatures}, those that every core has, as /proc/cpuinfo names them. */
+  /** The instructions of {@link inferenceFeatures} that every core has, as /proc/cpuinfo names them. */
   readonly features: readonly string[]
 }
 
 export interface Board {
-  /** As the firmware names it: `Raspberry Pi 5 Model B Rev 1.0`. */
+  /** The board as its firmware names it, such as `Raspberry Pi 5 Model B Rev 1.0`. */
   readonly name: string
   readonly family: BoardFamily
   /** The SoC by its vendor's short name: `bcm2712`, `t234`, `rk3588`, `imx8mp`; absent on PCs. */

@@ -27,7 +27,7 @@ export interface GraphCost {
   /** Whether some of them depend on the data, so that `macs` is the most there can be. */
   readonly isAtMost: boolean
   readonly parameters: number
-  /** Of all initializers, constants of the tail included. */
+  /** Bytes of all initializers, constants of the tail included. */
   readonly initializerBytes: number
   /** Number of nodes by operator, most frequent first. */
   readonly census: ReadonlyMap<string, number>

@@ -79,7 +79,7 @@ export class BlobStore {
     }
   }
 
-  /** As {@link verify}, but a file that was found right and has the same size and times since is not read again. */
+  /** Does what {@link verify} does, but a file that was found right and has had the same size and times since is not read again. */
   async prove(sha256: Sha256): Promise<'intact' | 'absent' | 'corrupt'> {
     const known = this.#proofs.get(sha256)
     if (known !== undefined && (await this.#files.stampOf(this.#layout.blob(sha256))) === known)

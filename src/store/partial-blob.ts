@@ -230,7 +230,10 @@ export class PartialBlob {
     }
   }
 
-  /** Before the blob has its name: a list without its blob is passed over, a blob without its list would be fetched again. */
+  /**
+   * Writes the list of chunks before the blob has its name: a list without its blob is passed over, while a blob without its list
+   * would be fetched again.
+   */
   async #writeList(): Promise<void> {
     try {
       await writeChunkList(this.#files, this.#layout, this.blob)

@@ -33,7 +33,7 @@ export interface TrainerOptions {
   readonly optimizer: OptimizerOptions
   /** Largest norm of a gradient. Default: 10. */
   readonly clipNorm?: number
-  /** Of the averaged weights (EMA). Default: 0.9999. */
+  /** What the averaged weights (EMA) keep of themselves in a step, 0..1; 0.9999 unless given. */
   readonly averageDecay?: number
   /** Steps over which the average slows down. Default: 2000, a fifth of the run at the most. */
   readonly averageRampSteps?: number

@@ -11,9 +11,9 @@ import { readPlainMetrics } from './plain-metrics.js'
 export interface FiguresBatch {
   /** Names of the devices, oldest message first. */
   readonly devices: readonly string[]
-  /** Of each device, its cameras as LiveFigures writes them. */
+  /** The cameras of each device, as LiveFigures writes them. */
   readonly cameras: readonly string[]
-  /** Of each device, `figuresWidth` figures. Has a buffer of its own, to be transferred. */
+  /** For each device `figuresWidth` figures, in a buffer of their own, to be transferred to another thread. */
   readonly values: Float64Array<ArrayBuffer>
 }
 

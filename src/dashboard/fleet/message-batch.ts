@@ -8,7 +8,7 @@ import type { Incoming } from './inbox.js'
 
 export interface MessageBatch {
   readonly topics: readonly string[]
-  /** Of each payload in `bytes`: where it ends, which is where the next begins. */
+  /** Where each payload ends in `bytes`, which is where the next one begins. */
   readonly ends: readonly number[]
   /** Has a buffer of its own, to be transferred. */
   readonly bytes: Uint8Array<ArrayBuffer>

@@ -98,7 +98,7 @@ export class Samples {
     return this.#slot(this.#size - 1)
   }
 
-  /** Before the first sample is dropped, so that the oldest still lies at the beginning. */
+  /** Makes room for more samples. It is called before the first one is dropped, while the oldest still lies at the beginning. */
   #grow(): void {
     const capacity = Math.min(this.capacity, Math.max(startCapacity, 2 * this.#timesMs.length))
     const timesBytes = capacity * Float64Array.BYTES_PER_ELEMENT

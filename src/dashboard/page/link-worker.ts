@@ -28,7 +28,7 @@ const scope = globalThis as unknown as WorkerScope
 
 /** What only an open view of one device reads; all else goes to the store of the fleet. */
 const closeUpKinds: ReadonlySet<Topic['kind']> = new Set(['detections', 'preview', 'response', 'manifest'])
-/** Of these every message counts, not only the newest. */
+/** Kinds of topics of which every message counts, not only the newest. */
 const historyKinds: ReadonlySet<Topic['kind']> = new Set(['report', 'deployment'])
 
 const inbox = new Inbox()

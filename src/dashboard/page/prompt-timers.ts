@@ -17,7 +17,10 @@ channel.port1.onmessage = ({ data }: MessageEvent<number>) => {
   task?.()
 }
 
-/** As the browser's; without a delay the task is run as soon as what is before it is done. The ids of such tasks are negative. */
+/**
+ * Sets a timer as the browser's function does; without a delay the task is run as soon as what is before it is done. The ids of such
+ * tasks are negative.
+ */
 export function setTimeout<T extends readonly unknown[]>(
   action: (...args: T) => void,
   delayMs = 0,
@@ -33,7 +36,7 @@ export function setTimeout<T extends readonly unknown[]>(
   return id
 }
 
-/** As the browser's, for both kinds. */
+/** Clears a timer of either kind, as the browser's function does. */
 export function clearTimeout(id?: number): void {
   if (id === undefined || !waiting.delete(id)) self.clearTimeout(id)
 }

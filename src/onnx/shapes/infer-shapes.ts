@@ -29,7 +29,7 @@ export function shapesOf(graph: Graph): Shapes {
   return shapes
 }
 
-/** As {@link shapesOf}, with sizes that depend on the data as large as they can be: what a graph needs at most. */
+/** Infers shapes as {@link shapesOf} does, and takes sizes that depend on the data as large as they can be: what a graph needs at most. */
 export function largestShapesOf(graph: Graph): Shapes {
   return infer(graph, true)
 }

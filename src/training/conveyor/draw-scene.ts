@@ -171,7 +171,7 @@ function visit(
 
 /** A part of the scene with its place and size in pixels of a canvas. */
 class PlacedPart {
-  /** Of the part in the picture; undefined where none of it is. */
+  /** The box of what is seen of the part, in pixels of the picture; undefined where none of it is seen. */
   box: TargetBox | undefined
   /** Pixels that it would cover without the picture's border and other parts. */
   wholeArea = 0

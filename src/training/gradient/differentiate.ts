@@ -76,7 +76,7 @@ export function initializersAsInputs(graph: Graph, names: readonly ValueName[]):
   return { ...graph, inputs: [...graph.inputs, ...inputs], initializers, carried: undefined }
 }
 
-/** Without the nodes, initializers and inputs that no output depends on. */
+/** `graph` without the nodes, initializers and inputs that no output depends on. */
 export function pruned(graph: Graph): Graph {
   const { producerOf } = indexOf(graph)
   const needed = new Set<Node>()

@@ -7,7 +7,7 @@ import type { GradientWriter } from './gradient-writer.js'
 /** The gradient of the loss with respect to a value. */
 export interface Gradient {
   readonly name: ValueName
-  /** Of `name`: the shape of the value itself, or one that broadcasts to it. */
+  /** The shape of the gradient: that of the value itself, or one that broadcasts to it. */
   readonly shape: readonly number[]
 }
 
@@ -21,7 +21,7 @@ export interface GradientContext {
   constantOf(value: ValueName): Tensor | undefined
   /** The gradient with respect to output `index`, in the shape of the output; undefined where nothing depends on it. */
   gradient(index?: number): ValueName | undefined
-  /** As `gradient`, for rules that can do with a shape that broadcasts. */
+  /** The same gradient for rules that can do with a shape that broadcasts to that of the output. */
   looseGradient(index?: number): Gradient | undefined
   producerOf(value: ValueName): Node | undefined
 }

@@ -19,7 +19,7 @@ export class GradientWriter {
     return this.ops(opType, inputs, 1, attributes)[0]!
   }
 
-  /** As `op`, for a node with `outputs` outputs. */
+  /** Appends a node as `op` does, with `outputs` outputs, and returns their names. */
   ops(
     opType: string,
     inputs: readonly ValueName[],

@@ -81,7 +81,7 @@ export function assignTargets(
   })
 }
 
-/** Of all objects, not only of those that claim the anchor. */
+/** The object that overlaps the box of `anchor` most, of all objects and not only of those that claim the anchor. */
 function bestOverlap(
   candidates: readonly (readonly Candidate[])[],
   anchor: number,

@@ -29,7 +29,7 @@ export interface ParameterRange {
 
 export class ParameterLayout {
   readonly slots: readonly ParameterSlot[]
-  /** Of an array with all parameters; whole lanes. */
+  /** How many numbers an array with all parameters holds; a multiple of what the vector instructions take at once. */
   readonly length: number
   /** The slots that decay and those that do not, each as one range. */
   readonly ranges: readonly ParameterRange[]

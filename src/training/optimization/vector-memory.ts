@@ -23,7 +23,7 @@ export interface SgdStep {
   readonly scale: number
   readonly rate: number
   readonly momentum: number
-  /** Of the weight itself, added to the gradient. */
+  /** The share of the weight itself that is added to its gradient. */
   readonly decay: number
 }
 
@@ -81,7 +81,7 @@ export class VectorMemory {
     return new Float32Array(this.#buffer, start, this.length)
   }
 
-  /** To about a millionth of the sum; infinite from numbers of 1e19 on. */
+  /** The sum of the squares of `values`, right to about a millionth of it; infinite where numbers reach 1e19. */
   sumOfSquares(values: Float32Array): number {
     return this.#onHalves('sumOfSquares', [values], [])
   }

@@ -193,7 +193,7 @@ function weightGradient(
   return writer.transpose(byTap, [0, 3, 1, 2])
 }
 
-/** For each tap of the kernel what it sees: `[N, taps b, h, w]`. */
+/** What each tap of the kernel sees of an input with b channels, as `[N, taps b, h, w]`. */
 function unfold(
   context: GradientContext,
   value: ValueName,

@@ -5,7 +5,7 @@ import { intAttribute, intOf, intsAttribute, intsOf, stringOf } from '../../../o
 import { elementCount } from '../../../onnx/tensor.js'
 import type { GradientRule } from '../gradient-rule.js'
 
-/** To the place of each maximum, which the second output names; windows overlap, so gradients add up. */
+/** The gradient goes to the place of each maximum, which the second output names; windows overlap, so gradients add up. */
 export const maxPooling: GradientRule = (context) => {
   const { node, writer } = context
   const input = context.shapeOf(node.inputs[0]!)
