@@ -70,7 +70,7 @@ install_program() {
   rm -rf "$library.new"
   mkdir -p "$library.new/bin" "$library.new/dist"
   cp -R "$root/dist/src" "$library.new/dist/src"
-  cp -R "$root/config" "$root/deploy" "$root/systemd" "$library.new/"
+  cp -R "$root/config" "$root/deploy" "$root/lib" "$root/systemd" "$library.new/"
   cp "$root/package.json" "$root/package-lock.json" "$root/.npmrc" "$library.new/"
   for page in README.md LICENSE; do [ ! -f "$root/$page" ] || cp "$root/$page" "$library.new/"; done
   (cd "$library.new" && npm ci --omit=dev --no-audit --no-fund >/dev/null)

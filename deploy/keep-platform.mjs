@@ -9,6 +9,11 @@ if (folder === undefined) {
   process.exit(2)
 }
 
+const operators = join(folder, 'lib')
+for (const name of existsSync(operators) ? readdirSync(operators) : []) {
+  if (name !== `${process.platform}-${process.arch}`) rmSync(join(operators, name), { recursive: true })
+}
+
 const runtimes = join(folder, 'node_modules', 'onnxruntime-node', 'bin')
 for (const version of existsSync(runtimes) ? readdirSync(runtimes) : []) {
   for (const platform of readdirSync(join(runtimes, version))) {

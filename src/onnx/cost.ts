@@ -4,8 +4,9 @@
  * much as it can be.
  */
 
-import { intOf } from './attributes.js'
+import { intOf, intsOf } from './attributes.js'
 import type { Graph, Node } from './graph.js'
+import { operatorDomain } from './opset.js'
 import { largestShapesOf, type Shapes, shapesOf } from './shapes/infer-shapes.js'
 import { elementCount } from './tensor.js'
 
@@ -36,6 +37,7 @@ export interface GraphCost {
 /** Position of the weights among the inputs of operators with parameters; the bias is counted with them. */
 const weightInputs: Readonly<Record<string, readonly number[]>> = {
   Conv: [1, 2],
+  Convolution: [0, 1],
   ConvTranspose: [1, 2],
   ConvInteger: [1],
   FusedConv: [1, 2],
@@ -72,7 +74,16 @@ export function costOf(graph: Graph): GraphCost {
     }
     const output = shapes.staticShapeOf(node.outputs[0] ?? '')
     const outputElements = output === undefined ? undefined : elementCount(output)
-    return { node, macs: macsOf(shapes, node, outputElements), parameters, parameterBytes, outputElements }
+    return {
+      node,
+      macs:
+        node.domain === operatorDomain
+          ? fusedMacs(node, outputElements)
+          : macsOf(shapes, node, outputElements),
+      parameters,
+      parameterBytes,
+      outputElements,
+    }
   })
   const census = new Map<string, number>()
   for (const { opType } of graph.nodes) census.set(opType, (census.get(opType) ?? 0) + 1)
@@ -123,6 +134,14 @@ function macsOf(shapes: Shapes, node: Node, outputElements: number | undefined):
     default:
       return 0
   }
+}
+
+/** Of `Convolution` of our own domain, which says its size in attributes: its weights are packed. */
+function fusedMacs(node: Node, outputElements: number | undefined): number | undefined {
+  const [, rows = 0, columns = 0] = intsOf(node, 'geometry') ?? []
+  // Three numbers an input: start, count, width.
+  const counts = (intsOf(node, 'channels') ?? []).filter((_, at) => at % 3 === 1)
+  return timesAll(outputElements, [rows, columns, counts.reduce((sum, count) => sum + count, 0)])
 }
 
 function timesAll(count: number | undefined, dims: readonly number[] | undefined): number | undefined {

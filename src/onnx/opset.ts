@@ -11,6 +11,9 @@ export const oldestOpset = 11
 /** The domain of ONNX Runtime's own operators: QLinearAdd, QLinearSigmoid, ... */
 export const microsoftDomain = 'com.microsoft'
 
+/** The domain of operators that this program brings itself: `Table`, `Convolution`; src/runtime/native/kernels has them. */
+export const operatorDomain = 'yolo-edge'
+
 /** `ai.onnx` and '' name the same domain. */
 export function canonicalDomain(domain: string): string {
   return domain === 'ai.onnx' ? '' : domain

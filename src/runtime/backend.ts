@@ -5,6 +5,19 @@ import type { TensorInfo } from './tensor.js'
 
 export type NamedTensors = Readonly<Record<string, Tensor>>
 
+/** With whose operators a session computes. */
+export type SessionOperators =
+  | {
+      readonly form: 'fused'
+      /** Of the processor, that the kernels in use need: `avx512-vnni`, ... */
+      readonly kernels: readonly string[]
+    }
+  | {
+      readonly form: 'stock'
+      /** Why not fused: one sentence. */
+      readonly reason: string
+    }
+
 export interface BackendSession {
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]

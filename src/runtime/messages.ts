@@ -8,6 +8,7 @@ import type { ErrorCode } from '../base/errors.js'
 import type { Detection, DetectionOptions } from '../yolo/detection.js'
 import type { Letterbox } from '../yolo/letterbox.js'
 import type { ModelDescription } from '../yolo/model-description.js'
+import type { SessionOperators } from './backend.js'
 import type { SessionOptions } from './session-options.js'
 import type { BoundTensors } from './shared-tensors.js'
 import type { PackedTensor, TensorInfo } from './tensor.js'
@@ -75,6 +76,8 @@ export interface SessionInfo {
   readonly provider: string
   readonly inputs: readonly TensorInfo[]
   readonly outputs: readonly TensorInfo[]
+  /** Absent behind a runner. */
+  readonly operators?: SessionOperators
   /** Reading, optimising and preparing the graph, milliseconds. */
   readonly loadMs: number
   readonly warmUp: WarmUp

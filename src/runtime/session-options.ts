@@ -29,6 +29,15 @@ export interface SessionOptions {
   readonly providerLibraries?: Readonly<Record<string, string>>
   /** A folder of this model's own in which its providers keep the engines that they build. Only with `library`. */
   readonly engineFolder?: string
+  /**
+   * `fused`: an int8 model on `cpu` runs with operators of our own where their library loads, with the same results; `stock`: it runs as
+   * it is in its file. Default: `fused`.
+   */
+  readonly operators?: 'fused' | 'stock'
+  /** The library of fused operators in place of the one that came with this program; absolute path. */
+  readonly operatorLibrary?: string
+  /** Features of the processor that fused operators may use, a mask of kernels.h: tests compare kernels with it. Default: all. */
+  readonly operatorFeatures?: number
   /** Threads that compute one operator together. Default: every core. */
   readonly intraOpThreads?: number
   /**

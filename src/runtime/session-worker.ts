@@ -9,7 +9,7 @@ import { Tensor } from 'onnxruntime-node'
 import { present } from '../base/assert.js'
 import { systemClock } from '../base/clock.js'
 import { AgentError, wrapError } from '../base/errors.js'
-import type { BackendSession, NamedTensors } from './backend.js'
+import type { BackendSession, NamedTensors, SessionOperators } from './backend.js'
 import { FrameInference } from './frame-inference.js'
 import type {
   DetectRequest,
@@ -19,6 +19,7 @@ import type {
   Reply,
   Request,
   RunRequest,
+  SessionInfo,
 } from './messages.js'
 import { openOrtSession, reasonOf } from './open-ort-session.js'
 import { defaultNiceness, defaultWarmUpRuns, providersOf, type SessionOptions } from './session-options.js'
@@ -90,10 +91,10 @@ async function openSession(request: OpenRequest): Promise<void> {
   if (process.platform === 'linux' && niceness > 0) setPriority(0, niceness)
   nameThread(sessionThreadName(threadId))
   const startMs = systemClock.monotonicMs()
-  const session = await openBackend(source, options)
+  const { session, operators } = await openForm(source, options)
   const loadMs = systemClock.monotonicMs() - startMs
   try {
-    await prepare(request, session, loadMs)
+    await prepare(request, session, { operators, loadMs })
   } catch (thrown) {
     // What the thread leaves behind, a library of its own would keep for as long as the process lives.
     open = undefined
@@ -103,7 +104,11 @@ async function openSession(request: OpenRequest): Promise<void> {
 }
 
 /** Makes an opened session ready for its first request, and answers that it is. */
-async function prepare(request: OpenRequest, session: BackendSession, loadMs: number): Promise<void> {
+async function prepare(
+  request: OpenRequest,
+  session: BackendSession,
+  told: Pick<SessionInfo, 'operators' | 'loadMs'>,
+): Promise<void> {
   const { options, description, bound } = request
   const { inputs, outputs, takesSharedMemory } = session
   const frames =
@@ -129,10 +134,26 @@ async function prepare(request: OpenRequest, session: BackendSession, loadMs: nu
       provider: present(providersOf(options)[0], 'the list ends with cpu'),
       inputs,
       outputs,
-      loadMs,
+      ...told,
       warmUp: warmed,
     },
   })
+}
+
+/** Opens the fused form where there is one, the stock form otherwise; that is told. */
+async function openForm(
+  source: ModelSource,
+  options: SessionOptions,
+): Promise<{ readonly session: BackendSession; readonly operators: SessionOperators }> {
+  let reason = 'the settings ask for it'
+  if (options.operators !== 'stock') {
+    const { openFusedSession } = await import('./native/fused/open-fused-session.js')
+    const fused = await openFusedSession(source, options)
+    if (typeof fused !== 'string')
+      return { session: fused.session, operators: { form: 'fused', kernels: fused.kernels } }
+    reason = fused
+  }
+  return { session: await openBackend(source, options), operators: { form: 'stock', reason } }
 }
 
 /** A library of its own is loaded only by who asks for it: a fault in it must not reach other sessions. */

@@ -12,7 +12,7 @@ const allowed = {
   protocol: L0.concat('yolo'),
   tracking: L0.concat('yolo'),
   camera: L0.concat('yolo'),
-  runtime: L0.concat('yolo'),
+  runtime: L0.concat('onnx', 'yolo'),
   transport: L0.concat('protocol'),
   store: L0.concat('protocol'),
   hardware: L0,

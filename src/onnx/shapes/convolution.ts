@@ -89,6 +89,23 @@ export const pooling: ShapeRule = (context) => {
   ]
 }
 
+/** `Convolution` of our own domain: channels last, the first data at input 4, everything else in `geometry`. */
+export const fusedConvolution: ShapeRule = (context) => {
+  const shape = context.input(4)?.shape
+  const [channels, ...rest] = intsOf(context.node, 'geometry') ?? []
+  if (shape?.length !== 4 || channels === undefined) return [{ type: 'uint8', shape: undefined }]
+  const window: Window = {
+    kernel: rest.slice(0, 2),
+    strides: rest.slice(2, 4),
+    dilations: [1, 1],
+    pads: rest.slice(4, 8),
+    autoPad: 'NOTSET',
+    ceil: false,
+  }
+  const spatial = slide(context, shape.slice(1, 3), window)
+  return [{ type: 'uint8', shape: [shape[0], ...spatial, channels] }]
+}
+
 /** The rule for data `[N, D1, D2, ..., C]`: ONNX Runtime's own forms with the channels last. */
 export function channelsLast(rule: ShapeRule): ShapeRule {
   return (context) =>

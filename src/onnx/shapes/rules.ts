@@ -4,9 +4,16 @@
  */
 
 import { intOf } from '../attributes.js'
-import { microsoftDomain } from '../opset.js'
+import { microsoftDomain, operatorDomain } from '../opset.js'
 import type { ElementType } from '../tensor.js'
-import { channelsLast, convolution, globalPooling, pooling, transposedConvolution } from './convolution.js'
+import {
+  channelsLast,
+  convolution,
+  fusedConvolution,
+  globalPooling,
+  pooling,
+  transposedConvolution,
+} from './convolution.js'
 import {
   broadcasting,
   cast,
@@ -207,9 +214,16 @@ const microsoft = new Map<string, ShapeRule>([
   ['QuickGelu', likeFirst],
 ])
 
+/** Operators that this program brings itself: they appear in graphs that were written while a session opened. */
+const fused = new Map<string, ShapeRule>([
+  ['Table', likeFirst],
+  ['Convolution', fusedConvolution],
+])
+
 const byDomain = new Map([
   ['', standard],
   [microsoftDomain, microsoft],
+  [operatorDomain, fused],
 ])
 
 /** The rule of an operator; undefined where the table has no row. */

@@ -48,8 +48,13 @@ export async function openNativeSession(
   return openSessionIn(await loadOrtApi(options.library), source, options)
 }
 
-/** The same with a library that is loaded already. */
-export function openSessionIn(api: OrtApi, source: ModelSource, options: SessionOptions): BackendSession {
+/** The same with a library that is loaded already, and a library of operators that the model has besides the stock ones. */
+export function openSessionIn(
+  api: OrtApi,
+  source: ModelSource,
+  options: SessionOptions,
+  operators?: string,
+): BackendSession {
   const name = 'path' in source ? source.path : `of ${source.bytes.byteLength} bytes`
   const env = api.create('CreateEnv', FATAL, 'yolo-edge')
   const settings = api.create('CreateSessionOptions')
@@ -64,6 +69,7 @@ export function openSessionIn(api: OrtApi, source: ModelSource, options: Session
       }
     }
     applyOptions(api, settings, options)
+    if (operators !== undefined) api.call('RegisterCustomOpsLibrary', settings, operators)
     const session =
       'path' in source
         ? api.create('CreateSession', env, source.path, settings)

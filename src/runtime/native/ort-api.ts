@@ -62,6 +62,11 @@ const table = {
   AppendExecutionProvider: [216, ['void *', 'str', 'void *', 'void *', 'size_t']],
 } as const satisfies Readonly<Record<string, readonly [position: number, args: readonly string[]]>>
 
+/** Of release 1.14 and later; operators of our own need 1.17. */
+const operatorTable = {
+  RegisterCustomOpsLibrary: [228, ['void *', 'str']],
+} as const satisfies Readonly<Record<string, readonly [position: number, args: readonly string[]]>>
+
 /** Of release 1.22 and later. */
 const pluginTable = {
   RegisterExecutionProviderLibrary: [301, ['void *', 'str', 'str']],
@@ -85,7 +90,7 @@ const releases = {
   cudaOptions: 208,
 } as const
 
-export type OrtFunction = keyof typeof table | keyof typeof pluginTable
+export type OrtFunction = keyof typeof table | keyof typeof operatorTable | keyof typeof pluginTable
 export type OrtObject = keyof typeof releases
 
 /** A device that a provider computes on. */
@@ -166,7 +171,7 @@ type NativeFunction = (...args: readonly unknown[]) => unknown
 function ortApiAt(start: Pointer, version: string): OrtApi {
   const functions = new Map<OrtFunction, NativeFunction>()
   const hasPlugins = Number(version.split('.')[1] ?? 0) >= pluginRelease || !version.startsWith('1.')
-  const rows = Object.entries({ ...table, ...(hasPlugins ? pluginTable : {}) })
+  const rows = Object.entries({ ...table, ...operatorTable, ...(hasPlugins ? pluginTable : {}) })
   const last = Math.max(...rows.map(([, [position]]) => position), hasPlugins ? deviceProviderName : 0)
   const slots = pointersAt(start, last + 1)
   for (const [name, [position, args]] of rows) {
