@@ -7,7 +7,7 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { projectRoot } from '../helpers/paths.js'
@@ -45,10 +45,9 @@ t.test('the page lists the places that are tried here, in their order', (t) => {
 
 t.test('each place is needed, and noticed by whom the page says', (t) => {
   const root = temporaryFolder(t)
-  for (const name of ['src', 'test', 'config', 'deploy', 'docs', 'models', 'protocol'])
+  const made = ['.git', '.tap', 'dist', 'node_modules']
+  for (const name of readdirSync(projectRoot).filter((each) => !made.includes(each)))
     cpSync(join(projectRoot, name), join(root, name), { recursive: true })
-  for (const name of ['package.json', 'tsconfig.json', 'README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'])
-    cpSync(join(projectRoot, name), join(root, name))
   symlinkSync(join(projectRoot, 'node_modules'), join(root, 'node_modules'))
   mkdirSync(join(root, 'dist'))
 
