@@ -30,19 +30,22 @@ export function manifestsOf(
   }
 }
 
-interface Patience {
+export interface Patience {
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** How long a reachable broker may take, milliseconds; 20,000 unless given. */
+  readonly waitMs?: number
 }
 
 /**
- * The retained message of `topic`. Waits while offline: the time counts only while the broker can answer.
+ * The retained message of `topic`, asked for every few seconds: a cluster that has lost a node may grant a subscription and give
+ * nothing. Waits while offline: the time counts only while the broker can answer.
  * Throws `bundle.file_missing` when an online broker shows none, `network.request_timeout` when `signal` aborts.
  */
-async function fetchRetained(
+export async function fetchRetained(
   connection: MqttConnection,
   topic: string,
-  { clock, signal }: Patience,
+  { clock, signal, waitMs = retainedWaitMs }: Patience,
 ): Promise<Uint8Array> {
   const found: Uint8Array[] = []
   const wake = new AbortController()
@@ -55,7 +58,7 @@ async function fetchRetained(
   let subscription = ask()
   const woken = AbortSignal.any([signal, wake.signal])
   let askedMs = 0
-  for (let silentMs = 0; !woken.aborted && silentMs < retainedWaitMs;) {
+  for (let silentMs = 0; !woken.aborted && silentMs < waitMs;) {
     const beforeMs = clock.monotonicMs()
     await clock.sleep(pollMs, woken)
     if (connection.isOnline) silentMs += clock.monotonicMs() - beforeMs

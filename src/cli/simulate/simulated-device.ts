@@ -7,6 +7,7 @@
  * Invariant: what it reports as serving was fetched whole, every chunk proven by its digest; bytes are not kept.
  */
 
+import { fetchRetained } from '../../agent/delivery/manifests.js'
 import type { Clock } from '../../base/clock.js'
 import { AgentError, isAgentError, messageOf } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
@@ -241,18 +242,8 @@ export class SimulatedDevice {
   /** The verified manifest of what is wished. Throws `bundle.file_missing`, `trust.*`, `protocol.*`. */
   async #manifestOf({ model, version }: Desired, signal: AbortSignal): Promise<Manifest> {
     const { clock, topics } = this.#ports
-    const found = new AbortController()
-    let bytes: Uint8Array | undefined
-    const topic = topics.manifest(model, version)
-    const subscription = this.connection.subscribe([topic], 1, ({ payload }) => {
-      if (payload.byteLength === 0) return
-      bytes = Uint8Array.from(payload)
-      found.abort()
-    })
-    await clock.sleep(manifestWaitMs, AbortSignal.any([signal, found.signal]))
-    await subscription.close()
-    if (bytes === undefined)
-      throw new AgentError('bundle.file_missing', `the broker showed no message under ${topic}`)
+    const patience = { clock, signal, waitMs: manifestWaitMs }
+    const bytes = await fetchRetained(this.connection, topics.manifest(model, version), patience)
     return parseManifest(openEnvelope(bytes, manifestPayloadType, this.#options.trust).payload)
   }
 
