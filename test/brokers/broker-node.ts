@@ -4,7 +4,7 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isOpen } from '../helpers/mosquitto.js'
 
@@ -94,11 +94,19 @@ export class RunningBroker {
   readonly #helpers: readonly BrokerNode[]
   /** Whether every node hands out what is retained on any. */
   readonly sharesRetained: boolean
+  /** Goes when the broker has ended. */
+  #folder: string | undefined
 
   constructor(nodes: readonly BrokerNode[], helpers: readonly BrokerNode[] = [], sharesRetained = true) {
     this.nodes = nodes
     this.#helpers = helpers
     this.sharesRetained = sharesRetained
+  }
+
+  /** Makes `folder`, where the nodes keep their files, go with the broker; returns this. */
+  alsoRemoving(folder: string): this {
+    this.#folder = folder
+    return this
   }
 
   /** The address of each node. */
@@ -123,6 +131,7 @@ export class RunningBroker {
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.end('SIGKILL')))
     await Promise.all(this.#helpers.map((node) => node.end('SIGKILL')))
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }
 

@@ -3,6 +3,7 @@
  * Invariant: a broker listens on free ports of loopback only and keeps its files below the folder it is given.
  */
 
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -50,16 +51,15 @@ function mosquitto(release: DebianRelease, version: string, source: string): Bro
         'user root',
         'set_tcp_nodelay true',
       ]
-      const work = workFolderIn(root, folder)
+      const work = workFolderIn(root)
       writeFileSync(join(work.outside, 'mosquitto.conf'), `${lines.join('\n')}\n`)
-      return started([
-        new BrokerNode({
-          command: 'chroot',
-          args: [root, 'mosquitto', '-c', join(work.inside, 'mosquitto.conf')],
-          port,
-          logFile: join(folder, 'broker.log'),
-        }),
-      ])
+      const node = new BrokerNode({
+        command: 'chroot',
+        args: [root, 'mosquitto', '-c', join(work.inside, 'mosquitto.conf')],
+        port,
+        logFile: join(folder, 'broker.log'),
+      })
+      return (await started([node])).alsoRemoving(work.outside)
     },
   }
 }
@@ -102,7 +102,7 @@ function nats(release: DebianRelease | undefined, version: string, source: strin
     async start(folder, software) {
       const [port, mqttPort] = [await freePort(), await freePort()]
       const root = release === undefined ? undefined : await software.debianRoot(release)
-      const work = root === undefined ? { inside: folder, outside: folder } : workFolderIn(root, folder)
+      const work = root === undefined ? { inside: folder, outside: folder } : workFolderIn(root)
       const file = 'nats.conf'
       writeFileSync(
         join(work.outside, file),
@@ -113,7 +113,10 @@ function nats(release: DebianRelease | undefined, version: string, source: strin
         root === undefined
           ? { command: await natsProgram(software), args: ['-c', config] }
           : { command: 'chroot', args: [root, 'nats-server', '-c', config] }
-      return started([new BrokerNode({ ...spec, port: mqttPort, logFile: join(folder, 'broker.log') })])
+      const broker = await started([
+        new BrokerNode({ ...spec, port: mqttPort, logFile: join(folder, 'broker.log') }),
+      ])
+      return root === undefined ? broker : broker.alsoRemoving(work.outside)
     },
   }
 }
@@ -186,7 +189,7 @@ function rabbitMq(release: DebianRelease, version: string, source: string, nodeC
     settings: 'plugin `rabbitmq_mqtt`, `mqtt.allow_anonymous = true`',
     async start(folder, software) {
       const root = await software.debianRoot(release)
-      const work = workFolderIn(root, folder)
+      const work = workFolderIn(root)
       const erlang = await Erlang.start(root, folder)
       const ids = Array.from({ length: nodeCount }, (_, index) => `node${index + 1}@localhost`)
       const nodes: BrokerNode[] = []
@@ -199,7 +202,7 @@ function rabbitMq(release: DebianRelease, version: string, source: string, nodeC
         writeFileSync(join(own, 'enabled_plugins'), '[rabbitmq_mqtt].\n')
         nodes.push(await erlang.rabbitNode(id, join(work.inside, name), mqttPort, folder))
       }
-      return started(nodes, [erlang.names], nodeCount === 1)
+      return (await started(nodes, [erlang.names], nodeCount === 1)).alsoRemoving(work.outside)
     },
   }
 }
@@ -352,8 +355,9 @@ async function started(
 }
 
 /** A folder that a process inside `root` sees: `inside` is its path there, `outside` the same folder from here. */
-function workFolderIn(root: string, folder: string): { readonly inside: string; readonly outside: string } {
-  const inside = join('/run/brokers', folder.split('/').at(-1)!)
+function workFolderIn(root: string): { readonly inside: string; readonly outside: string } {
+  // A folder that was there before would bring its messages along.
+  const inside = join('/run/brokers', randomBytes(6).toString('hex'))
   const outside = join(root, inside)
   mkdirSync(outside, { recursive: true })
   return { inside, outside }
