@@ -4,44 +4,21 @@
  *     without the places that the compiler notices    -> it complains in exactly their files
  *     with them, without those that a test notices    -> it is content, and exactly those tests fail
  *     with all                                        -> every nearest test passes
+ *
+ * That the page lists these places is held by test/shape/adding.test.ts.
  */
 
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { projectRoot } from '../helpers/paths.js'
 import { temporaryFolder } from '../helpers/temporary-folder.js'
-import { type Addition, apply, type Place } from './adding/addition.js'
-import { camera } from './adding/camera.js'
-import { command } from './adding/command.js'
-import { operator } from './adding/operator.js'
-import { provider } from './adding/provider.js'
-import { setting } from './adding/setting.js'
-import { topic } from './adding/topic.js'
-import { view } from './adding/view.js'
+import { apply, type Place } from './adding/addition.js'
+import { additions } from './adding/all.js'
 
 t.setTimeout(1_800_000)
-const additions: readonly Addition[] = [operator, camera, provider, topic, setting, command, view]
 const places: readonly Place[] = additions.flatMap((addition) => addition.places)
-
-/** The rows of a section of docs/ADDING.md: path, and who notices that it is missing. */
-function rowsOf(heading: string): readonly (readonly [path: string, notice: string])[] {
-  const page = readFileSync(join(projectRoot, 'docs', 'ADDING.md'), 'utf8')
-  const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? ''
-  return [...section.matchAll(/^\| \d+ +\| `([^`]+)`.*\| ([^|]+?) +\|$/gm)].map(([, path, notice]) => [
-    path ?? '',
-    notice ?? '',
-  ])
-}
-
-t.test('the page lists the places that are tried here, in their order', (t) => {
-  for (const { heading, places } of additions) {
-    const expected = places.map(({ path, notice }): readonly [string, string] => [path, notice])
-    t.same(rowsOf(heading), expected, heading)
-  }
-  t.end()
-})
 
 t.test('each place is needed, and noticed by whom the page says', (t) => {
   const root = temporaryFolder(t)

@@ -43,22 +43,24 @@ export interface Addition {
 /** Makes the change of `place` in the copy at `root`. Throws where a text is missing or not alone. */
 export function apply(root: string, { path, change }: Place): void {
   const file = join(root, path)
-  if (typeof change === 'string') {
-    mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, change)
-    return
-  }
-  if ('run' in change) {
+  if (typeof change !== 'string' && 'run' in change) {
     execFileSync(process.execPath, change.run, { cwd: root })
     return
   }
-  let text = readFileSync(file, 'utf8')
-  for (const { find, put } of change) {
-    const count = text.split(find).length - 1
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(
+    file,
+    typeof change === 'string' ? change : replaced(path, readFileSync(file, 'utf8'), change),
+  )
+}
+
+/** `text`, the content of `path`, with `replacements` made. Throws where a text is missing or not alone. */
+export function replaced(path: string, text: string, replacements: readonly Replacement[]): string {
+  return replacements.reduce((before, { find, put }) => {
+    const count = before.split(find).length - 1
     if (count !== 1) throw new Error(`${path} has ${JSON.stringify(find)} ${count} times, expected it once`)
-    text = text.replace(find, () => put)
-  }
-  writeFileSync(file, text)
+    return before.replace(find, () => put)
+  }, text)
 }
 
 /** A replacement that puts `text` behind `find`. */
