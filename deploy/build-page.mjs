@@ -1,7 +1,7 @@
 // Bundles the dashboard's page into dist/src/dashboard/page: four files that any static server can serve.
-// Invariant: the page refers to nothing but its own files.
+// Invariant: the page refers to nothing but its own files; dist/page-packages.json names the packages that went into it.
 import { build } from 'esbuild'
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -20,11 +20,17 @@ const options = {
   target: 'es2023',
   legalComments: 'none',
   logLevel: 'warning',
+  metafile: true,
+  absWorkingDir: root,
 }
-await build({ ...options, entryPoints: [join(source, 'page.tsx'), join(source, 'page.css')] })
-await build({
+const page = await build({ ...options, entryPoints: [join(source, 'page.tsx'), join(source, 'page.css')] })
+const worker = await build({
   ...options,
   entryPoints: [join(source, 'link-worker.ts')],
   inject: [join(source, 'prompt-timers.ts')],
 })
 copyFileSync(join(source, 'index.html'), join(target, 'index.html'))
+
+const inputs = [page, worker].flatMap(({ metafile }) => Object.keys(metafile.inputs))
+const packages = inputs.flatMap((file) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? [])
+writeFileSync(join(root, 'dist', 'page-packages.json'), JSON.stringify([...new Set(packages)].sort()))
