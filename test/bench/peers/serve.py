@@ -8,6 +8,7 @@ FRAMES.bin holds letterboxed RGB pictures, SIDE x SIDE x 3 bytes each. Each line
 `milliseconds boxes`; the first line out says the versions, or `absent: why`.
 """
 
+import os
 import sys
 import time
 
@@ -73,7 +74,6 @@ def openvino(model, side, threads, calibration):
 
 
 def mnn(model, side, threads, _):
-    import os
     import subprocess
     import tempfile
 
@@ -105,6 +105,9 @@ def mnn(model, side, threads, _):
 
 
 def main():
+    # Libraries print what they like; only answers go to the caller.
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
     kind, frames_path, side, threads, model, *rest = sys.argv[1:]
     side, threads = int(side), int(threads)
     frames = frames_of(frames_path, side)
@@ -116,14 +119,14 @@ def main():
         for _ in range(3):
             detect(frames[0])
     except Exception as problem:  # The benchmark goes on with the others.
-        print("absent:", " ".join(str(problem).split())[:200], flush=True)
+        print("absent:", " ".join(str(problem).split())[:200], file=answers)
         return
-    print(version, flush=True)
+    print(version, file=answers)
     for line in sys.stdin:
         frame = frames[int(line) % len(frames)]
         start = time.perf_counter()
         boxes = detect(frame)
-        print(f"{(time.perf_counter() - start) * 1000:.4f} {len(boxes)}", flush=True)
+        print(f"{(time.perf_counter() - start) * 1000:.4f} {len(boxes)}", file=answers)
 
 
 main()
