@@ -11,6 +11,7 @@ import type { IClientOptions, IClientPublishOptions, IPublishPacket, MqttClient 
 import type { Clock } from '../base/clock.js'
 import { collectRecentGarbage } from '../base/collect-garbage.js'
 import { AgentError } from '../base/errors.js'
+import { fillLengthCache } from './length-cache.js'
 import { type ArrivalListener, ArrivalMeter } from './arrival-meter.js'
 import { connectionError, isLastingRefusal, isVersionRefusal, reasonCodeOf } from './connection-error.js'
 import type { BrokerAddress, ResolvedOptions } from './connection-options.js'
@@ -110,6 +111,8 @@ function clientOptions(
     protocolVersion,
     protocolId: 'MQTT',
     clean: options.cleanStart,
+    // A table of 65,536 buffers, one for each number of two bytes: 12 MB to save an allocation of two bytes.
+    writeCache: false,
     keepalive: options.keepaliveS,
     connectTimeout: options.connectTimeoutMs,
     reconnectPeriod: 0,
@@ -187,6 +190,10 @@ class Session implements MqttSession {
   #isClosed = false
   #unacknowledged = 0
   #acknowledgedAtMs = 0
+  /** Messages that the broker has not acknowledged: at most as many as it takes at once, which the client does not look after. */
+  #inFlight = 0
+  /** Sends the messages behind those, in their order. */
+  readonly #waiting: (() => void)[] = []
 
   constructor(client: MqttClient, closed: Promise<AgentError>, version: 4 | 5, limits: SessionLimits) {
     this.#client = client
@@ -205,6 +212,7 @@ class Session implements MqttSession {
       unwatch()
       for (const end of this.#calls) end(error)
       this.#calls.clear()
+      this.#waiting.length = 0
     })
   }
 
@@ -223,7 +231,7 @@ class Session implements MqttSession {
     this.#pendingBytes += bytes.byteLength
     if (this.#unacknowledged++ === 0) this.#acknowledgedAtMs = this.#clock.monotonicMs()
     const acknowledged = new Promise<PublishOutcome>((resolve) => {
-      this.#client.publish(topic, bytes, publishOptions(options, this.protocolVersion), (error) => {
+      this.#send(topic, bytes, options, (error) => {
         const outcome = publishOutcome(error)
         if (outcome.status !== 'offline') resolve(outcome)
         // The client says only that it is over; why, the end of the connection tells.
@@ -238,6 +246,27 @@ class Session implements MqttSession {
     this.#unacknowledged--
     this.#acknowledgedAtMs = this.#clock.monotonicMs()
     return outcome
+  }
+
+  /** Sends a message when the broker takes it; `onEnd` gets what the client says of it. */
+  #send(topic: string, bytes: Buffer, options: PublishOptions, onEnd: (error?: Error) => void): void {
+    const publish = (onAnswer: (error?: Error) => void): void => {
+      this.#client.publish(topic, bytes, publishOptions(options, this.protocolVersion), onAnswer)
+    }
+    if (options.qos === 0) {
+      publish(onEnd)
+      return
+    }
+    const send = (): void => {
+      this.#inFlight++
+      publish((error) => {
+        this.#inFlight--
+        this.#waiting.shift()?.()
+        onEnd(error)
+      })
+    }
+    if (this.#inFlight < this.limits.receiveMax) send()
+    else this.#waiting.push(send)
   }
 
   async subscribe(filters: readonly string[], qos: 0 | 1): Promise<SubscribeOutcome> {
@@ -401,6 +430,7 @@ export function openSession(
   clock: Clock,
   listener: SessionListener,
 ): Promise<OpenOutcome> {
+  fillLengthCache()
   const sieve = sieveOf(options, protocolVersion, listener.onOversized)
   let client: MqttClient
   try {

@@ -1,4 +1,5 @@
-import t from 'tap'
+import { once } from 'node:events'
+import t, { type Test } from 'tap'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { silentLogger } from '../../src/base/logger.js'
@@ -268,4 +269,48 @@ t.test('with a real Mosquitto', { skip: skipWithoutMosquitto() }, async (t) => {
     const refused = await connection.publish('secret/a', 'x', { qos: 1 })
     t.equal(refused.status, 'refused')
   })
+})
+
+/** A broker of MQTT 5 that takes three messages at once and acknowledges each late; counts what is on its way. */
+async function startThreeAtOnce(t: Test) {
+  const figures = { most: 0, taken: 0 }
+  const server = createServer((socket) => {
+    let bytes = Buffer.alloc(0)
+    let onTheirWay = 0
+    socket.on('error', () => undefined)
+    socket.on('data', (piece: Buffer) => {
+      bytes = Buffer.concat([bytes, piece])
+      // Every packet of this test is short: one byte tells its length.
+      while (bytes.length >= 2 && bytes.length >= 2 + bytes[1]!) {
+        const packet = bytes.subarray(0, 2 + bytes[1]!)
+        bytes = bytes.subarray(packet.length)
+        // CONNACK with the property Receive Maximum (0x21) of 3.
+        if (packet[0]! >> 4 === 1) socket.write(Buffer.from([0x20, 6, 0, 0, 3, 0x21, 0, 3]))
+        if (packet[0]! >> 4 !== 3) continue
+        figures.most = Math.max(figures.most, ++onTheirWay)
+        figures.taken++
+        const idAt = 4 + packet.readUInt16BE(2)
+        const id = Buffer.from(packet.subarray(idAt, idAt + 2))
+        setTimeout(() => {
+          onTheirWay--
+          socket.write(Buffer.concat([Buffer.from([0x40, 2]), id]))
+        }, 5)
+      }
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  return { url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`, figures }
+}
+
+t.test('no more messages are on their way than the broker takes at once', async (t) => {
+  const { url, figures } = await startThreeAtOnce(t)
+  const connection = await openConnection(t, url)
+  t.equal(connection.brokerLimits?.receiveMax, 3)
+  const outcomes = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => connection.publish('a', String(index), { qos: 1 })),
+  )
+  t.same(new Set(outcomes.map(({ status }) => status)), new Set(['sent']))
+  t.same(figures, { most: 3, taken: 20 })
 })
