@@ -16,12 +16,12 @@ import type { Logger } from '../base/logger.js'
 import { seededRandom } from '../base/random.js'
 import type { Random } from '../base/random.js'
 import { sha256Of } from '../base/digest.js'
+import type { BrokerLimits } from './broker-limits.js'
 import { resolveOptions } from './connection-options.js'
 import type { BrokerAddress, ConnectionOptions, ResolvedOptions } from './connection-options.js'
 import type { ArrivalListener } from './arrival-meter.js'
 import { openSession } from './mqtt-session.js'
 import type {
-  BrokerLimits,
   IncomingMessage,
   MqttSession,
   OpenOutcome,

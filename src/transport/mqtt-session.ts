@@ -11,6 +11,7 @@ import type { IClientOptions, IClientPublishOptions, IPublishPacket, MqttClient 
 import type { Clock } from '../base/clock.js'
 import { collectRecentGarbage } from '../base/collect-garbage.js'
 import { AgentError } from '../base/errors.js'
+import { announcedLimits, type BrokerLimits } from './broker-limits.js'
 import { fillLengthCache } from './length-cache.js'
 import { type ArrivalListener, ArrivalMeter } from './arrival-meter.js'
 import { connectionError, isLastingRefusal, isVersionRefusal, reasonCodeOf } from './connection-error.js'
@@ -50,18 +51,6 @@ export type PublishOutcome =
 
 /** Why a message was not sent: too much waits already, or the broker has announced that it does not take such a one. */
 export type DropReason = 'queue_full' | 'too_large' | 'retain_unavailable' | 'qos_unavailable'
-
-/** What a broker has announced of itself when it accepted the connection; the defaults of MQTT where it did not. */
-export interface BrokerLimits {
-  /** Unacknowledged messages that it takes at once; 65,535 where it does not say. */
-  readonly receiveMax: number
-  /** Largest packet it takes, bytes; infinite where it does not say. */
-  readonly packetBytesMax: number
-  /** Highest quality of service it takes. */
-  readonly qosMax: 0 | 1 | 2
-  readonly keepsRetained: boolean
-  readonly hasWildcards: boolean
-}
 
 /** What became of a subscription: `refused` names the filters that the broker did not grant. */
 export type SubscribeOutcome =
@@ -335,18 +324,6 @@ class Session implements MqttSession {
         resolve(outcome)
       })
     })
-  }
-}
-
-function announcedLimits({ serverProperties }: MqttClient): BrokerLimits {
-  const { receiveMaximum, maximumPacketSize, maximumQoS, retainAvailable, wildcardSubscriptionAvailable } =
-    serverProperties ?? {}
-  return {
-    receiveMax: receiveMaximum ?? 65_535,
-    packetBytesMax: maximumPacketSize ?? Number.POSITIVE_INFINITY,
-    qosMax: maximumQoS === 0 || maximumQoS === 1 ? maximumQoS : 2,
-    keepsRetained: retainAvailable !== false,
-    hasWildcards: wildcardSubscriptionAvailable !== false,
   }
 }
 
