@@ -12,7 +12,7 @@ import { seededRandom } from '../base/random.js'
 import type { Config } from '../config/config.js'
 import { detectHardware } from '../hardware/detect-hardware.js'
 import type { HardwareProfile } from '../hardware/hardware-profile.js'
-import type { FrameTap } from '../pipeline/ports.js'
+import type { FrameTap, ResultSink } from '../pipeline/ports.js'
 import type { ProviderInfo } from '../protocol/info.js'
 import { clientIdOf, type Topics, topicsBelow } from '../protocol/topics.js'
 import { openStore, type Store } from '../store/store.js'
@@ -126,14 +126,13 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
   const cameras: CameraHost = new CameraHost({
     cameras: config.cameras,
     detection: config.inference,
+    tracking: config.tracking,
     openModel: (served) => openServedModel(means, served),
     sinksOf: (camera) => [
       watch.sink,
       comparison.sink,
       telemetry.sink,
-      ...(config.telemetry.detections
-        ? [detectionsSink(connection, topics, device, camera, config.telemetry.detectionsForm)]
-        : []),
+      ...publishingSinks(config, { connection, topics, device }, camera),
     ],
     tapOf: (camera) => bothOf(previews.tapOf(camera), comparison.tapOf(camera)),
     onServing: () => {
@@ -235,6 +234,17 @@ function bothOf(first: FrameTap, second: FrameTap): FrameTap {
 /** What works of `providers`. */
 function workingOf(providers: readonly ProviderInfo[]): readonly string[] {
   return providers.filter(({ works }) => works).map(({ name }) => name)
+}
+
+/** What sends the results of a camera to the broker. */
+function publishingSinks(
+  { telemetry }: Config,
+  { connection, topics, device }: Pick<Parts, 'connection' | 'topics' | 'device'>,
+  camera: string,
+): readonly ResultSink[] {
+  return telemetry.detections
+    ? [detectionsSink(connection, topics, device, camera, telemetry.detectionsForm)]
+    : []
 }
 
 interface PreviewRoute {

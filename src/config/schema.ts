@@ -214,6 +214,33 @@ export const settings = {
     ),
     max_det: setting('Most detections in one frame.', integerBetween(1, 3000), 300),
   },
+  tracking: {
+    enabled: setting(
+      'Give objects ids that stay over the frames of a camera (track_id in detections).',
+      flag,
+      false,
+    ),
+    low_score: setting(
+      'Detections from this score on may continue a track, also below inference.conf, 0..1.',
+      numberBetween(0, 1),
+      0.1,
+    ),
+    new_track_score: setting(
+      'A track begins with a detection of at least this score, 0..1; never below inference.conf.',
+      numberBetween(0, 1),
+      0.25,
+    ),
+    buffer_s: setting(
+      'Seconds that an id is kept for an object that is hidden or missed.',
+      numberBetween(0, 60),
+      1,
+    ),
+    per_class: setting(
+      'A track takes only detections of its own class; off: an object whose class is mistaken in a frame keeps its id.',
+      flag,
+      false,
+    ),
+  },
   telemetry: {
     metrics_period_s: setting('Seconds between metrics messages.', integerBetween(1, 3600), 10),
     report_period_s: setting(

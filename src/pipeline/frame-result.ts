@@ -30,5 +30,7 @@ export interface FrameResult {
   readonly identity: ModelIdentity
   readonly classNames: readonly string[]
   readonly detections: readonly Detection[]
+  /** The track of each detection, in their order, 0 for none; absent without tracking. */
+  readonly trackIds?: readonly number[]
   readonly timings: FrameTimings
 }

@@ -17,6 +17,7 @@ import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import type { DetectionOptions } from '../yolo/detection.js'
 import type { FrameResult } from './frame-result.js'
+import type { FrameTracking } from './frame-tracking.js'
 import type { LoadedModel, ModelLease, ModelSlot } from './model-slot.js'
 import { Pacing } from './pacing.js'
 import { type PipelineStats, StageRecorder } from './pipeline-stats.js'
@@ -42,6 +43,8 @@ export interface PipelineOptions {
   readonly sinks: readonly ResultSink[]
   readonly tap?: FrameTap
   readonly detection: DetectionOptions
+  /** Ids that stay over frames; none unless given. */
+  readonly tracking?: FrameTracking
   /** Most frames a second; 0 as fast as it goes. */
   readonly maxFps: number
   /** Results that may wait for a slow sink. */
@@ -70,6 +73,7 @@ const openBackoff: BackoffOptions = { firstMs: 500, capMs: 30_000 }
 
 export class Pipeline {
   readonly #options: PipelineOptions
+  readonly #detection: DetectionOptions
   readonly #feeds: readonly SinkFeed[]
   readonly #recorder: StageRecorder
   readonly #pacing: Pacing
@@ -84,6 +88,7 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     const { clock, logger, camera } = options
     this.#options = options
+    this.#detection = options.tracking?.detectionOptions(options.detection) ?? options.detection
     this.#log = new RepeatLog(logger.child({ camera }), clock, logPeriodMs)
     this.#feeds = options.sinks.map((sink) => new SinkFeed(sink, options.sinkQueueSize, this.#log))
     this.#recorder = new StageRecorder(clock.monotonicMs())
@@ -173,7 +178,7 @@ export class Pipeline {
 
   /** Detects on `frame` and hands the result on. Takes the lease. Never rejects. */
   async #process(frame: FrameLease): Promise<void> {
-    const { slot, detection, clock } = this.#options
+    const { slot, clock } = this.#options
     const model = slot.lease()
     try {
       // The model may have been swapped for one of another size while the frame was waited for.
@@ -184,7 +189,7 @@ export class Pipeline {
       this.#options.tap?.look(frame)
       const waitMs = clock.wallMs() - frame.capturedAtMs
       this.#frameSinceMs = clock.monotonicMs()
-      const answer = await model.detector.detect(frame, detection)
+      const answer = await model.detector.detect(frame, this.#detection)
       this.#failures = undefined
       this.#deliver(this.#resultOf(frame, model, answer, waitMs))
     } catch (thrown) {
@@ -200,8 +205,9 @@ export class Pipeline {
   }
 
   #resultOf(frame: FrameLease, model: ModelLease, answer: DetectorAnswer, waitMs: number): FrameResult {
-    const { camera, clock } = this.#options
+    const { camera, clock, tracking } = this.#options
     const { sourceWidth, sourceHeight } = frame.letterbox
+    const tracked = tracking?.track(answer.detections, frame.capturedAtMs, sourceWidth, sourceHeight)
     return {
       camera,
       frameId: frame.frameId,
@@ -211,6 +217,7 @@ export class Pipeline {
       identity: model.identity,
       classNames: model.detector.description.classNames,
       detections: answer.detections,
+      ...tracked,
       timings: {
         // The wall clock may have been set back since the capture.
         waitMs: Math.max(0, waitMs),

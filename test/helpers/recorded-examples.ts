@@ -9,7 +9,7 @@ import { type HeardMessage, recordDemo } from './demo-traffic.js'
 const exampleBytesMax = 20_000
 
 export async function recordedExamples(): Promise<Examples> {
-  const { live } = await recordDemo(new Map(), hasAllKinds)
+  const { live } = await recordDemo(new Map([['tracking.enabled', true]]), hasAllKinds)
   const examples: Partial<Record<string, ExampleMessage>> = {}
   const bytesOf = (message: HeardMessage): number => message.payload.byteLength
   for (const { kind, forms, signed } of messageKinds) {
@@ -38,9 +38,9 @@ export async function recordedExamples(): Promise<Examples> {
 /** Kinds that a run of the demo has no reason to send: nothing is retired, and only its channel is told what to run. */
 export const notInDemo: ReadonlySet<string> = new Set(['retired', 'device-desired'])
 
-/** Whether there was every kind that a run of the demo has, and a frame with something in it. */
+/** Whether there was every kind that a run of the demo has, and a frame with a tracked object in it. */
 export function hasAllKinds(live: readonly HeardMessage[]): boolean {
   const kinds = new Set(live.map(({ topic }) => parseTopic(defaultRoot, topic)?.kind))
   const missing = messageKinds.filter(({ kind }) => !kinds.has(kind) && !notInDemo.has(kind))
-  return missing.length === 0 && live.some(({ payload }) => payload.includes('"score"'))
+  return missing.length === 0 && live.some(({ payload }) => payload.includes('"track_id"'))
 }

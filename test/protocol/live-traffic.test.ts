@@ -12,7 +12,7 @@ import { hasAllKinds, notInDemo } from '../helpers/recorded-examples.js'
 import { checkOf, judge } from '../helpers/wire-validators.js'
 
 t.test('every message of a demo run is as documented, and every documented kind is sent', async (t) => {
-  const { live, kept } = await recordDemo(new Map(), hasAllKinds)
+  const { live, kept } = await recordDemo(new Map([['tracking.enabled', true]]), hasAllKinds)
   const problems: string[] = []
   const kinds = new Map<string, number>()
   for (const { topic, payload, qos } of live) {
@@ -22,6 +22,10 @@ t.test('every message of a demo run is as documented, and every documented kind 
     kinds.set(kind.kind, (kinds.get(kind.kind) ?? 0) + 1)
     if (qos !== kind.qos) problems.push(`${topic} came with QoS ${qos}, not ${kind.qos}`)
   }
+  t.ok(
+    live.some(({ payload }) => payload.includes('"track_id"')),
+    'objects have ids',
+  )
   t.comment(JSON.stringify(Object.fromEntries(kinds)))
   t.same([...new Set(problems)].slice(0, 10), [], `${live.length} messages`)
   const keptKinds = new Set(kept.map((topic) => parseTopic(defaultRoot, topic)?.kind))

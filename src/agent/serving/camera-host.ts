@@ -16,6 +16,7 @@ import type { Logger } from '../../base/logger.js'
 import type { Random } from '../../base/random.js'
 import { openSource } from '../../camera/open-source.js'
 import type { CameraConfig, Config } from '../../config/config.js'
+import { FrameTracking, type TrackingOptions } from '../../pipeline/frame-tracking.js'
 import { ModelSlot } from '../../pipeline/model-slot.js'
 import { Pipeline } from '../../pipeline/pipeline.js'
 import type { PipelineStats } from '../../pipeline/pipeline-stats.js'
@@ -26,6 +27,7 @@ import type { ServingModel } from './open-served-model.js'
 export interface CameraHostOptions {
   readonly cameras: readonly CameraConfig[]
   readonly detection: Config['inference']
+  readonly tracking: Config['tracking']
   openModel(served: ServedModel): Promise<ServingModel>
   /** The sinks of one camera. */
   sinksOf(camera: string): readonly ResultSink[]
@@ -151,7 +153,7 @@ export class CameraHost implements Serving {
   }
 
   #pipelineOf(camera: CameraConfig, slot: ModelSlot): Pipeline {
-    const { detection, clock, random, logger } = this.#options
+    const { detection, tracking, clock, random, logger } = this.#options
     const tap = this.#options.tapOf?.(camera.name)
     return new Pipeline({
       camera: camera.name,
@@ -175,6 +177,9 @@ export class CameraHost implements Serving {
         maxDet: detection.maxDet,
         multiLabel: false,
       },
+      ...(tracking.enabled && {
+        tracking: new FrameTracking(trackingOptionsOf(tracking, detection.conf), clock),
+      }),
       maxFps: camera.maxFps,
       sinkQueueSize,
       errorsInRowMax,
@@ -213,5 +218,17 @@ export class CameraHost implements Serving {
     // The next one does not fail because this one did; the caller of this one hears of it.
     this.#turn = result.catch(() => undefined)
     return result
+  }
+}
+
+function trackingOptionsOf(tracking: Config['tracking'], reportedScore: number): TrackingOptions {
+  const { lowScore, newTrackScore, bufferS, perClass } = tracking
+  return {
+    reportedScore,
+    highScore: reportedScore,
+    lowScore,
+    newTrackScore: Math.max(newTrackScore, reportedScore),
+    bufferMs: bufferS * 1000,
+    isPerClass: perClass,
   }
 }

@@ -45,12 +45,19 @@ function frameOf({ identity, timings, classNames, ...result }: FrameResult): Fra
     variant: identity.variant,
     width: result.sourceWidth,
     height: result.sourceHeight,
-    detections: result.detections.map((found) => namedObject(found, classNames)),
+    detections: result.detections.map((found, index) =>
+      objectOf(found, classNames, result.trackIds?.[index] ?? 0),
+    ),
     latency: { preprocessMs, inferenceMs, decodeMs, totalMs },
   }
 }
 
-function namedObject(found: Detection, classNames: readonly string[]): FoundObject {
-  const className = classNames[found.classIndex]
-  return className === undefined ? found : { ...found, className }
+function objectOf(found: Detection, classNames: readonly string[], trackId: number): FoundObject {
+  const { classIndex, score, x1, y1, x2, y2 } = found
+  const className = classNames[classIndex]
+  return {
+    ...{ classIndex, score, x1, y1, x2, y2 },
+    ...(className !== undefined && { className }),
+    ...(trackId > 0 && { trackId }),
+  }
 }

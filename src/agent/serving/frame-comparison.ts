@@ -64,6 +64,11 @@ export class FrameComparison {
     }
   }
 
+  /** Without what only tracking lets through: the model before is asked with the common threshold. */
+  #comparable(detections: readonly Detection[]): readonly Detection[] {
+    return detections.filter(({ score }) => score >= this.#options.detection.conf)
+  }
+
   /** Brings what the serving model found in the copied frames. */
   readonly sink: ResultSink = {
     name: 'comparison',
@@ -73,7 +78,7 @@ export class FrameComparison {
       if (detector === undefined || !isOfSample) return Promise.resolve()
       this.#sample = undefined
       if (this.#running === undefined && isComparable(detector, result, sample))
-        this.#running = this.#compare(detector, sample, result.detections).finally(() => {
+        this.#running = this.#compare(detector, sample, this.#comparable(result.detections)).finally(() => {
           this.#running = undefined
         })
       return Promise.resolve()

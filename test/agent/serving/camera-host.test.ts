@@ -60,6 +60,7 @@ function run(t: Test, cameras: readonly Partial<CameraConfig>[]): Running {
       ...camera,
     })),
     detection: { ...loadConfig({ env: {} }).inference, conf: 0 },
+    tracking: loadConfig({ env: {} }).tracking,
     openModel,
     sinksOf: () => [
       {
