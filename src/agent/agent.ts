@@ -20,6 +20,7 @@ import { readBootId } from '../hardware/boot-id.js'
 import type { DeploymentState } from '../protocol/deployment.js'
 import { deploymentHistoryData, deploymentsCommandName } from '../protocol/deployment-history.js'
 import { previewCommand } from '../protocol/preview.js'
+import { MetricsServer } from '../telemetry/metrics-server.js'
 import { Updater } from '../update/updater.js'
 import type { UpdatePorts } from '../update/ports.js'
 import { artefactsOf } from './delivery/artefacts.js'
@@ -144,21 +145,37 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
     }),
     parts.telemetry,
     systemdService(parts, logger),
+    ...metricsServices(parts, config.telemetry.prometheusPort, logger),
   ]
 }
 
-function systemdService({ device, cameras, connection }: Parts, logger: Logger): Service {
+/** What Prometheus and health checks of this machine read; nothing unless the settings name a port. */
+function metricsServices(parts: Parts, port: number, logger: Logger): readonly Service[] {
+  const { figures } = parts
+  if (figures === undefined) return []
+  const liveness = livenessOf(parts)
+  return [
+    new MetricsServer({
+      port,
+      text: () => figures.text(),
+      stuckReason: () => stuckReason(liveness),
+      logger,
+    }),
+  ]
+}
+
+function livenessOf({ cameras, connection }: Parts): LivenessPorts {
+  return { frameSinceMs: () => cameras.frameSinceMs, brokerDueMs: () => connection.dueMs, clock }
+}
+
+function systemdService(parts: Parts, logger: Logger): Service {
   const notifier = serviceNotifier(process.env, clock, logger)
-  const liveness: LivenessPorts = {
-    frameSinceMs: () => cameras.frameSinceMs,
-    brokerDueMs: () => connection.dueMs,
-    clock,
-  }
+  const liveness = livenessOf(parts)
   let endWatch = (): void => undefined
   return service(
     'systemd',
     () => {
-      notifier.ready(`device ${device}`)
+      notifier.ready(`device ${parts.device}`)
       endWatch = notifier.watch(() => {
         const reason = stuckReason(liveness)
         if (reason !== undefined) logger.error({ reason }, 'the watchdog is not fed')

@@ -17,6 +17,7 @@ import type { ProviderInfo } from '../protocol/info.js'
 import { clientIdOf, type Topics, topicsBelow } from '../protocol/topics.js'
 import { openStore, type Store } from '../store/store.js'
 import { defaultNiceness } from '../runtime/session-options.js'
+import { PrometheusFigures } from '../telemetry/prometheus-figures.js'
 import { Telemetry } from '../telemetry/telemetry.js'
 import { MqttConnection } from '../transport/mqtt-connection.js'
 import type { Restoring } from '../update/ports.js'
@@ -26,7 +27,7 @@ import { DeviceStatus, type DeviceStatusPorts } from './reporting/device-status.
 import { probeProviders } from './probe/probe-providers.js'
 import { probeRunners, workingRunners } from './probe/probe-runners.js'
 import { ReportOutbox } from './reporting/report-outbox.js'
-import { telemetryPortsOf } from './reporting/telemetry-ports.js'
+import { type TelemetryParts, telemetryPortsOf } from './reporting/telemetry-ports.js'
 import { CameraHost } from './serving/camera-host.js'
 import { detectionsSink } from './serving/detections-sink.js'
 import { Engines } from './serving/engines.js'
@@ -69,6 +70,8 @@ export interface Parts {
   readonly previews: Previews
   readonly watch: ServingWatch
   readonly telemetry: Telemetry
+  /** For Prometheus; undefined unless the settings ask for them. */
+  readonly figures: PrometheusFigures | undefined
   /** Present once started. */
   updater: Updater | undefined
   /** What should serve and cannot be proven right. */
@@ -120,6 +123,7 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
   const status = statusOf(store, { connection, topics, device, clock, logger })
   const outbox = new ReportOutbox(store.outbox, connection, topics.deviceState(device, 'report'), logger)
   const previews = previewsOf({ connection, topics, device, logger })
+  const figures = config.telemetry.prometheusPort > 0 ? new PrometheusFigures() : undefined
   const means = { store, inference, hardware, engines, runners }
   const trialMeans = { store, selection: config.selection, inference, engines, runners, clock }
   const comparison = comparisonOf(means, logger)
@@ -132,6 +136,7 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
       watch.sink,
       comparison.sink,
       telemetry.sink,
+      ...(figures === undefined ? [] : [figures.sink]),
       ...publishingSinks(config, { connection, topics, device }, camera),
     ],
     tapOf: (camera) => bothOf(previews.tapOf(camera), comparison.tapOf(camera)),
@@ -152,24 +157,11 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
   const failedFrames = (): number => cameras.failedFrames
   const cpuMs = async (): Promise<number | undefined> => cameras.model?.detector.cpuMs?.()
   const watch: ServingWatch = new ServingWatch(clock, failedFrames, { comparison, load, cpuMs })
-  const telemetry: Telemetry = new Telemetry(
-    telemetryPortsOf({
-      device,
-      topics,
-      connection,
-      cameras,
-      outboxStore: store.outbox,
-      outbox,
-      folder: config.state.directory,
-      accuracy: (signal) => servedAccuracy(trialMeans, cameras.served, signal),
-      clock,
-      logger,
-    }),
-    {
-      metricsPeriodMs: config.telemetry.metricsPeriodS * 1000,
-      reportPeriodMs: config.telemetry.reportPeriodS * 1000,
-    },
-  )
+  const telemetry: Telemetry = telemetryOf(config, {
+    ...{ device, topics, connection, cameras, outboxStore: store.outbox, outbox, figures, clock, logger },
+    folder: config.state.directory,
+    accuracy: (signal) => servedAccuracy(trialMeans, cameras.served, signal),
+  })
   const parts: Parts = {
     device,
     engines,
@@ -186,10 +178,18 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
     previews,
     watch,
     telemetry,
+    figures,
     updater: undefined,
     restoring: undefined,
   }
   return parts
+}
+
+function telemetryOf({ telemetry }: Config, parts: TelemetryParts): Telemetry {
+  return new Telemetry(telemetryPortsOf(parts), {
+    metricsPeriodMs: telemetry.metricsPeriodS * 1000,
+    reportPeriodMs: telemetry.reportPeriodS * 1000,
+  })
 }
 
 function statusOf(store: Store, ports: Omit<DeviceStatusPorts, 'slots'>): DeviceStatus {

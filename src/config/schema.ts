@@ -255,6 +255,11 @@ export const settings = {
       'full',
     ),
     previews: setting('Send pictures of the cameras to dashboards that ask for them.', flag, true),
+    prometheus_port: setting(
+      'Port of this machine (127.0.0.1) on which Prometheus reads /metrics and health checks read /healthz; 0: none.',
+      integerBetween(0, 65_535),
+      0,
+    ),
     outbox_mb: setting('Megabytes of reports kept while the broker is away.', integerBetween(1, 10_000), 16),
   },
   log: {

@@ -46,6 +46,7 @@ const vendors = {
   '@preact/signals': ['dashboard'],
   uplot: ['dashboard'],
   valibot: ['protocol', 'compress', 'evaluation', 'store'],
+  'prom-client': ['telemetry'],
   '@valibot/to-json-schema': ['protocol'],
 }
 

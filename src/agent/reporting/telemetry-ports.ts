@@ -9,7 +9,8 @@ import type { AccuracyFigures } from '../../protocol/measurement.js'
 import { encodeMetrics } from '../../protocol/metrics.js'
 import type { Topics } from '../../protocol/topics.js'
 import type { OutboxStore } from '../../store/outbox-store.js'
-import type { TelemetryPorts } from '../../telemetry/ports.js'
+import type { ServingIdentity, TelemetryPorts } from '../../telemetry/ports.js'
+import type { PrometheusFigures } from '../../telemetry/prometheus-figures.js'
 import type { MqttConnection } from '../../transport/mqtt-connection.js'
 import type { CameraHost } from '../serving/camera-host.js'
 import type { ReportOutbox } from './report-outbox.js'
@@ -21,6 +22,8 @@ export interface TelemetryParts {
   readonly cameras: CameraHost
   readonly outboxStore: OutboxStore
   readonly outbox: ReportOutbox
+  /** Takes each sample as well, where given. */
+  readonly figures: PrometheusFigures | undefined
   /** Where the models are. */
   readonly folder: string
   /** The active model on the golden set of its bundle. */
@@ -31,13 +34,14 @@ export interface TelemetryParts {
 
 export function telemetryPortsOf(parts: TelemetryParts): TelemetryPorts {
   const { cameras, connection, outboxStore, logger } = parts
+  const serving = (): ServingIdentity | undefined => {
+    const { model } = cameras
+    return model === undefined ? undefined : { ...model.identity, provider: model.provider }
+  }
   const topic = parts.topics.deviceState(parts.device, 'metrics')
   return {
     takeCameras: () => cameras.takeStats(),
-    serving: () => {
-      const { model } = cameras
-      return model === undefined ? undefined : { ...model.identity, provider: model.provider }
-    },
+    serving,
     failedFrames: () => cameras.failedFrames,
     machine: () => readMachineCondition(),
     accuracy: parts.accuracy,
@@ -56,6 +60,7 @@ export function telemetryPortsOf(parts: TelemetryParts): TelemetryPorts {
       return { publishesDropped, reconnects }
     },
     publish: (metrics) => {
+      parts.figures?.take(metrics, serving())
       void connection.publish(topic, encodeMetrics(metrics), { qos: 0, retain: false })
     },
     report: (report) => {
