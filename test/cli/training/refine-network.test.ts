@@ -117,6 +117,15 @@ t.test('a teacher of other classes is refused', async (t) => {
   })
 })
 
+/** Whether both are the same: a step that is computed once more from its largest multiple may differ in its last bit. */
+function isSameButForRounding(left: ArrayLike<number>, right: ArrayLike<number>): boolean {
+  const values = Array.from(left)
+  return (
+    values.length === right.length &&
+    values.every((value, at) => Math.abs(value - right[at]!) <= 2 ** -22 * Math.abs(value))
+  )
+}
+
 type Int8Tensor = Extract<Tensor, { readonly type: 'int8' }>
 
 t.test('with rounding: what was trained is what the int8 model computes', async (t) => {
@@ -129,14 +138,17 @@ t.test('with rounding: what was trained is what the int8 model computes', async 
   })
   const { graph } = await refined(t, { network, simulated: rounded })
   const weight = weightOf(graph, kernel)
-  t.same(dequantizedWeight(quantizeWeight(weight, weightBits)), weight.data, 'weights are whole steps')
+  t.ok(
+    isSameButForRounding(dequantizedWeight(quantizeWeight(weight, weightBits)), weight.data),
+    'weights are whole steps',
+  )
   const written = rounded.quantized(graph)
   const { name } = graph.nodes.find((node) => node.inputs[1] === kernel)!
   const integers = written.initializers.get(`${name}/weight_int8`) as Int8Tensor
   const scales = weightOf(written, `${name}/weight_scale`).data
   const perChannel = weight.data.length / scales.length
   const meant = Float32Array.from(integers.data, (value, at) => value * scales[Math.floor(at / perChannel)]!)
-  t.same(meant, weight.data, 'and the exported integers stand for them')
+  t.ok(isSameButForRounding(meant, weight.data), 'and the exported integers stand for them')
 
   const shape = headShape(network, 1)
   const initializers = new Map([...rounded.graph.initializers])
