@@ -49,7 +49,8 @@ t.test('heads leave as bytes that stand for what the float network answers', asy
       t.ok(differenceOf(planes, float.data) < 0.02, `${name}: ${differenceOf(planes, float.data)}`)
     else {
       const error = relativeError(distancesOf(planes), distancesOf(float.data))
-      t.ok(error < 0.25, `${name}: ${error}`)
+      // The network is random and its pictures are noise: ranges reach far beyond what they show, and steps are coarse.
+      t.ok(error < 0.35, `${name}: ${error}`)
     }
   }
 })
