@@ -70,7 +70,9 @@ t.test('damaged manifests are refused with a code, and the serving model stays',
     await device.settle()
   }
   t.equal(device.activeVersion, '1.0.0')
-  t.equal(device.messages.filter(({ state }) => state === 'refused').length, count)
+  // A damaged message says nothing against its version, so each is asked for again, with growing pauses.
+  const refused = device.messages.filter(({ state }) => state === 'refused')
+  t.equal(new Set(refused.map(({ version }) => version)).size, count)
   t.same(device.errorCodes, ['trust.signature_invalid'])
   t.same(await problemsOf(device), [])
   await device.stop()
