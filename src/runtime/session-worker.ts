@@ -3,6 +3,7 @@
  * Invariant: requests are served one at a time, in order; every request is answered; the thread ends after `close`.
  */
 
+import { readFile } from 'node:fs/promises'
 import { setPriority } from 'node:os'
 import { parentPort, threadId } from 'node:worker_threads'
 import { Tensor } from 'onnxruntime-node'
@@ -140,13 +141,23 @@ async function prepare(
   })
 }
 
+/** Whether the file names an operator that has a fused form. Looked at first: what fuses takes long to load, for every thread. */
+async function hasByteOperators(source: ModelSource): Promise<boolean> {
+  // A file that cannot be read is named by who opens it.
+  const bytes = 'path' in source ? await readFile(source.path).catch(() => new Uint8Array()) : source.bytes
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return view.includes('QLinearConv') || view.includes('QLinearSigmoid')
+}
+
 /** Opens the fused form where there is one, the stock form otherwise; that is told. */
 async function openForm(
   source: ModelSource,
   options: SessionOptions,
 ): Promise<{ readonly session: BackendSession; readonly operators: SessionOperators }> {
   let reason = 'the settings ask for it'
-  if (options.operators !== 'stock') {
+  if (options.operators !== 'stock' && !(await hasByteOperators(source)))
+    reason = 'the model has no operators on bytes'
+  else if (options.operators !== 'stock') {
     const { openFusedSession } = await import('./native/fused/open-fused-session.js')
     const fused = await openFusedSession(source, options)
     if (typeof fused !== 'string')

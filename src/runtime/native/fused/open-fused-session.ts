@@ -25,9 +25,6 @@ const ownLibrary = join(
   dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json')),
   `bin/napi-v6/${process.platform}/${process.arch}/libonnxruntime.so.1`,
 )
-/** Present in the bytes of every file that has something to fuse. */
-const marks = ['QLinearConv', 'QLinearSigmoid']
-
 export interface FusedSession {
   readonly session: BackendSession
   readonly kernels: readonly string[]
@@ -42,7 +39,6 @@ export async function openFusedSession(
   if (provider !== 'cpu') return `the provider is ${provider}, fused operators are for cpu`
   try {
     const bytes = 'path' in source ? await readFile(source.path) : Buffer.from(source.bytes)
-    if (!marks.some((mark) => bytes.includes(mark))) return 'the model has no operators on bytes'
     const operators = await loadOperatorLibrary(
       options.operatorLibrary ?? operatorLibraryPath(),
       options.operatorFeatures,
