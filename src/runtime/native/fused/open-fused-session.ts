@@ -20,11 +20,11 @@ import { fusedForm } from './fused-form.js'
 import { loadOperatorLibrary, operatorLibraryPath } from './operator-library.js'
 import { siluTables } from './silu-tables.js'
 
-/** The library that the Node binding uses. */
-const ownLibrary = join(
-  dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json')),
-  `bin/napi-v6/${process.platform}/${process.arch}/libonnxruntime.so.1`,
-)
+/** The library that the Node binding uses. Throws where the package has no folder of its own. */
+function ownLibrary(): string {
+  const folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
+  return join(folder, `bin/napi-v6/${process.platform}/${process.arch}/libonnxruntime.so.1`)
+}
 export interface FusedSession {
   readonly session: BackendSession
   readonly kernels: readonly string[]
@@ -47,7 +47,7 @@ export async function openFusedSession(
     const graph = importModel(bytes)
     if (graph.opsets.has(operatorDomain))
       return `the file has operators of ${operatorDomain}, expected stock ones`
-    const api = await loadOrtApi(options.library ?? ownLibrary)
+    const api = await loadOrtApi(options.library ?? ownLibrary())
     const fused = await fusedForm(graph, {
       hasConvolution: operators.hasConvolution,
       tablesOf: (whole, silus) =>
