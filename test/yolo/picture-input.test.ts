@@ -88,7 +88,10 @@ t.test('what is no picture is refused', (t) => {
     network({ shape: planes, type: 'float16' }, []),
   ]
   for (const graph of cases) {
-    t.throws(() => pictureInputOf(graph, graph.inputs[0]!), { code: 'model.not_yolov8', hint: /export (it|a detector)/ })
+    t.throws(() => pictureInputOf(graph, graph.inputs[0]!), {
+      code: 'model.not_yolov8',
+      hint: /export (it|a detector)/,
+    })
   }
   t.end()
 })
