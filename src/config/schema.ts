@@ -186,6 +186,11 @@ export const settings = {
   inference: {
     providers: setting('Execution providers that may be used, best first.', nameList, ['cpu']),
     threads: setting('Threads of one inference; 0: every core.', integerBetween(0, 256), 0),
+    operators: setting(
+      'What an int8 model is computed with on cpu: operators of this program where they load (fused), or those of ONNX Runtime alone (stock). Both give the same bytes.',
+      oneOf('fused', 'stock'),
+      'fused',
+    ),
     library: setting(
       'A shared library of ONNX Runtime to use instead of the one that came along, as an absolute path; it brings its own execution providers. Empty: the one that came along.',
       textOrEmpty,

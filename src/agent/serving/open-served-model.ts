@@ -97,6 +97,7 @@ export function sessionOptionsOf(inference: Config['inference'], variant: Varian
   return {
     ...libraryOptionsOf(inference),
     providers: meant.length > 0 ? meant : inference.providers,
+    operators: inference.operators,
     intraOpThreads: inference.threads > 0 ? inference.threads : Math.max(1, availableParallelism()),
   }
 }

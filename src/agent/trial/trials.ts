@@ -85,12 +85,13 @@ async function profileOf(options: TrialsOptions): Promise<DeviceProfile> {
 
 async function conditionsOf(options: TrialsOptions, variant: Variant): Promise<string> {
   const { board, cpu, condition } = await hardwareOf(options)
-  const { providers, intraOpThreads } = sessionOptionsOf(options.inference, variant)
+  const { providers, operators, intraOpThreads } = sessionOptionsOf(options.inference, variant)
   const { conf, iou, maxDet, providerOptions, providerLibraries } = options.inference
   return JSON.stringify({
     providers,
     providerOptions,
     providerLibraries,
+    operators,
     threads: intraOpThreads,
     detection: [conf, iou, maxDet],
     runs: options.selection.trialRuns,

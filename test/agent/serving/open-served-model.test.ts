@@ -49,3 +49,14 @@ t.test('a variant runs on the providers that it is meant for, where the device h
   t.same(providersFor([], ['cuda', 'cpu']), ['cuda', 'cpu'])
   t.end()
 })
+
+t.test('int8 models run with fused operators unless the settings say stock', (t) => {
+  const operatorsWith = (settings: Readonly<Record<string, unknown>>): string | undefined => {
+    const { inference } = loadConfig({ env: {}, overrides: new Map(Object.entries(settings)) })
+    return sessionOptionsOf(inference, variantFor(['cpu'])).operators
+  }
+  t.equal(operatorsWith({}), 'fused')
+  t.equal(operatorsWith({ 'inference.operators': 'stock' }), 'stock')
+  t.throws(() => operatorsWith({ 'inference.operators': 'none' }), /expected one of fused, stock/)
+  t.end()
+})
