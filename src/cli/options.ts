@@ -53,11 +53,6 @@ export function sizeOption(text: string): InputSize {
 /** What `--size` is, for the help of a command. */
 export const sizeHelp = 'input size of a model exported with dynamic=True (default: its imgsz)'
 
-/** The option that commander keeps under `name`: `--max-drop` of `maxDrop`. */
-export function flagOf(name: string): string {
-  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
-}
-
 /** Collects `--set section.key=value` into a map. */
 export function settingOption(
   text: string,

@@ -2,7 +2,7 @@
  * The tables of results: accuracy, size and speed of the variants of YOLOv8n beside other int8 files of it, and of the
  * project's own model.
  * Run: npm run bench:report -- --bundle FOLDER [--peer FILE ...] [--rounds 30] [--write] [--readme]
- * FOLDER is what `yolo-edge compress YOLOV8N.onnx --budget ...` wrote; its variants are read from its packed files.
+ * FOLDER is what `yolo-edge search YOLOV8N.onnx --budget ...` wrote; its variants are read from its packed files.
  * All models of one table take turns in one process. --write puts the tables into the part of test/bench/results.md for
  * what int8 is made for on this machine; --readme puts them into README.md.
  */

@@ -8,6 +8,7 @@ import { compressCommand } from '../../src/cli/commands/compress.js'
 import { distilCommand } from '../../src/cli/commands/distil.js'
 import { finetuneCommand } from '../../src/cli/commands/finetune.js'
 import { qatCommand } from '../../src/cli/commands/qat.js'
+import { searchCommand } from '../../src/cli/commands/search.js'
 import { toEdgeForm } from '../../src/compress/edge-form.js'
 import { makeBundle } from '../../src/cli/bundle/make-bundle.js'
 import { exportModel } from '../../src/onnx/export-model.js'
@@ -56,7 +57,7 @@ t.test('final boxes are served, and refused at once where something would change
   for (const [command, ...args] of [
     [compressCommand(), path, '--int8', '--calib', data],
     [compressCommand(), path, '--prune', 'macs=0.8', '--calib', data],
-    [compressCommand(), path, '--budget', 'size<=1MB', '--calib', data, '--val', data],
+    [searchCommand(), path, '--budget', 'size<=1MB', '--calib', data, '--val', data],
     [finetuneCommand(), path, data],
     [qatCommand(), path, data],
     [distilCommand(), inFolder('dynamic.onnx'), data, '--teacher', path],

@@ -1,4 +1,4 @@
-/** `compress --budget` killed again and again: what was measured is not measured again, and the bundle holds the same models. */
+/** `search` killed again and again: what was measured is not measured again, and the bundle holds the same models. */
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { runCommand } from '../helpers/processes.js'
 /** A search of the project's own model with `data`. */
 function argumentsOf(data: string, out: string): readonly string[] {
   return [
-    ...['compress', join(projectRoot, 'models/parts/parts.onnx'), '--out', out],
+    ...['search', join(projectRoot, 'models/parts/parts.onnx'), '--out', out],
     ...['--calib', join(data, 'train/images'), '--val', join(data, 'val')],
     ...['--budget', 'map-drop<=2', '--for', 'arm64', '--threads', '1', '--model-version', '1.0.0'],
   ]

@@ -46,7 +46,7 @@ export async function isBundleFolder(paths: readonly string[]): Promise<boolean>
 }
 
 /**
- * The bundle that lies in a folder, or one made of .onnx files and signed with `keys`.
+ * The bundle that lies in a folder and says all by itself, or one made of .onnx files as `wishes` say and signed with `keys`.
  * Throws `bundle.*`, `model.*`, `integrity.*`.
  */
 export async function bundleFrom(
@@ -55,14 +55,7 @@ export async function bundleFrom(
   keys: readonly SigningKey[],
   nowMs: number,
 ): Promise<PublishedBundle> {
-  if (await isBundleFolder(paths)) {
-    const asked = Object.entries(wishes).find(([, value]) => value !== undefined)
-    if (asked !== undefined) {
-      const problem = `--${asked[0]}: a bundle folder is signed already and says this itself`
-      throw new AgentError('cli.argument_invalid', problem)
-    }
-    return readBundle(paths[0]!)
-  }
+  if (await isBundleFolder(paths)) return readBundle(paths[0]!)
   const onnxPaths = paths.filter(isOnnxPath)
   const files = await Promise.all(onnxPaths.map((path) => readDetectorFile(path, wishes.size)))
   if (files.length === 0)

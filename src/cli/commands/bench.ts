@@ -9,7 +9,9 @@ import { measureSpeed, quantileOf, type SpeedMeasurement } from '../measure/meas
 import { pictureFrames, picturesMost } from '../measure/speed-frames.js'
 import { readDetectorFile } from '../model-file.js'
 import { type InputSize, integerOption, settingOption, sizeHelp, sizeOption } from '../options.js'
+import { type OptionRules, withRules } from '../option-rules.js'
 import { processOutput, table } from '../output.js'
+import { bundleFolder, bundleGiven } from '../bundle/bundle-given.js'
 import { benchVariants } from '../selection/bench-variants.js'
 
 interface Options {
@@ -30,7 +32,7 @@ interface Options {
 }
 
 export function benchCommand(): Command {
-  return new Command('bench')
+  const command = new Command('bench')
     .description('Measure models side by side on this machine: from a frame in memory to boxes.')
     .argument(
       '<model...>',
@@ -67,7 +69,14 @@ export function benchCommand(): Command {
     .option('--golden <data>', 'with --all-variants: labelled pictures, where the bundle brings none')
     .option('--root <folder>', 'with --all-variants: take what is eligible from a copied file tree')
     .option('--json', 'print JSON')
-    .action(bench)
+  return withRules(command, rules, bundleGiven).action(bench)
+}
+
+const ofVariants = ['--config', '--set', '--golden', '--root']
+const rules: OptionRules = {
+  '--all-variants': { only: [...ofVariants, '--json', '<model>'] },
+  ...Object.fromEntries(ofVariants.map((flag) => [flag, { needs: ['--all-variants'] }])),
+  [bundleFolder]: { excludes: ['--golden'] },
 }
 
 async function bench(paths: string[], options: Options): Promise<void> {

@@ -10,6 +10,7 @@ import { loadConfig } from '../../config/load.js'
 import { topicsBelow } from '../../protocol/topics.js'
 import { type BrokerFinding, checkBroker } from '../../transport/broker-check.js'
 import { type BrokerOptions, settingsOf, withBrokerOptions } from '../fleet/fleet-connection.js'
+import { withRules } from '../option-rules.js'
 import { numberOption } from '../options.js'
 import { processOutput } from '../output.js'
 
@@ -38,7 +39,7 @@ function checkCommand(): Command {
       10,
     )
     .option('--json', 'print JSON')
-  return withBrokerOptions(command).action(check)
+  return withRules(withBrokerOptions(command), { '<url>': { excludes: ['--broker'] } }).action(check)
 }
 
 async function check(urls: string[], options: Options): Promise<void> {

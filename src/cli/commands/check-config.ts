@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import { settingsText, shownSettings } from '../../config/print.js'
 import { configReference } from '../../config/reference.js'
+import { withRules } from '../option-rules.js'
 import { settingOption } from '../options.js'
 import { processOutput } from '../output.js'
 import { loadSettings } from '../load-settings.js'
@@ -15,7 +16,7 @@ interface Options {
 }
 
 export function checkConfigCommand(): Command {
-  return new Command('check-config')
+  const command = new Command('check-config')
     .description('Check the settings from file, environment and flags; print what results.')
     .option('-c, --config <file>', 'YAML or JSON file of settings')
     .option(
@@ -26,7 +27,7 @@ export function checkConfigCommand(): Command {
     )
     .option('--reference', 'print the reference of all settings as Markdown instead')
     .option('--json', 'print JSON')
-    .action(checkConfig)
+  return withRules(command, { '--reference': { only: [] } }).action(checkConfig)
 }
 
 function checkConfig(options: Options): void {

@@ -1,7 +1,7 @@
-/** `yolo-edge compress`: makes a smaller, faster model of a YOLOv8 export. */
+/** `yolo-edge compress`: makes a smaller, faster model of a YOLOv8 export: one float model, or an int8 model for each kind of processor. */
 
 import { basename, dirname, resolve } from 'node:path'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { systemClock } from '../../base/clock.js'
 import { AgentError, isAgentError } from '../../base/errors.js'
 import { criterionNames } from '../../compress/pruning/criteria/criterion.js'
@@ -18,7 +18,13 @@ import {
 } from '../compress/compress-model.js'
 import { passDump } from '../compress/dump-passes.js'
 import { graphRunner } from '../compress/graph-runner.js'
-import { type GivenInt8Options, int8OptionsOf, withInt8Options, withPlan } from '../compress/int8-options.js'
+import {
+  type GivenInt8Options,
+  int8OptionsOf,
+  int8Rules,
+  withInt8Options,
+  withPlan,
+} from '../compress/int8-options.js'
 import {
   type PlanSection,
   type PlanSections,
@@ -31,12 +37,6 @@ import { pruneStep } from '../compress/prune-step.js'
 import { sparsityStep } from '../compress/sparsity-step.js'
 import type { CompressStep } from '../compress/step.js'
 import { readFloatDetector } from '../model-file.js'
-import {
-  requireNoSearchOption,
-  searchModel,
-  type SearchOptions,
-  withSearchOptions,
-} from '../search/search-command.js'
 import type { Dataset, DatasetReading } from '../dataset/dataset.js'
 import { openDataset } from '../dataset/open-dataset.js'
 import {
@@ -47,10 +47,11 @@ import {
   sizeOption,
   strictMeaning,
 } from '../options.js'
+import { type OptionRules, withRules } from '../option-rules.js'
 import { type Output, processOutput } from '../output.js'
 import { typedCommand } from '../typed-command.js'
 
-interface Options extends SearchOptions, GivenInt8Options {
+interface Options extends GivenInt8Options {
   readonly out: string
   readonly plan?: string
   readonly prune?: PlanSection
@@ -65,7 +66,7 @@ interface Options extends SearchOptions, GivenInt8Options {
   readonly images: number
   readonly size?: InputSize
   readonly data?: string
-  readonly seed: number
+  readonly seed?: number
   readonly strict?: boolean
   readonly dumpPasses?: string
   readonly json?: boolean
@@ -89,43 +90,75 @@ export function compressCommand(): Command {
     .option('--threshold <value>', 'make weights below it zero', numberOption('threshold', 0, 1e6))
     .option('--pattern <name>', 'where zeros lie: unstructured, kernel, channel, or n:m such as 2:4')
     .option('--sparse-by <name>', 'which weights become zero: l1, l2, gradient, reconstruction, random')
-  return withSearchOptions(
-    withInt8Options(command)
-      .option('--calib <folder>', 'pictures like those the model will see; labels are not needed')
-      .option('--images <count>', 'pictures taken from it at most', integerOption('images', 8, 4096), 128)
-      .option('--size <pixels>', sizeHelp, sizeOption)
-      .option(
-        '-d, --data <path>',
-        'labelled pictures to measure the loss on (default: the labels beside --calib)',
-      )
-      .option('--seed <number>', 'the start of every choice by chance', integerOption('seed', 0, 2 ** 31), 0)
-      .option(
-        '--strict',
-        `${strictMeaning}; with --int8 also where the self-check finds less agreement than --min-agreement, or cannot tell`,
-      )
-      .option(
-        '--dump-passes <folder>',
-        'write the graph as text after each pass and step, for whoever changes one',
-      )
-      .option('--json', 'print the report as JSON'),
-  ).action(compress)
+  withInt8Options(command)
+    .option('--calib <folder>', 'pictures like those the model will see; labels are not needed')
+    .option('--images <count>', 'pictures taken from it at most', integerOption('images', 8, 4096), 128)
+    .option('--size <pixels>', sizeHelp, sizeOption)
+    .option(
+      '-d, --data <path>',
+      'labelled pictures to measure the loss on (default with --max-drop: the labels beside --calib)',
+    )
+    .option('--seed <number>', 'of a random criterion (default: 1)', integerOption('seed', 0, 2 ** 31))
+    .option(
+      '--strict',
+      `${strictMeaning}; with --int8 also where the self-check finds less agreement than --min-agreement, or cannot tell`,
+    )
+    .option(
+      '--dump-passes <folder>',
+      'write the graph as text after each pass and step, for whoever changes one',
+    )
+    .option('--json', 'print the report as JSON')
+    .addOption(new Option('--budget <bounds>').argParser(refuseBudget).hideHelp())
+  return withRules(command, rules, planned).action(compress)
+}
+
+const pruning = ['--prune']
+const zeroing = ['--sparsity', '--threshold']
+const chance = ['--criterion random', '--sparse-by random']
+const rules: OptionRules = {
+  '--criterion': { needs: pruning },
+  '--schedule': { needs: pruning },
+  '--restore': { needs: pruning },
+  '--pattern': { needs: ['--sparsity'] },
+  '--sparse-by': { needs: ['--sparsity'] },
+  '--threshold': { excludes: ['--sparsity', '--pattern', '--sparse-by'] },
+  '--seed': { needs: chance },
+  ...int8Rules,
+  '--calib': { needs: ['--int8', ...pruning, ...zeroing] },
+  '--images': { needs: ['--calib'] },
+  '--data': { needs: ['--int8'] },
+  '--strict': { needs: ['--int8', '--calib'] },
+}
+
+/** What the plan file and the keys of `--prune` say, as the options that would say it. */
+function planned(command: Command): readonly string[] {
+  const { plan, prune, criterion, sparseBy } = command.opts<Options>()
+  const sections = plan === undefined ? {} : readPlanFile(plan)
+  const zeros = sections.sparsity
+  const scorer = criterion ?? prune?.['criterion'] ?? sections.prune?.['criterion']
+  return [
+    ...(sections.prune === undefined ? [] : ['--prune']),
+    ...(zeros === undefined ? [] : [zeros['threshold'] === undefined ? '--sparsity' : '--threshold']),
+    ...(sections.int8 === undefined ? [] : ['--int8']),
+    ...(scorer === 'random' ? ['--criterion random'] : []),
+    ...((sparseBy ?? zeros?.['criterion']) === 'random' ? ['--sparse-by random'] : []),
+  ]
+}
+
+function refuseBudget(text: string): never {
+  throw new AgentError(
+    'cli.argument_invalid',
+    `compress --budget ${text}: compress makes one model, expected yolo-edge search, which finds variants within a budget`,
+    { hint: `yolo-edge search MODEL --budget '${text}' --calib PICTURES --val LABELLED --out BUNDLE` },
+  )
 }
 
 async function compress(path: string, given: Options): Promise<void> {
   const output = processOutput(given.json ?? false)
-  if (given.budget !== undefined && given.dumpPasses !== undefined)
-    throw new AgentError('cli.argument_invalid', '--dump-passes is for one model, expected no --budget')
-  if (given.budget !== undefined) return searchModel(path, { ...given }, output)
-  requireNoSearchOption(given)
   const plan = given.plan === undefined ? {} : readPlanFile(given.plan)
   const options = withPlan(given, plan.int8)
   const int8 = int8OptionsOf(options)
   const steps = stepsOf(plan, options)
-  if (options.strict === true && int8 === undefined && (options.calib ?? options.data) === undefined)
-    throw new AgentError(
-      'cli.argument_invalid',
-      '--strict without --int8, --calib or --data: expected one of them',
-    )
   await requireFreeFolder(options.out)
   const { fileBytes, graph, description } = await readFloatDetector(path, options.size)
   if (int8 !== undefined && options.target === undefined)
@@ -140,7 +173,7 @@ async function compress(path: string, given: Options): Promise<void> {
     int8,
     check: { minAgreement: options.minAgreement ?? defaultMinAgreement, strict: options.strict ?? false },
     machineTargets: int8 === undefined ? [] : (await detectHardware()).int8Targets,
-    context: { runner: graphRunner(), images, seed: options.seed },
+    context: { runner: graphRunner(), images },
     heldOut,
     dataset: await labelledPictures(options, description.classNames, reading),
     outFolder: options.out,
@@ -168,12 +201,9 @@ function tell({ paths, report, verdict }: CompressResult, folder: string, output
 
 /** Channels first, then weights, integers last: each step needs the float weights that the one before leaves. */
 function stepsOf(plan: PlanSections, options: Options): readonly CompressStep[] {
-  const { criterion, schedule, restore, sparsity, threshold, pattern, sparseBy } = options
-  const prunePlan = prunePlanOf(plan.prune, {
-    ...options.prune,
-    ...present({ criterion, schedule, restore }),
-  })
-  const zeros = present({ sparsity, threshold, pattern, criterion: sparseBy })
+  const { criterion, schedule, restore, sparsity, threshold, pattern, sparseBy, seed } = options
+  const prunePlan = prunePlanOf(plan.prune, options.prune, present({ criterion, schedule, restore, seed }))
+  const zeros = present({ sparsity, threshold, pattern, criterion: sparseBy, seed })
   const sparsityPlan = sparsityPlanOf(plan.sparsity, zeros)
   return [
     ...(prunePlan === undefined ? [] : [pruneStep(prunePlan)]),
@@ -206,25 +236,20 @@ async function labelledPictures(
   }
 }
 
-async function calibrationImages(options: Options, reading: DatasetReading): Promise<Pictures> {
-  if (options.calib === undefined) {
-    const none = { count: 0, read: () => Promise.reject(withoutPictures()) }
-    if (options.int8 !== true) return { images: none, heldOut: none }
-    throw withoutPictures()
+/** Pictures to look at the model with, and those that are kept for the self-check; both empty without `--calib`. */
+async function calibrationImages(
+  { calib, images }: Options,
+  reading: DatasetReading,
+): Promise<{ readonly images: CalibrationImages; readonly heldOut: CalibrationImages }> {
+  if (calib === undefined) {
+    const none = {
+      count: 0,
+      read: () => Promise.reject(new AgentError('cli.argument_invalid', 'no --calib')),
+    }
+    return { images: none, heldOut: none }
   }
-  const folder = await openCalibrationFolder(options.calib, options.images, reading)
+  const folder = await openCalibrationFolder(calib, images, reading)
   return { images: folder, heldOut: folder.heldOut }
-}
-
-interface Pictures {
-  readonly images: CalibrationImages
-  readonly heldOut: CalibrationImages
-}
-
-function withoutPictures(): AgentError {
-  return new AgentError('cli.argument_invalid', '--int8 needs --calib with a folder of pictures', {
-    hint: 'a hundred pictures from the cameras where the model will work are enough; no labels are needed',
-  })
 }
 
 function mega(bytes: number): string {

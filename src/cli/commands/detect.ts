@@ -16,6 +16,7 @@ import { distinctNames } from '../../yolo/class-names.js'
 import { type Detection, type DetectionOptions, predictionOptions } from '../../yolo/detection.js'
 import type { Letterbox } from '../../yolo/letterbox.js'
 import { readDetectorFile } from '../model-file.js'
+import { withRules } from '../option-rules.js'
 import { type InputSize, integerOption, numberOption, sizeHelp, sizeOption } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
 
@@ -32,7 +33,7 @@ interface Options {
 }
 
 export function detectCommand(): Command {
-  return new Command('detect')
+  const command = new Command('detect')
     .description('Find objects in a picture, a folder of pictures, a video or a camera.')
     .argument(
       '<source>',
@@ -65,7 +66,12 @@ export function detectCommand(): Command {
     )
     .option('--save <path>', 'write the picture with its boxes; for a folder: the folder to write into')
     .option('--json', 'print JSON')
-    .action(detect)
+  return withRules(command, { pictures: { excludes: ['--frames'] } }, picturesGiven).action(detect)
+}
+
+async function picturesGiven(command: Command): Promise<readonly string[]> {
+  const found = await picturesOf(command.processedArgs[0] as string, undefined)
+  return found === undefined ? [] : ['pictures']
 }
 
 async function detect(source: string, options: Options, command: Command): Promise<void> {

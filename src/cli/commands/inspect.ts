@@ -1,17 +1,18 @@
 /** `yolo-edge inspect`: what a model file is, what it costs, what it is made of. */
 
 import { Command } from 'commander'
-import { type GraphCost, costOf } from '../../onnx/cost.js'
+import { type GraphCost, type NodeCost, costOf } from '../../onnx/cost.js'
 import type { Graph } from '../../onnx/graph.js'
 import { importModel } from '../../onnx/import-model.js'
 import { type Outline, outlineOf } from '../../onnx/outline.js'
 import { printGraph } from '../../onnx/print-graph.js'
 import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
-import { isAgentError } from '../../base/errors.js'
+import { type AgentError, isAgentError } from '../../base/errors.js'
 import { findChannelGroups } from '../../compress/pruning/channel-groups.js'
 import { optimizedOperators } from '../measure/optimized-operators.js'
 import { groupsSummary, groupsText } from '../compress/groups-text.js'
 import { atSize, naming, readModelFile, withFloatEnds } from '../model-file.js'
+import { withRules } from '../option-rules.js'
 import { type InputSize, sizeHelp, sizeOption } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
 
@@ -25,7 +26,7 @@ interface Options {
 }
 
 export function inspectCommand(): Command {
-  return new Command('inspect')
+  const command = new Command('inspect')
     .description(
       'Show what a model is: its form, classes, operators, multiply-accumulates, parameters and bytes.',
     )
@@ -36,7 +37,7 @@ export function inspectCommand(): Command {
     .option('--size <pixels>', sizeHelp, sizeOption)
     .option('--text', 'the graph as text, one line a node')
     .option('--json', 'print JSON')
-    .action(inspect)
+  return withRules(command, { '--text': { excludes: ['--json'] } }).action(inspect)
 }
 
 async function inspect(path: string, options: Options): Promise<void> {
@@ -44,6 +45,9 @@ async function inspect(path: string, options: Options): Promise<void> {
   const bytes = await readModelFile(path)
   const read = graphOrOutline(path, bytes)
   if ('reason' in read) {
+    const { nodes, groups, text, optimized, size } = options
+    // What is asked of a graph cannot be told of a file that has none.
+    if ([nodes, groups, text, optimized, size].some((asked) => asked !== undefined)) throw read.reason
     printOutline(output, path, bytes, read)
     return
   }
@@ -55,6 +59,7 @@ async function inspect(path: string, options: Options): Promise<void> {
   const optimized = options.optimized === true ? await optimizedOperators(bytes) : undefined
   output.result({
     ...summaryOf(model),
+    ...(options.nodes === true && { nodes: cost.nodes.map(wireNode) }),
     ...(groups !== undefined && { groups: groupsSummary(groups) }),
     ...(optimized !== undefined && { optimized_operators: Object.fromEntries(optimized) }),
   })
@@ -72,7 +77,7 @@ async function inspect(path: string, options: Options): Promise<void> {
 interface OutlinedModel {
   readonly outline: Outline
   /** Why it is none. */
-  readonly reason: string
+  readonly reason: AgentError
 }
 
 /** Any ONNX file; where the graph cannot be read, what can be told without it. Throws `model.parse_failed`. */
@@ -81,7 +86,7 @@ function graphOrOutline(path: string, bytes: Uint8Array): { readonly graph: Grap
     return { graph: naming(path, () => importModel(bytes)) }
   } catch (thrown) {
     if (!isAgentError(thrown, 'model.op_unsupported', 'model.graph_invalid')) throw thrown
-    return { outline: naming(path, () => outlineOf(bytes)), reason: thrown.message }
+    return { outline: naming(path, () => outlineOf(bytes)), reason: thrown }
   }
 }
 
@@ -102,11 +107,11 @@ function printOutline(
     functions,
     initializers,
     initializer_bytes: initializerBytes,
-    detector: { refused: reason },
+    detector: { refused: reason.message },
     metadata: Object.fromEntries(outline.metadata),
   })
   output.line(`${path}: ${mega(bytes.byteLength)} MB, opset ${opsetText(opsets)}`)
-  output.line(`no detector   ${reason}`)
+  output.line(`no detector   ${reason.message}`)
   output.line(`inputs        ${inputs.join(', ')}`)
   output.line(`outputs       ${outputs.join(', ')}`)
   output.line(`constants     ${initializers} of ${mega(initializerBytes)} MB`)
@@ -187,6 +192,17 @@ function formText(output: ModelDescription['output']): string {
       const apart = output.scores === undefined ? '' : ', scores apart'
       return `decoded boxes${apart}${output.anchorsFirst === true ? ', transposed' : ''}`
     }
+  }
+}
+
+function wireNode({ node, macs, parameters, parameterBytes, outputElements }: NodeCost): object {
+  return {
+    name: node.name,
+    operator: node.opType,
+    macs: macs ?? null,
+    parameters,
+    parameter_bytes: parameterBytes,
+    output_elements: outputElements ?? null,
   }
 }
 

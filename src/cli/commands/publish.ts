@@ -10,6 +10,7 @@ import { AgentError, messageOf } from '../../base/errors.js'
 import type { DesiredTarget } from '../../protocol/desired.js'
 import type { SigningKey } from '../../protocol/keys.js'
 import { publishBundle } from '../../transport/publish-bundle.js'
+import { bundleFolder, bundleGiven } from '../bundle/bundle-given.js'
 import { platformOption, type Platforms } from '../bundle/foreign-file.js'
 import {
   bundleFrom,
@@ -18,7 +19,8 @@ import {
   isBundleFolder,
   modelNameOf,
 } from '../bundle/published-bundle.js'
-import { type BrokerOptions, withBrokerOptions, withFleet } from '../fleet/fleet-connection.js'
+import { brokerFlags, type BrokerOptions, withBrokerOptions, withFleet } from '../fleet/fleet-connection.js'
+import { type OptionRules, withRules } from '../option-rules.js'
 import { type InputSize, integerOption, sizeHelp, sizeOption, spanOption } from '../options.js'
 import { processOutput } from '../output.js'
 import { readSigningKey } from '../fleet/signing-key.js'
@@ -92,7 +94,22 @@ export function publishCommand(): Command {
     )
     .option('--retire', 'take the version of --name and --model-version off the broker instead')
     .option('--json', 'print JSON')
-  return withBrokerOptions(command).action(publish)
+  return withRules(withBrokerOptions(command), rules, bundleGiven).action(publish)
+}
+
+const rules: OptionRules = {
+  '--retire': { only: ['--name', '--model-version', ...brokerFlags, '--json'] },
+  '--unsigned': { excludes: ['--sign'] },
+  '--golden-images': { needs: ['--golden'] },
+  '--device': { excludes: ['--channel'] },
+  '--no-wish': { excludes: ['--channel', '--device', '--allow-downgrade'] },
+  // It is signed as it is, and says all this itself.
+  [bundleFolder]: {
+    excludes: [
+      ...['--name', '--model-version', '--sequence', '--names', '--size'],
+      ...['--artefact', '--golden', '--golden-images', '--expires'],
+    ],
+  },
 }
 
 async function publish(paths: string[], options: Options): Promise<void> {

@@ -10,6 +10,7 @@ import { AgentError } from '../../base/errors.js'
 import type { DesiredTarget } from '../../protocol/desired.js'
 import { parseReported } from '../../protocol/reported.js'
 import {
+  brokerFlags,
   type BrokerOptions,
   type FleetConnection,
   withBrokerOptions,
@@ -20,6 +21,7 @@ import { readTopic } from '../fleet/retained.js'
 import { readSigningKey } from '../fleet/signing-key.js'
 import { noteRefusals, refusalFields, tellTarget, type Told } from '../fleet/tell-target.js'
 import { type ModelVersion, wishFor } from '../fleet/wish.js'
+import { withRules } from '../option-rules.js'
 import { spanOption } from '../options.js'
 import { type Output, processOutput } from '../output.js'
 
@@ -45,7 +47,9 @@ export function rollbackCommand(): Command {
     )
     .option('--release', 'let the device follow its channel again instead')
     .option('--json', 'print JSON')
-  return withBrokerOptions(command).action(rollback)
+  return withRules(withBrokerOptions(command), {
+    '--release': { only: ['--sign', ...brokerFlags, '--json', '<device>'] },
+  }).action(rollback)
 }
 
 async function rollback(device: string, options: Options): Promise<void> {

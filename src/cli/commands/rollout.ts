@@ -32,6 +32,7 @@ import { aborted, paused, resumed, widened } from '../fleet/rollout-terms.js'
 import { readSigningKey } from '../fleet/signing-key.js'
 import { noteRefusals, refusalFields, tellTarget, type Told } from '../fleet/tell-target.js'
 import { ownWish, wishFor, withRollout } from '../fleet/wish.js'
+import { withRules } from '../option-rules.js'
 import { integerOption, numberOption, shareOption, spanOption, stepsOption } from '../options.js'
 import { type Output, processOutput } from '../output.js'
 
@@ -117,7 +118,10 @@ function signedSubcommand(name: string, description: string): Command {
 }
 
 function startCommand(): Command {
-  return signedSubcommand('start', 'Tell a share of a channel to run a version that is on the broker.')
+  const command = signedSubcommand(
+    'start',
+    'Tell a share of a channel to run a version that is on the broker.',
+  )
     .argument('<model>', 'name of the model')
     .argument('<version>', 'its version')
     .option('--percent <share>', 'share of the devices (default: 100)', numberOption('percent', 0, 100))
@@ -145,7 +149,11 @@ function startCommand(): Command {
     .option('--salt <text>', 'chooses which devices come first (default: the version)')
     .option('--not-before <time>', 'nobody begins before it, such as 2026-01-31T02:00:00Z')
     .option('--allow-downgrade', 'let devices go back to a version with a lower sequence')
-    .action(start)
+  return withRules(command, {
+    '--steps': { excludes: ['--percent'] },
+    '--every': { needs: ['--steps'] },
+    '--min-devices': { needs: ['--halt-on-failures', '--steps'] },
+  }).action(start)
 }
 
 function widenCommand(): Command {
@@ -220,15 +228,7 @@ async function start(model: string, version: string, options: StartOptions): Pro
 /** The plan that the options ask for; undefined for a rollout that goes on by hand alone. */
 function planOf(options: StartOptions): RolloutPlan | undefined {
   const { percent, steps, every, haltOnFailures, minDevices = 1 } = options
-  if (percent !== undefined && steps !== undefined)
-    throw new AgentError('cli.argument_invalid', '--percent with --steps: expected one of them')
-  if (every !== undefined && steps === undefined)
-    throw new AgentError('cli.argument_invalid', '--every without --steps: expected both')
-  if (steps === undefined && haltOnFailures === undefined) {
-    if (options.minDevices === undefined) return undefined
-    const problem = '--min-devices without --halt-on-failures or --steps: there is nothing to conclude'
-    throw new AgentError('cli.argument_invalid', problem)
-  }
+  if (steps === undefined && haltOnFailures === undefined) return undefined
   return {
     steps: steps ?? [percent ?? 100],
     everyMs: every ?? 3_600_000,

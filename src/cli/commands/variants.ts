@@ -28,7 +28,7 @@ export function variantsCommand(): Command {
     .description(
       'Which variants of a bundle this machine, or recorded ones, can run, and why not the others.',
     )
-    .argument('<model...>', 'one bundle folder made by compress, or detectors as .onnx')
+    .argument('<model...>', 'one bundle folder made by search, or detectors as .onnx')
     .option('-c, --config <file>', 'YAML or JSON file of settings')
     .option(
       '--set <section.key=value>',

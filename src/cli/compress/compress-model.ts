@@ -94,7 +94,7 @@ interface MadeModels {
  * `report.json` and `report.html`. Throws what a step throws, and under `check.strict` `compress.agreement_low`.
  */
 export async function compressModel(request: CompressRequest, output: Output): Promise<CompressResult> {
-  const { context, outFolder, clock, check } = request
+  const { outFolder, clock, check } = request
   const startMs = clock.monotonicMs()
   const { models, reports, verdict, layers = [] } = await made(request, output)
   if (check.strict && verdict !== undefined) requireAgreement(verdict)
@@ -105,7 +105,6 @@ export async function compressModel(request: CompressRequest, output: Output): P
   const report: CompressReport = {
     source: fileReport(basename(request.modelPath), request.bytes, request.graph),
     models: written.map((each) => each.report),
-    seed: context.seed,
     seconds: (clock.monotonicMs() - startMs) / 1000,
     steps: reports,
     ...(verdict !== undefined && { self_check: checkReport(verdict) }),

@@ -20,7 +20,6 @@ export interface ModelReport extends FileReport {
 export interface CompressReport {
   readonly source: FileReport
   readonly models: readonly ModelReport[]
-  readonly seed: number
   /** What the whole compression took. */
   readonly seconds: number
   readonly steps: Readonly<Record<string, object>>

@@ -1,6 +1,6 @@
 /**
  * The options of `--int8`, from a plan file and the command line.
- * Invariant: what is given is used or refused; nothing that belongs to integers is taken without them.
+ * Invariant: nothing that belongs to integers is taken without them; what a plan file says loses against the command line.
  */
 
 import type { Command } from 'commander'
@@ -16,7 +16,8 @@ import {
   int8Targets,
   type Int8TargetName,
 } from '../../compress/quantization/targets.js'
-import { choiceOption, flagOf, integerOption, numberOption } from '../options.js'
+import type { OptionRules } from '../option-rules.js'
+import { choiceOption, integerOption, numberOption } from '../options.js'
 import { defaultMinAgreement } from './check-verdict.js'
 import type { Int8Options } from './int8-step.js'
 import type { PlanSection } from './plan-file.js'
@@ -42,7 +43,7 @@ export function withInt8Options(command: Command): Command {
     .option('--int8', 'compute on 8-bit integers; needs --calib')
     .option(
       '--target <name>',
-      `the hardware of an int8 model: ${targetNames.join(', ')}; may be repeated (default: ${fleetTargets.join(', ')}; with --budget this machine's)`,
+      `the hardware of an int8 model: ${targetNames.join(', ')}; may be repeated (default: ${fleetTargets.join(', ')})`,
       targetOption,
     )
     .option(
@@ -109,14 +110,10 @@ export function withPlan<T extends GivenInt8Options>(given: T, section: PlanSect
   return { ...given, ...planned }
 }
 
-/** What the step does; undefined without `--int8`. Throws `cli.argument_invalid` for options that then mean nothing. */
+/** What the step does; undefined without `--int8`. */
 export function int8OptionsOf(given: GivenInt8Options): Int8Options | undefined {
   const { int8, target, method, bits, rounding, maxDrop, sensitivity, biasCorrection } = given
-  if (int8 !== true) {
-    const option = int8OptionIn(given)
-    if (option === undefined) return undefined
-    throw new AgentError('cli.argument_invalid', `${option} without --int8, expected --int8 as well`)
-  }
+  if (int8 !== true) return undefined
   return {
     targets: (target ?? fleetTargets).map(int8Target),
     method: method ?? 'silu',
@@ -128,11 +125,22 @@ export function int8OptionsOf(given: GivenInt8Options): Int8Options | undefined 
   }
 }
 
-/** The first option of integers that is given, beside `--int8` itself. */
-function int8OptionIn(given: GivenInt8Options): string | undefined {
-  const first = ofInt8.find((name) => given[name] !== undefined)
-  if (first !== undefined) return flagOf(first)
-  return given.biasCorrection ? undefined : '--no-bias-correction'
-}
+const ofInt8 = [
+  '--target',
+  '--method',
+  '--bits',
+  '--rounding',
+  '--max-drop',
+  '--sensitivity',
+  '--no-bias-correction',
+  '--min-agreement',
+]
 
-const ofInt8 = ['target', 'method', 'bits', 'rounding', 'maxDrop', 'sensitivity', 'minAgreement'] as const
+/** What the options of {@link withInt8Options} need. */
+export const int8Rules: OptionRules = {
+  '--int8': {
+    needs: ['--calib'],
+    hint: 'a hundred pictures from the cameras where the model will work are enough; no labels are needed',
+  },
+  ...Object.fromEntries(ofInt8.map((flag) => [flag, { needs: ['--int8'] }])),
+}

@@ -9,7 +9,7 @@
 
 import { AgentError } from '../../base/errors.js'
 import { parsePrunePlan, type PrunePlan } from '../../compress/pruning/prune-plan.js'
-import { parseSparsityPlan, type SparsityPlan } from '../../compress/sparsity/sparsity-plan.js'
+import { parseSparsityPlan, patternRatio, type SparsityPlan } from '../../compress/sparsity/sparsity-plan.js'
 import { readYamlMap } from '../../config/yaml-file.js'
 
 const sections = ['prune', 'sparsity', 'int8'] as const
@@ -50,33 +50,39 @@ function valueOf(text: string): string | number {
   return text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text.trim()
 }
 
-/** The checked pruning plan of a file's section and the command line; undefined where neither asks for pruning. */
-export function prunePlanOf(section: PlanSection | undefined, given: PlanSection): PrunePlan | undefined {
-  if (section === undefined && !('macs' in given)) {
-    requireEmpty(given, '--prune macs=0.8')
-    return undefined
-  }
-  return parsePrunePlan({ ...section, ...given })
+/**
+ * The checked pruning plan of a file's section, of `--prune` and of the options beside it, which win in this order; undefined
+ * where neither the file nor `--prune` asks for pruning. Throws `compress.plan_invalid`.
+ */
+export function prunePlanOf(
+  section: PlanSection | undefined,
+  prune: PlanSection | undefined,
+  options: PlanSection,
+): PrunePlan | undefined {
+  if (section === undefined && prune === undefined) return undefined
+  return parsePrunePlan({ ...section, ...prune, ...options })
 }
 
-/** The same for sparsity. */
+/** The same for sparsity, which a file, `--sparsity` or `--threshold` asks for. A key that another one makes idle is refused. */
 export function sparsityPlanOf(
   section: PlanSection | undefined,
-  given: PlanSection,
+  options: PlanSection,
 ): SparsityPlan | undefined {
-  const asked = section !== undefined || 'sparsity' in given || 'threshold' in given
-  if (!asked) {
-    requireEmpty(given, '--sparsity 0.5')
-    return undefined
+  if (section === undefined && !('sparsity' in options) && !('threshold' in options)) return undefined
+  const asked = { ...section, ...options }
+  const plan = parseSparsityPlan(asked)
+  const idle = plan.threshold === undefined ? undefined : idleBeside.find((key) => key in asked)
+  if (idle !== undefined) {
+    const problem = `the sparsity plan has threshold ${plan.threshold} and ${idle} ${String(plan[idle])}: a threshold alone says which weights go, expected one of both`
+    throw new AgentError('compress.plan_invalid', problem)
   }
-  return parseSparsityPlan({ ...section, ...given })
+  const ratio = patternRatio(plan.pattern)
+  if (ratio !== undefined && 'sparsity' in asked && plan.sparsity !== 1 - ratio.keep / ratio.of) {
+    const problem = `the sparsity plan has sparsity ${plan.sparsity} and pattern ${plan.pattern}, expected sparsity ${1 - ratio.keep / ratio.of}, which the pattern makes`
+    throw new AgentError('compress.plan_invalid', problem)
+  }
+  return plan
 }
 
-function requireEmpty(given: PlanSection, missing: string): void {
-  const [key] = Object.keys(given)
-  if (key === undefined) return
-  throw new AgentError(
-    'cli.argument_invalid',
-    `${key} ${String(given[key])} was given without what it belongs to, expected ${missing} as well`,
-  )
-}
+/** What a threshold leaves nothing to decide for. */
+const idleBeside = ['sparsity', 'pattern', 'criterion', 'scope'] as const

@@ -17,8 +17,6 @@ export interface StepContext {
   readonly runner: GraphRunner
   /** Pictures to look at the model with; reading them throws where the user gave none. */
   readonly images: CalibrationImages
-  /** The start of every choice by chance. */
-  readonly seed: number
   /** Measures a graph on labelled pictures, where the user gave some; `label` stands behind the progress bar. */
   readonly measure?: (graph: Graph, label: string) => Promise<MeasuredAccuracy>
   /** Called with 0..1 while the step works. */

@@ -24,6 +24,9 @@ export interface FleetConnection {
   readonly topics: Topics
 }
 
+/** The options that {@link withBrokerOptions} adds. */
+export const brokerFlags: readonly string[] = ['--broker', '--config', '--set']
+
 const connectLimitMs = 15_000
 
 /** Adds the options by which a command finds its broker. */

@@ -5,6 +5,7 @@
 
 import type { Command } from 'commander'
 import { writeFileAtomic } from '../../base/atomic-file.js'
+import { AgentError } from '../../base/errors.js'
 import { toEdgeForm } from '../../compress/edge-form.js'
 import { exportModel } from '../../onnx/export-model.js'
 import type { Graph } from '../../onnx/graph.js'
@@ -35,7 +36,7 @@ export interface RefineOptions {
   readonly seed: number
   readonly threads?: number
   readonly size?: InputSize
-  readonly measureEvery: number
+  readonly measureEvery?: number
   readonly strict?: boolean
   readonly json?: boolean
 }
@@ -65,9 +66,8 @@ export function withRefineOptions(
     .option('--size <pixels>', sizeHelp, sizeOption)
     .option(
       '--measure-every <epochs>',
-      'epochs between two measurements',
+      'epochs between two measurements (default: 5)',
       numberOption('measure-every', 0.001, 1e6),
-      5,
     )
     .option('--strict', strictMeaning)
     .option('--json', 'print JSON')
@@ -105,6 +105,10 @@ export async function refine(
   const dataset = await openLearningDataset(data, description.classNames, labels, reading)
   const val =
     options.val === undefined ? dataset.val : await openDataset(options.val, description.classNames, reading)
+  if (val === undefined && options.measureEvery !== undefined) {
+    const problem = `--measure-every ${options.measureEvery} without labelled pictures to measure with: expected --val, or a data.yaml with a val split`
+    throw new AgentError('cli.argument_invalid', problem)
+  }
   const session = options.threads === undefined ? {} : { intraOpThreads: options.threads }
   const runner = graphRunner(session)
   const loading = output.progress('reading')
@@ -135,7 +139,7 @@ export async function refine(
       seed: options.seed,
       runner,
       checkpoint: `${options.out}.checkpoint`,
-      measureSteps: Math.max(1, Math.round(options.measureEvery * stepsPerEpoch)),
+      measureSteps: Math.max(1, Math.round((options.measureEvery ?? 5) * stepsPerEpoch)),
     },
     {
       resumed: (step) => {

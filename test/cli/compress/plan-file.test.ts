@@ -16,31 +16,51 @@ t.test('the plans that are delivered are plans', (t) => {
   t.ok(files.length >= 3)
   for (const name of files) {
     const plan = readPlanFile(join(folder, name))
-    t.ok(prunePlanOf(plan.prune, {}) ?? sparsityPlanOf(plan.sparsity, {}), name)
+    t.ok(prunePlanOf(plan.prune, undefined, {}) ?? sparsityPlanOf(plan.sparsity, {}), name)
   }
   t.end()
 })
 
 t.test('the command line wins over the file, key by key', (t) => {
-  const plan = prunePlanOf(
-    { macs: 0.8, criterion: 'l1', round_to: 8 },
-    { ...pruneOption('0.7'), criterion: 'l2' },
-  )
-  t.match(plan, { macs: 0.7, criterion: 'l2', round_to: 8, restore: 'lsq' })
+  const plan = prunePlanOf({ macs: 0.8, criterion: 'l1', round_to: 8 }, pruneOption('0.7'), {
+    criterion: 'l2',
+    seed: 7,
+  })
+  t.match(plan, { macs: 0.7, criterion: 'l2', round_to: 8, restore: 'lsq', seed: 7 })
   t.same(pruneOption('macs=0.6,pooling=max, round_to = 4'), { macs: 0.6, pooling: 'max', round_to: 4 })
   t.match(sparsityPlanOf(undefined, { sparsity: 0.3 }), { sparsity: 0.3, pattern: 'unstructured' })
-  t.match(sparsityPlanOf({ sparsity: 0.3 }, { pattern: '2:4' }), { sparsity: 0.3, pattern: '2:4' })
+  t.match(sparsityPlanOf({ sparsity: 0.5 }, { pattern: '2:4' }), { sparsity: 0.5, pattern: '2:4' })
   t.end()
 })
 
 t.test('what nobody asks for is not done', (t) => {
-  t.equal(prunePlanOf(undefined, {}), undefined)
+  t.equal(prunePlanOf(undefined, undefined, {}), undefined)
   t.equal(sparsityPlanOf(undefined, {}), undefined)
-  t.throws(() => prunePlanOf(undefined, { criterion: 'l1' }), {
-    code: 'cli.argument_invalid',
-    message: 'criterion l1 was given without what it belongs to, expected --prune macs=0.8 as well',
+  t.throws(() => prunePlanOf(undefined, { rounds: 2 }, {}), {
+    code: 'compress.plan_invalid',
+    message: /the pruning plan has macs undefined, expected/,
   })
-  t.throws(() => sparsityPlanOf(undefined, { pattern: '2:4' }), { code: 'cli.argument_invalid' })
+  t.end()
+})
+
+t.test('keys of a sparsity plan that another key makes idle are refused', (t) => {
+  const code = 'compress.plan_invalid'
+  t.match(sparsityPlanOf(undefined, { threshold: 0.01 }), { threshold: 0.01 })
+  t.throws(() => sparsityPlanOf({ sparsity: 0.5 }, { threshold: 0.01 }), {
+    code,
+    message:
+      'the sparsity plan has threshold 0.01 and sparsity 0.5: a threshold alone says which weights go, expected one of both',
+  })
+  t.throws(() => sparsityPlanOf({ threshold: 0.01, pattern: 'kernel' }, {}), {
+    code,
+    message: /and pattern kernel/,
+  })
+  t.match(sparsityPlanOf({ pattern: '1:4' }, {}), { pattern: '1:4' })
+  t.throws(() => sparsityPlanOf(undefined, { sparsity: 0.3, pattern: '2:4' }), {
+    code,
+    message:
+      'the sparsity plan has sparsity 0.3 and pattern 2:4, expected sparsity 0.5, which the pattern makes',
+  })
   t.end()
 })
 
@@ -60,7 +80,7 @@ t.test('a file that is no plan is refused with its name', (t) => {
   ] as const
   for (const [name, code, message] of refusals)
     t.throws(() => readPlanFile(join(folder, name)), { code, message })
-  t.throws(() => prunePlanOf({ macs: 0.5, sugar: 2 }, {}), {
+  t.throws(() => prunePlanOf({ macs: 0.5, sugar: 2 }, undefined, {}), {
     code: 'compress.plan_invalid',
     message: /sugar/,
   })

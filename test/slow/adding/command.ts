@@ -30,7 +30,7 @@ function codes(options: { readonly json?: boolean }): void {
 `,
     },
     {
-      path: 'src/cli/main.ts',
+      path: 'src/cli/program.ts',
       notice: '`test/cli/commands/codes.test.ts`',
       change: [
         behind(
@@ -49,6 +49,11 @@ function codes(options: { readonly json?: boolean }): void {
           put: '| `codes` | lists the codes of errors |\n| `doctor` ',
         },
       ],
+    },
+    {
+      path: 'test/cli/commands/every-command.test.ts',
+      notice: '`test/cli/commands/every-command.test.ts`',
+      change: [behind("  bench: 'e2e/main-path.test.ts',\n", "  codes: 'cli/commands/codes.test.ts',\n")],
     },
     {
       path: 'test/cli/commands/codes.test.ts',
