@@ -100,6 +100,13 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
       () => outbox.stop(),
     ),
     service(
+      'retained topics',
+      () => parts.retained.start(parts.scenes.cameras.map((camera) => topics.counts(device, camera))),
+      () => parts.retained.stop(),
+    ),
+    // Stops after the cameras, with all that they have counted.
+    parts.scenes,
+    service(
       'cameras',
       () => undefined,
       () => cameras.stop(),

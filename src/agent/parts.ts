@@ -28,6 +28,8 @@ import { probeProviders } from './probe/probe-providers.js'
 import { probeRunners, workingRunners } from './probe/probe-runners.js'
 import { ReportOutbox } from './reporting/report-outbox.js'
 import { type TelemetryParts, telemetryPortsOf } from './reporting/telemetry-ports.js'
+import { RetainedTopics } from './reporting/retained-topics.js'
+import { Scenes } from './scenes/scenes.js'
 import { CameraHost } from './serving/camera-host.js'
 import { detectionsSink } from './serving/detections-sink.js'
 import { Engines } from './serving/engines.js'
@@ -68,6 +70,9 @@ export interface Parts {
   readonly outbox: ReportOutbox
   readonly cameras: CameraHost
   readonly previews: Previews
+  readonly scenes: Scenes
+  /** Of topics that depend on the settings. */
+  readonly retained: RetainedTopics
   readonly watch: ServingWatch
   readonly telemetry: Telemetry
   /** For Prometheus; undefined unless the settings ask for them. */
@@ -126,7 +131,8 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
   const figures = config.telemetry.prometheusPort > 0 ? new PrometheusFigures() : undefined
   const means = { store, inference, hardware, engines, runners }
   const trialMeans = { store, selection: config.selection, inference, engines, runners, clock }
-  const comparison = comparisonOf(means, logger)
+  const scenes = await scenesOf(config, { store, connection, topics, device, figures, logger })
+  const comparison = comparisonOf(means, scenes, logger)
   const cameras: CameraHost = new CameraHost({
     cameras: config.cameras,
     detection: config.inference,
@@ -139,6 +145,8 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
       ...(figures === undefined ? [] : [figures.sink]),
       ...publishingSinks(config, { connection, topics, device }, camera),
     ],
+    watchOf: (camera) => scenes.watchOf(camera),
+    filterOf: (camera) => scenes.filterOf(camera),
     tapOf: (camera) => bothOf(previews.tapOf(camera), comparison.tapOf(camera)),
     onServing: () => {
       sayReported(parts)
@@ -176,6 +184,8 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
     outbox,
     cameras,
     previews,
+    scenes,
+    retained: new RetainedTopics(store.retained, connection, logger),
     watch,
     telemetry,
     figures,
@@ -211,12 +221,13 @@ export function sayReported({ status, cameras, updater, restoring }: Parts): voi
 }
 
 /** The comparison of a model under watch with the one before it. */
-function comparisonOf(means: ServingMeans, logger: Logger): FrameComparison {
+function comparisonOf(means: ServingMeans, scenes: Scenes, logger: Logger): FrameComparison {
   const { conf, iou, maxDet } = means.inference
   return new FrameComparison({
     previous: () => means.store.slots.state.beforeSwitch?.active,
     open: async (model) => (await openServedModel({ ...means, niceness: lastNiceness }, model)).detector,
     detection: { conf, iou, maxDet, multiLabel: false },
+    filterOf: (camera) => scenes.filterOf(camera),
     clock,
     logger,
   })
@@ -245,6 +256,31 @@ function publishingSinks(
   return telemetry.detections
     ? [detectionsSink(connection, topics, device, camera, telemetry.detectionsForm)]
     : []
+}
+
+/** Zones and lines of the cameras that have any. */
+function scenesOf(
+  { cameras, tracking }: Config,
+  {
+    store,
+    connection,
+    topics,
+    device,
+    figures,
+    logger,
+  }: Pick<Parts, 'store' | 'connection' | 'topics' | 'device' | 'figures'> & { readonly logger: Logger },
+): Promise<Scenes> {
+  return Scenes.open({
+    cameras,
+    bufferMs: tracking.bufferS * 1000,
+    record: store.counts,
+    say: (camera, payload) => {
+      void connection.publishState(topics.counts(device, camera), payload)
+    },
+    figures: figures?.scenes,
+    clock,
+    logger,
+  })
 }
 
 interface PreviewRoute {

@@ -8,6 +8,7 @@ import { parseWeeklyHours, weeklyHoursExpected } from '../base/weekly-hours.js'
 import { camerasMax } from '../protocol/limits.js'
 import { isName, nameExpected } from '../protocol/names.js'
 import { isRoot, rootExpected } from '../protocol/topics.js'
+import { sceneKeys, type ScenePlan, sceneProblem } from '../zones/scene-plan.js'
 
 /** A format with a name that says what it expects. */
 export interface Format<T> {
@@ -151,6 +152,8 @@ export interface CameraConfig {
   readonly source: string
   readonly maxFps: number
   readonly loop: boolean
+  /** Zones, lines, masks and filters; absent without any. */
+  readonly scene?: ScenePlan
 }
 
 /** The list of cameras: checked entry by entry, so that a message names the entry. */
@@ -197,9 +200,9 @@ function cameraListProblem(value: unknown): string | undefined {
 function cameraProblem(entry: unknown, names: Map<string, string>): string | undefined {
   if (typeof entry !== 'object' || entry === null) return 'expected a camera with name and source'
   const { name, source, max_fps: maxFps, loop, ...rest } = entry as Record<string, unknown>
-  const unknownKeys = Object.keys(rest)
+  const unknownKeys = Object.keys(rest).filter((key) => !sceneKeys.some((known) => known === key))
   if (unknownKeys.length > 0)
-    return `unknown key ${unknownKeys.join(', ')}; known are name, source, max_fps, loop`
+    return `unknown key ${unknownKeys.join(', ')}; known are name, source, max_fps, loop, ${sceneKeys.join(', ')}`
   if (typeof name !== 'string' || !isName(name)) return `name: expected ${plainName.name}`
   // Whoever reads the names, or makes files of them, may not tell Door from door.
   const twin = names.get(name.toLowerCase())
@@ -212,5 +215,5 @@ function cameraProblem(entry: unknown, names: Map<string, string>): string | und
     return 'max_fps: expected a number 0..1000'
   }
   if (loop !== undefined && typeof loop !== 'boolean') return 'loop: expected true or false'
-  return undefined
+  return sceneProblem(rest)
 }

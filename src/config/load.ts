@@ -11,6 +11,7 @@ import { isName, nameExpected } from '../protocol/names.js'
 import type { Config } from './config.js'
 import type { CameraConfig } from './formats.js'
 import { snakeOf } from './print.js'
+import { scenePlanOf, sceneProblem } from '../zones/scene-plan.js'
 import { readYamlMap } from './yaml-file.js'
 import { camerasSetting, type Setting, settings } from './schema.js'
 
@@ -138,11 +139,13 @@ function configFrom(properties: Record<string, unknown>): Config {
 }
 
 function cameraFrom(entry: Record<string, unknown>): CameraConfig {
+  const scene = sceneProblem(entry) === undefined ? scenePlanOf(entry) : undefined
   return {
     name: entry['name'] as string,
     source: entry['source'] as string,
     maxFps: (entry['max_fps'] as number | undefined) ?? 0,
     loop: (entry['loop'] as boolean | undefined) ?? false,
+    ...(scene !== undefined && { scene }),
   }
 }
 

@@ -5,6 +5,7 @@
 
 import { stringify } from 'yaml'
 import { addressOf, hiddenMark } from '../base/address.js'
+import { sceneEntries } from '../zones/scene-plan.js'
 import type { CameraConfig, Config } from './config.js'
 import { type Setting, settings } from './schema.js'
 
@@ -28,8 +29,9 @@ function shownValue(setting: Setting<unknown>, value: unknown): unknown {
     : value
 }
 
-function shownCamera({ name, source, maxFps, loop }: CameraConfig): object {
-  return { name, source: shownText(source), max_fps: maxFps, loop }
+function shownCamera({ name, source, maxFps, loop, scene }: CameraConfig): object {
+  const shown = { name, source: shownText(source), max_fps: maxFps, loop }
+  return scene === undefined ? shown : { ...shown, ...sceneEntries(scene) }
 }
 
 /** The settings in the form of the file, secrets hidden. */

@@ -273,7 +273,7 @@ export const settings = {
 } as const
 
 export const camerasSetting: Setting<readonly unknown[]> = setting(
-  'The cameras: name, source (a path or URI), max_fps (0: as fast as it goes), loop (files start again at their end).',
+  'The cameras: name, source (a path or URI), max_fps (0: as fast as it goes), loop (files start again at their end), and what is watched in their pictures: zones, lines, masks, filters (below).',
   cameraList,
   [],
 )

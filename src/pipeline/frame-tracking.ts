@@ -7,6 +7,7 @@
 import type { Clock } from '../base/clock.js'
 import { Tracker, type TrackerOptions } from '../tracking/tracker.js'
 import type { Detection, DetectionOptions } from '../yolo/detection.js'
+import { FrameTime } from './frame-time.js'
 
 export interface TrackingOptions extends Partial<TrackerOptions> {
   /** Detections below this score are handed on only if they continue a track, 0..1. */
@@ -19,22 +20,16 @@ export interface TrackedDetections {
   readonly trackIds: readonly number[]
 }
 
-/** A clock was set when wall time and monotonic time differ by more than this over one frame. */
-const clockStepMsMin = 1000
-
 export class FrameTracking {
   readonly #options: TrackingOptions
-  readonly #clock: Clock
+  readonly #time: FrameTime
   readonly #tracker: Tracker
   #width = 0
   #height = 0
-  #capturedAtMs: number | undefined
-  #monotonicMs = 0
-  #trackMs = 0
 
   constructor(options: TrackingOptions, clock: Clock) {
     this.#options = options
-    this.#clock = clock
+    this.#time = new FrameTime(clock)
     this.#tracker = new Tracker(options)
   }
 
@@ -52,7 +47,7 @@ export class FrameTracking {
     height: number,
   ): TrackedDetections {
     this.#fit(width, height)
-    const ids = this.#tracker.update(detections, this.#timeOf(capturedAtMs))
+    const ids = this.#tracker.update(detections, this.#time.of(capturedAtMs))
     const kept: Detection[] = []
     const trackIds: number[] = []
     for (let index = 0; index < detections.length; index++) {
@@ -71,17 +66,5 @@ export class FrameTracking {
       this.#tracker.rescale(width / this.#width, height / this.#height)
     this.#width = width
     this.#height = height
-  }
-
-  /** The time of a capture on a scale that no setting of the clock moves. */
-  #timeOf(capturedAtMs: number): number {
-    const monotonicMs = this.#clock.monotonicMs()
-    const byMonotonic = monotonicMs - this.#monotonicMs
-    const byCapture = capturedAtMs - (this.#capturedAtMs ?? capturedAtMs)
-    const isSet = Math.abs(byCapture - byMonotonic) > clockStepMsMin || byCapture <= 0
-    this.#trackMs += this.#capturedAtMs === undefined ? 0 : isSet ? byMonotonic : byCapture
-    this.#capturedAtMs = capturedAtMs
-    this.#monotonicMs = monotonicMs
-    return this.#trackMs
   }
 }

@@ -16,6 +16,7 @@ import { type AgentError, isAgentError, wrapError } from '../base/errors.js'
 import type { Logger } from '../base/logger.js'
 import type { Random } from '../base/random.js'
 import type { DetectionOptions } from '../yolo/detection.js'
+import type { DetectionFilter } from '../zones/detection-filter.js'
 import type { FrameResult } from './frame-result.js'
 import type { FrameTracking } from './frame-tracking.js'
 import type { LoadedModel, ModelLease, ModelSlot } from './model-slot.js'
@@ -27,6 +28,7 @@ import type {
   FrameLease,
   FrameSupply,
   FrameTap,
+  FrameWatch,
   OpenSupply,
   ResultSink,
   Size,
@@ -42,7 +44,10 @@ export interface PipelineOptions {
   readonly slot: ModelSlot
   readonly sinks: readonly ResultSink[]
   readonly tap?: FrameTap
+  readonly watch?: FrameWatch
   readonly detection: DetectionOptions
+  /** What the camera is told to ignore; nothing unless given. */
+  readonly filter?: DetectionFilter
   /** Ids that stay over frames; none unless given. */
   readonly tracking?: FrameTracking
   /** Most frames a second; 0 as fast as it goes. */
@@ -191,7 +196,7 @@ export class Pipeline {
       this.#frameSinceMs = clock.monotonicMs()
       const answer = await model.detector.detect(frame, this.#detection)
       this.#failures = undefined
-      this.#deliver(this.#resultOf(frame, model, answer, waitMs))
+      this.#deliver(frame, this.#resultOf(frame, model, answer, waitMs))
     } catch (thrown) {
       await this.#failed(
         wrapError(thrown, 'inference.run_failed', 'cannot detect on a frame'),
@@ -205,8 +210,10 @@ export class Pipeline {
   }
 
   #resultOf(frame: FrameLease, model: ModelLease, answer: DetectorAnswer, waitMs: number): FrameResult {
-    const { camera, clock, tracking } = this.#options
+    const { camera, clock, filter, tracking } = this.#options
     const { sourceWidth, sourceHeight } = frame.letterbox
+    const { classNames } = model.detector.description
+    filter?.apply(answer.detections, classNames, sourceWidth, sourceHeight)
     const tracked = tracking?.track(answer.detections, frame.capturedAtMs, sourceWidth, sourceHeight)
     return {
       camera,
@@ -215,7 +222,7 @@ export class Pipeline {
       sourceWidth,
       sourceHeight,
       identity: model.identity,
-      classNames: model.detector.description.classNames,
+      classNames,
       detections: answer.detections,
       ...tracked,
       timings: {
@@ -227,8 +234,9 @@ export class Pipeline {
     }
   }
 
-  #deliver(result: FrameResult): void {
+  #deliver(frame: FrameLease, result: FrameResult): void {
     this.#recorder.record(result.timings, result.detections.length)
+    this.#options.watch?.found(frame, result)
     for (const feed of this.#feeds) feed.offer(result)
   }
 

@@ -77,6 +77,12 @@ export interface FrameTap {
   look(frame: FrameLease): void
 }
 
+/** Looks at every frame and at what was found in it, in their order. */
+export interface FrameWatch {
+  /** Borrows `frame` for the call only; called before the sinks have the result. Never throws. */
+  found(frame: FrameLease, result: FrameResult): void
+}
+
 /** Takes results: MQTT, a file, a preview. */
 export interface ResultSink {
   /** For logs and counters. */

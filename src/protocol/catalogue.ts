@@ -7,6 +7,7 @@ import { commandWire, responseWire } from './command.js'
 import { deploymentHistorySchema, deploymentsCommandName } from './deployment-history.js'
 import { deploymentWire } from './deployment.js'
 import { desiredPayloadType, desiredWire } from './desired.js'
+import { countsWire } from './counts.js'
 import { compactDetectionsWire, detectionsWire } from './detections.js'
 import { envelopeSchema } from './envelope-form.js'
 import { deviceParts, indexPartWire } from './fleet-index.js'
@@ -196,6 +197,13 @@ const rows: Readonly<Record<Topic['kind'], Row>> = {
         note: 'a JPEG whose first comment is "yolo-edge " and a JSON object: schema 1, frame_id, captured_at, width, height',
       },
     ],
+  },
+  counts: {
+    address: topics.counts('DEVICE', 'CAMERA'),
+    ...{ sender: 'device', qos: 1, isRetained: true },
+    purpose:
+      'What is in the zones of a camera, and what its zones and lines have counted today; at most one message a second, when something changes. Only of cameras with zones or lines.',
+    forms: [json('counts', countsWire)],
   },
   command: {
     address: topics.command('DEVICE', 'COMMAND'),

@@ -22,6 +22,8 @@ export const limits = {
   detectionsBytes: 64 * 1024,
   /** A picture of 1920 x 1080 pixels needs about 500 kB. */
   previewBytes: 1024 * 1024,
+  /** 16 zones and 16 lines with 50 classes each need about 120 kB, a usual camera 1 kB. */
+  countsBytes: 256 * 1024,
   commandBytes: 64 * 1024,
   responseBytes: 120 * 1024,
 } as const

@@ -23,6 +23,7 @@ const bytesMaxOf: Readonly<Record<Topic['kind'], number>> = {
   metrics: limits.metricsBytes,
   detections: limits.detectionsBytes,
   preview: limits.previewBytes,
+  counts: limits.countsBytes,
   command: limits.commandBytes,
   response: limits.responseBytes,
 }

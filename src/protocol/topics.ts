@@ -25,7 +25,7 @@ export type Topic =
   | { readonly kind: 'channel-desired'; readonly channel: string }
   | { readonly kind: 'device-desired'; readonly device: string }
   | { readonly kind: DeviceStateKind; readonly device: string }
-  | { readonly kind: 'detections' | 'preview'; readonly device: string; readonly camera: string }
+  | { readonly kind: CameraKind; readonly device: string; readonly camera: string }
   | { readonly kind: 'command' | 'response'; readonly device: string; readonly command: string }
 
 /** What a device says about itself, one topic each. */
@@ -39,6 +39,11 @@ const deviceStateKinds: ReadonlySet<string> = new Set<DeviceStateKind>([
   'report',
   'metrics',
 ])
+
+/** What a device says of one of its cameras, one topic each. */
+type CameraKind = 'detections' | 'preview' | 'counts'
+
+const cameraKinds: ReadonlySet<string> = new Set<CameraKind>(['detections', 'preview', 'counts'])
 
 /** Builders of all topics below one root. Each throws `protocol.name_invalid` for a name that may not be in a topic. */
 export interface Topics {
@@ -57,6 +62,7 @@ export interface Topics {
   deviceState(device: string, kind: DeviceStateKind): string
   detections(device: string, camera: string): string
   preview(device: string, camera: string): string
+  counts(device: string, camera: string): string
   command(device: string, command: string): string
   response(device: string, command: string): string
   /** Filter of all manifests of all versions of one model. */
@@ -139,6 +145,7 @@ export function topicsBelow(root: string): Topics {
     deviceState: (name, kind) => `${device(name)}/${kind}`,
     detections: (name, cameraName) => `${device(name)}/detections/${camera(cameraName)}`,
     preview: (name, cameraName) => `${device(name)}/preview/${camera(cameraName)}`,
+    counts: (name, cameraName) => `${device(name)}/counts/${camera(cameraName)}`,
     command: (name, commandName) => `${device(name)}/cmd/${command(commandName)}`,
     response: (name, commandName) => `${device(name)}/cmd/${command(commandName)}/response`,
     manifestsOf: (model) => `${root}/models/${levelOf('model', model)}/+/manifest`,
@@ -175,7 +182,7 @@ function parseBelowDevice(device: string, rest: readonly string[]): Topic | unde
   const name = level === undefined ? undefined : nameIn(level)
   if (name === undefined) return undefined
   if (rest.length === 2) {
-    if (group === 'detections' || group === 'preview') return { kind: group, device, camera: name }
+    if (cameraKinds.has(group)) return { kind: group as CameraKind, device, camera: name }
     return group === 'cmd' ? { kind: 'command', device, command: name } : undefined
   }
   return rest.length === 3 && group === 'cmd' && last === 'response'

@@ -8,7 +8,7 @@
  *     chunks/<sha256>           the chunk digests of a complete blob: what other blobs can take from it
  *     manifests/<sha256>        signed manifests as received
  *     outbox/<number>           messages that wait for the broker
- *     state/                    small records: slots, journal, measurements
+ *     state/                    small records: slots, journal, measurements, counts, retained topics
  */
 
 import { join } from 'node:path'
@@ -32,7 +32,7 @@ export interface StoreLayout {
   manifest(sha256: Sha256): string
   outboxRecord(number: number): string
   /** Path without the `.a` or `.b` of its two copies. */
-  state(name: 'slots' | 'journal' | 'measurements'): string
+  state(name: 'slots' | 'journal' | 'measurements' | 'counts' | 'retained'): string
 }
 
 /** `text` when it is 64 lower-case hexadecimal digits; throws `protocol.name_invalid` otherwise. */

@@ -40,6 +40,10 @@ export interface Store {
   readonly journal: DoubleRecord
   readonly measurements: MeasurementCache
   readonly outbox: OutboxStore
+  /** What zones and lines have counted; its content belongs to the cameras. */
+  readonly counts: DoubleRecord
+  /** Which topics hold a message of this device that it may have to take back. */
+  readonly retained: DoubleRecord
   /** What was found damaged while opening. */
   readonly problems: readonly AgentError[]
   /** Deletes what neither a slot nor `alsoKeep` needs. Not while a download is open. */
@@ -64,6 +68,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       journal: new DoubleRecord(files, layout.state('journal'), { kind: 'journal', format: 1 }),
       measurements: new MeasurementCache(files, layout),
       outbox,
+      counts: new DoubleRecord(files, layout.state('counts'), { kind: 'counts', format: 1 }),
+      retained: new DoubleRecord(files, layout.state('retained'), { kind: 'retained', format: 1 }),
       problems: problem === undefined ? [] : [problem],
       collectGarbage: (alsoKeep) => collectGarbage({ files, layout }, slots, alsoKeep),
     }

@@ -17,6 +17,8 @@ export interface TimedFrame {
 
 /** Upper bounds in seconds: from an accelerator's millisecond to a picture that waited long. */
 const latencyBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+/** Seconds: from a thing that passes to one that stays for hours. */
+const dwellBuckets = [0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200]
 const modelLabels = ['camera', 'model', 'version', 'variant'] as const
 
 /** Where the latencies of one camera with one model are counted. */
@@ -59,6 +61,47 @@ export class PrometheusFigures {
   readonly #before = new Map<string, number>()
   /** Of each camera, where the latencies of its present model are counted. */
   readonly #lanes = new Map<string, Lane>()
+
+  readonly #zoneEntries = this.#counter('yolo_edge_zone_entries_total', 'Objects that have entered a zone.', [
+    'camera',
+    'zone',
+    'class',
+  ])
+  readonly #crossings = this.#counter('yolo_edge_line_crossings_total', 'Objects that have crossed a line.', [
+    'camera',
+    'line',
+    'class',
+    'direction',
+  ])
+  readonly #dwell = new Histogram({
+    name: 'yolo_edge_zone_dwell_seconds',
+    help: 'How long objects that have left a zone were inside.',
+    labelNames: ['camera', 'zone', 'class'],
+    buckets: dwellBuckets,
+    registers: [this.#registry],
+  })
+  readonly #zoneObjects = new Gauge({
+    name: 'yolo_edge_zone_objects',
+    help: 'Objects that are in a zone now.',
+    labelNames: ['camera', 'zone', 'class'],
+    registers: [this.#registry],
+  })
+
+  /** By which the cameras tell what happens in their zones. */
+  readonly scenes = {
+    entered: (camera: string, zone: string, className: string): void => {
+      this.#zoneEntries.inc({ camera, zone, class: className })
+    },
+    left: (camera: string, zone: string, className: string, dwellMs: number): void => {
+      this.#dwell.observe({ camera, zone, class: className }, dwellMs / 1000)
+    },
+    crossed: (camera: string, line: string, className: string, isForward: boolean): void => {
+      this.#crossings.inc({ camera, line, class: className, direction: isForward ? 'forward' : 'backward' })
+    },
+    objects: (camera: string, zone: string, className: string, count: number): void => {
+      this.#zoneObjects.set({ camera, zone, class: className }, count)
+    },
+  }
 
   /** The sink by which every camera tells of its frames. */
   readonly sink = {
@@ -118,6 +161,10 @@ export class PrometheusFigures {
   #histogram(name: string, help: string): Histogram {
     const registers = [this.#registry]
     return new Histogram({ name, help, labelNames: modelLabels, buckets: latencyBuckets, registers })
+  }
+
+  #counter(name: string, help: string, labelNames: readonly string[]): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.#registry] })
   }
 
   #laneOf({ camera, identity }: TimedFrame): Lane {

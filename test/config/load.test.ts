@@ -182,3 +182,24 @@ t.test('a comma in an address from the environment stays in it', (t) => {
   )
   t.end()
 })
+
+t.test('zones that are wrong are told with their camera, others come with shares of the picture', (t) => {
+  const load = (scene: object): Config =>
+    loadConfig({ env: {}, overrides: new Map([['cameras', [{ name: 'door', source: 'x', ...scene }]]]) })
+  const corners = [
+    [0, 0],
+    [1, 0],
+    [0, 1],
+  ]
+  t.match(load({ zones: [{ name: 'dock', polygon: corners }] }).cameras, [
+    { scene: { zones: [{ name: 'dock', polygon: corners, dwellMs: 0 }], lines: [], masks: [], filters: [] } },
+  ])
+  t.notOk('scene' in load({}).cameras[0]!)
+  t.throws(() => load({ zones: [{ name: 'dock', polygon: corners.slice(1) }] }), {
+    message: /cameras: entry 0: zones: dock: polygon has 2 points: expected 3 to 64/,
+  })
+  t.throws(() => load({ zone: [] }), {
+    message: /unknown key zone; known are name, .*, zones, lines, masks, filters/,
+  })
+  t.end()
+})

@@ -7,6 +7,20 @@ import { loadConfig } from '../../src/config/load.js'
 import { settingsText, shownSettings, snakeOf } from '../../src/config/print.js'
 
 const secrets = ['hunter2', 'installer:p%2Fw', 'tok-77', 'a/b?c#d']
+const scene = {
+  zones: [
+    {
+      name: 'dock',
+      polygon: [
+        [0, 0],
+        [0.5, 0],
+        [0.5, 1],
+      ],
+      dwell_s: 1.5,
+    },
+  ],
+  filters: [{ class: 'a: #b', min_score: 0.5 }],
+}
 const overrides = new Map<string, unknown>([
   ['broker.password', secrets[0]],
   ['broker.keepalive_s', 77],
@@ -15,7 +29,7 @@ const overrides = new Map<string, unknown>([
   [
     'cameras',
     [
-      { name: 'front', source: `rtsp://${secrets[1]}@cam/1#fps=5`, max_fps: 3 },
+      { name: 'front', source: `rtsp://${secrets[1]}@cam/1#fps=5`, max_fps: 3, ...scene },
       { name: 'yard', source: `http://cam/video?password=${secrets[3]}` },
       { name: 'clip', source: 'clip: one.mp4', loop: true },
     ],

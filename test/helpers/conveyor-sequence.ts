@@ -61,9 +61,12 @@ export function conveyorSequence(plan: ConveyorPlan): readonly SequenceFrame[] {
   const parts = planParts(plan, seededRandom(plan.seed))
   const noise = seededRandom(plan.seed + 1)
   const count = Math.round(plan.seconds * plan.fps)
+  let [first, come] = [0, 0]
   return Array.from({ length: count }, (_, index) => {
     const atMs = (index * 1000) / plan.fps
-    return frameAt(atMs, parts, plan.kind === 'occlusion' ? posts : [], noise)
+    while (come < parts.length && parts[come]!.atMs <= atMs) come++
+    while (first < come && isOver(parts[first]!, atMs)) first++
+    return frameAt(atMs, parts.slice(first, come), plan.kind === 'occlusion' ? posts : [], noise)
   })
 }
 
@@ -95,6 +98,13 @@ function planParts({ kind, seconds, partsPerSecond = 2 }: ConveyorPlan, random: 
       parts.push({ ...common, x, y: 90 + lane * 190 + random.next() * 30, speedX: speed, speedY: 0 })
     }
   }
+}
+
+/** Whether a part has left the picture for good. */
+function isOver({ x, y, speedX, speedY, width, atMs: fromMs }: Part, atMs: number): boolean {
+  const seconds = (atMs - fromMs) / 1000
+  const [nowX, nowY] = [x + speedX * seconds, y + speedY * seconds]
+  return nowX > sequenceWidth + width || nowX < -2 * width || nowY > sequenceHeight
 }
 
 function frameAt(atMs: number, parts: readonly Part[], hiding: readonly Box[], noise: Random): SequenceFrame {

@@ -31,6 +31,22 @@ export interface DemoTraffic {
 
 const topics = topicsBelow(defaultRoot)
 
+/** What the camera of the demo watches. */
+const scene = {
+  zones: [
+    {
+      name: 'belt',
+      polygon: [
+        [0.1, 0.1],
+        [0.9, 0.1],
+        [0.9, 0.9],
+        [0.1, 0.9],
+      ],
+    },
+  ],
+  lines: [{ name: 'gate', from: [0.5, 1], to: [0.5, 0] }],
+}
+
 /** Records a run of the demo that lasts until `isEnough` says so of what was heard; `settings` are the agent's. */
 export async function recordDemo(
   settings: ReadonlyMap<string, unknown>,
@@ -52,7 +68,12 @@ export async function recordDemo(
       golden,
       durationMs: 120_000,
       dashboardPort: 0,
-      settings: new Map([['acceptance.soak_s', 1], ['acceptance.soak_window_s', 1], ...settings]),
+      settings: new Map<string, unknown>([
+        ['acceptance.soak_s', 1],
+        ['acceptance.soak_window_s', 1],
+        ['cameras', [{ name: 'demo', source: uri, ...scene }]],
+        ...settings,
+      ]),
       onDashboard: (url) => {
         void listen(url, live).then((client) => clients.push(client))
       },

@@ -38,9 +38,10 @@ export async function recordedExamples(): Promise<Examples> {
 /** Kinds that a run of the demo has no reason to send: nothing is retired, and only its channel is told what to run. */
 export const notInDemo: ReadonlySet<string> = new Set(['retired', 'device-desired'])
 
-/** Whether there was every kind that a run of the demo has, and a frame with a tracked object in it. */
+/** Whether there was every kind that a run of the demo has, a frame with a tracked object, and something that was counted. */
 export function hasAllKinds(live: readonly HeardMessage[]): boolean {
   const kinds = new Set(live.map(({ topic }) => parseTopic(defaultRoot, topic)?.kind))
   const missing = messageKinds.filter(({ kind }) => !kinds.has(kind) && !notInDemo.has(kind))
-  return missing.length === 0 && live.some(({ payload }) => payload.includes('"track_id"'))
+  const has = (text: string): boolean => live.some(({ payload }) => payload.includes(text))
+  return missing.length === 0 && has('"track_id"') && has('"mean_dwell_ms"') && has('"forward":1')
 }

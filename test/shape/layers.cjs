@@ -1,6 +1,6 @@
 // Which folder of src/ may import which: an import goes only downward. One row a folder; dependency-cruiser enforces it.
 const L0 = ['base']
-const L1 = ['onnx', 'yolo', 'evaluation', 'protocol', 'tracking']
+const L1 = ['onnx', 'yolo', 'evaluation', 'protocol', 'tracking', 'zones']
 const L2 = ['camera', 'runtime', 'transport', 'store', 'hardware', 'config', 'compress', 'training']
 const L3 = ['update', 'pipeline', 'telemetry', 'dashboard']
 
@@ -11,16 +11,17 @@ const allowed = {
   evaluation: L0.concat('yolo'),
   protocol: L0.concat('yolo'),
   tracking: L0.concat('yolo'),
+  zones: L0.concat('yolo', 'protocol'),
   camera: L0.concat('yolo'),
   runtime: L0.concat('onnx', 'yolo'),
   transport: L0.concat('protocol'),
   store: L0.concat('protocol'),
   hardware: L0,
-  config: L0.concat('protocol'),
+  config: L0.concat('protocol', 'zones'),
   compress: L0.concat('onnx', 'yolo', 'evaluation'),
   training: L0.concat('onnx', 'yolo', 'evaluation'),
   update: L0.concat('yolo', 'evaluation', 'protocol'),
-  pipeline: L0.concat('yolo', 'evaluation', 'protocol', 'tracking'),
+  pipeline: L0.concat('yolo', 'evaluation', 'protocol', 'tracking', 'zones'),
   telemetry: L0.concat('yolo', 'evaluation', 'protocol'),
   dashboard: L0.concat('yolo', 'protocol'),
   agent: [...L0, ...L1, ...L2, ...L3],
@@ -80,8 +81,8 @@ module.exports = {
       name: 'pure-folders',
       severity: 'error',
       comment:
-        'onnx, yolo, evaluation, protocol, tracking, compress and training do no I/O: take bytes and values, or a port.',
-      from: { path: '^src/(onnx|yolo|evaluation|protocol|tracking|compress|training)/' },
+        'onnx, yolo, evaluation, protocol, tracking, zones, compress and training do no I/O: take bytes and values, or a port.',
+      from: { path: '^src/(onnx|yolo|evaluation|protocol|tracking|zones|compress|training)/' },
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|buffer|zlib)$' },
     },
     {

@@ -58,3 +58,20 @@ t.test('a name with quotes, backslashes and line breaks stays one label', async 
   await figures.sink.accept({ camera, identity, timings: { inferenceMs: 1, totalMs: 1 } })
   t.match((await figures.text()).body, /inference_seconds_count\{camera="a\\"b\\\\c\\nd",/)
 })
+
+t.test('zones and lines are counted by class', async (t) => {
+  const figures = new PrometheusFigures()
+  const { scenes } = figures
+  scenes.entered('front', 'dock', 'bolt "M4"')
+  scenes.left('front', 'dock', 'bolt "M4"', 1500)
+  scenes.objects('front', 'dock', 'nut', 3)
+  for (const isForward of [true, true, false]) scenes.crossed('front', 'gate', 'nut', isForward)
+  for (const [series, value] of [
+    ['yolo_edge_zone_entries_total{camera="front",zone="dock",class="bolt \\"M4\\""}', 1],
+    ['yolo_edge_zone_dwell_seconds_sum{camera="front",zone="dock",class="bolt \\"M4\\""}', 1.5],
+    ['yolo_edge_zone_objects{camera="front",zone="dock",class="nut"}', 3],
+    ['yolo_edge_line_crossings_total{camera="front",line="gate",class="nut",direction="forward"}', 2],
+    ['yolo_edge_line_crossings_total{camera="front",line="gate",class="nut",direction="backward"}', 1],
+  ] as const)
+    t.equal(await valueOf(figures, series), value, series)
+})

@@ -20,8 +20,9 @@ import { FrameTracking, type TrackingOptions } from '../../pipeline/frame-tracki
 import { ModelSlot } from '../../pipeline/model-slot.js'
 import { Pipeline } from '../../pipeline/pipeline.js'
 import type { PipelineStats } from '../../pipeline/pipeline-stats.js'
-import type { FrameTap, ResultSink } from '../../pipeline/ports.js'
+import type { FrameTap, FrameWatch, ResultSink } from '../../pipeline/ports.js'
 import type { ServedModel, Serving } from '../../update/ports.js'
+import type { DetectionFilter } from '../../zones/detection-filter.js'
 import type { ServingModel } from './open-served-model.js'
 
 export interface CameraHostOptions {
@@ -33,6 +34,10 @@ export interface CameraHostOptions {
   sinksOf(camera: string): readonly ResultSink[]
   /** What looks at the frames of one camera, if anything does. */
   tapOf?(camera: string): FrameTap
+  /** What looks at the frames of one camera and what was found in them, if anything does. */
+  watchOf?(camera: string): FrameWatch | undefined
+  /** What one camera is told to ignore, if anything. */
+  filterOf?(camera: string): DetectionFilter | undefined
   /** Called after each change of the serving model. */
   onServing(model: ServingModel | undefined): void
   /** Called when the model in front of the cameras has failed and cannot be opened again as it is. */
@@ -155,6 +160,8 @@ export class CameraHost implements Serving {
   #pipelineOf(camera: CameraConfig, slot: ModelSlot): Pipeline {
     const { detection, tracking, clock, random, logger } = this.#options
     const tap = this.#options.tapOf?.(camera.name)
+    const watch = this.#options.watchOf?.(camera.name)
+    const filter = this.#options.filterOf?.(camera.name)
     return new Pipeline({
       camera: camera.name,
       openSupply: ({ width, height }) =>
@@ -171,13 +178,16 @@ export class CameraHost implements Serving {
       slot,
       sinks: this.#options.sinksOf(camera.name),
       ...(tap !== undefined && { tap }),
+      ...(watch !== undefined && { watch }),
+      ...(filter !== undefined && { filter }),
       detection: {
         conf: detection.conf,
         iou: detection.iou,
         maxDet: detection.maxDet,
         multiLabel: false,
       },
-      ...(tracking.enabled && {
+      // Zones and lines count tracks.
+      ...((tracking.enabled || watch !== undefined) && {
         tracking: new FrameTracking(trackingOptionsOf(tracking, detection.conf), clock),
       }),
       maxFps: camera.maxFps,

@@ -13,6 +13,7 @@ import { compareDetections } from '../../evaluation/agreement.js'
 import type { FrameResult } from '../../pipeline/frame-result.js'
 import type { Detector, DetectorFrame, FrameTap, ResultSink } from '../../pipeline/ports.js'
 import type { ServedModel } from '../../update/ports.js'
+import type { DetectionFilter } from '../../zones/detection-filter.js'
 import type { Detection, DetectionOptions } from '../../yolo/detection.js'
 
 export interface FrameComparisonOptions {
@@ -21,6 +22,8 @@ export interface FrameComparisonOptions {
   /** Opens it once more, behind everything else; the comparison closes it. */
   open(model: ServedModel): Promise<Detector>
   readonly detection: DetectionOptions
+  /** What a camera is told to ignore, taken out of what the model before found as well. */
+  filterOf(camera: string): DetectionFilter | undefined
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -125,9 +128,12 @@ export class FrameComparison {
     return this.#isOpen ? this.#opened?.detector : undefined
   }
 
-  async #compare(detector: Detector, frame: DetectorFrame, found: readonly Detection[]): Promise<void> {
+  async #compare(detector: Detector, frame: Sample, found: readonly Detection[]): Promise<void> {
     try {
       const { detections } = await detector.detect(frame, this.#options.detection)
+      const { sourceWidth, sourceHeight } = frame.letterbox
+      const { classNames } = detector.description
+      this.#options.filterOf(frame.camera)?.apply(detections, classNames, sourceWidth, sourceHeight)
       this.#before.push(detections)
       this.#now.push(found)
     } catch (thrown) {

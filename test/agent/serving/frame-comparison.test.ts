@@ -18,6 +18,7 @@ function comparisonWith(
     previous: () => previous,
     open,
     detection: predictionOptions,
+    filterOf: () => undefined,
     clock,
     logger: silentLogger,
   })

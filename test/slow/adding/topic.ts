@@ -40,8 +40,8 @@ export const topic: Addition = {
       notice: '`test/protocol/topics.test.ts`',
       change: [
         {
-          find: "    if (group === 'detections' ||",
-          put: "    if (group === 'alarms') return { kind: 'alarm', device, camera: name }\n    if (group === 'detections' ||",
+          find: '    if (cameraKinds.has(group))',
+          put: "    if (group === 'alarms') return { kind: 'alarm', device, camera: name }\n    if (cameraKinds.has(group))",
         },
       ],
     },
