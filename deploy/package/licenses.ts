@@ -21,7 +21,7 @@ yolo-edge is licensed under the Apache License, Version 2.0; on Debian systems
 its text is in /usr/share/common-licenses/Apache-2.0.
 
 It contains these works of others, under the licenses that they declare. Their
-notices and the texts of their licenses are in licenses.txt beside this file.
+notices and the texts of their licenses are in licenses.txt.gz beside this file.
 
 ${lines.join('\n')}
 `

@@ -1,5 +1,6 @@
 /**
- * `npm run package`: writes the packages of a release, for every target, on one machine and without a compiler.
+ * `npm run package`: writes the packages of a release, for every target, on one machine and without a compiler: one for Debian
+ * each, and one for npm, which has no Node.js and no native libraries in it and serves all.
  * Invariant: a package takes its name when it is complete; the same checkout gives the same bytes.
  *
  *     npm run package -- [--out DIR] [--target arm64,amd64] [--effort best|fast] [--release VERSION]
@@ -40,6 +41,7 @@ async function writePackages(): Promise<void> {
   const sizes: PackageSizes[] = []
   for (const target of chosenTargets(values.target))
     sizes.push(await writePackage(shelf, target, release, { out, effort: effortOf(values.effort) }))
+  writeNpmPackage(out)
   const table = sizeTable(sizes)
   writeFileSync(join(out, 'sizes.md'), `${table}\n`)
   process.stdout.write(`${table}\n`)
@@ -64,6 +66,14 @@ async function writePackage(
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
+}
+
+/** `yolo-edge-agent-VERSION.tgz`, of the version that package.json says. npm gives every file the same moment. */
+function writeNpmPackage(out: string): void {
+  execFileSync('npm', ['pack', '--silent', '--pack-destination', out], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
 }
 
 function chosenTargets(text: string): readonly Target[] {

@@ -16,12 +16,13 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { billOfMaterials } from './bill-of-materials.js'
 import { copyrightText, licenseTexts } from './licenses.js'
 import { copyNativePackages } from './native-packages.js'
 import type { Package, PackageShelf } from './packages.js'
 import { writeProgramCode } from './program-code.js'
-import { stripElf } from './strip-elf.js'
+import { slimNode } from './slim-node.js'
 import { nodeVersion, type Target } from './target.js'
 
 /** What is packed, and where from. */
@@ -41,6 +42,11 @@ here=$(dirname -- "$(readlink -f -- "$0")")
 exec "$here/node" --disable-warning=DEP0169 "$here/../dist/src/cli/main.js" "$@"
 `
 
+/** Files that code names by a path relative to itself, besides scripts, models and the page: paths below the checkout. */
+export function resourcesOf({ cpu }: Target): readonly string[] {
+  return [`lib/linux-${cpu}/libyolo-edge-operators.so`, 'protocol/examples.json']
+}
+
 /** Lays everything that belongs to the program into the folder `tree`, which must not exist. */
 export async function layProgram(
   root: string,
@@ -57,9 +63,10 @@ export async function layProgram(
   const native = copyNativePackages(shelf, target, join(program, 'node_modules'))
   for (const name of readdirSync(join(root, 'models/parts')).filter((file) => file.endsWith('.onnx')))
     copy(root, program, join('models/parts', name))
+  for (const path of resourcesOf(target)) copy(root, program, path)
   writeFileSync(join(program, 'package.json'), packageFile(root, release))
   const node = shelf.fetched(`node-linux-${target.cpu}`, nodeVersion, target.nodeIntegrity)
-  writeFileSync(join(program, 'bin/node'), stripElf(readFileSync(join(node.folder, 'bin/node'))), {
+  writeFileSync(join(program, 'bin/node'), slimNode(readFileSync(join(node.folder, 'bin/node'))), {
     mode: 0o755,
   })
   writeFileSync(join(program, 'bin/yolo-edge'), launcher, { mode: 0o755 })
@@ -74,7 +81,7 @@ export async function layProgram(
   ])
   writeFileSync(join(tree, documents, 'copyright'), copyrightText(parts))
   const texts = licenseTexts(readFileSync(join(root, 'LICENSE'), 'utf8'), parts)
-  writeFileSync(join(tree, documents, 'licenses.txt'), texts)
+  writeFileSync(join(tree, documents, 'licenses.txt.gz'), gzipSync(texts, { level: 9 }))
   const models = readdirSync(join(program, 'models/parts')).map((name) => ({
     name,
     bytes: readFileSync(join(program, 'models/parts', name)),

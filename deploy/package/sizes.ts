@@ -16,8 +16,12 @@ const rows: readonly (readonly [string, RegExp])[] = [
   ['other packages', /\/node_modules\//],
   ['program, with the packages bundled in it', /\/dist\/src\/(?!dashboard)/],
   ["dashboard's page", /\/dist\/src\/dashboard\//],
+  ['fused operators of int8', /\/yolo-edge\/lib\//],
   ['models/parts', /\/models\//],
-  ['licenses and bill of materials', /\/doc\/yolo-edge\/(?:copyright|licenses\.txt|yolo-edge\.cdx\.json)$/],
+  [
+    'licenses and bill of materials',
+    /\/doc\/yolo-edge\/(?:copyright|licenses\.txt\.gz|yolo-edge\.cdx\.json)$/,
+  ],
   ['README, guides, pictures', /\/doc\/yolo-edge\//],
 ]
 const rest = 'unit, launcher, settings'

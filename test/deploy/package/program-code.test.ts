@@ -5,6 +5,8 @@ import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } fro
 import { dirname, join, relative } from 'node:path'
 import t from 'tap'
 import { entryPoints, writeProgramCode } from '../../../deploy/package/program-code.js'
+import { resourcesOf } from '../../../deploy/package/program-tree.js'
+import { targets } from '../../../deploy/package/target.js'
 import { projectRoot } from '../../helpers/paths.js'
 
 t.test('every script that is started by its path is an entry point', (t) => {
@@ -20,6 +22,29 @@ t.test('every script that is started by its path is an entry point', (t) => {
   })
   t.ok(started.length > 0)
   t.same([...new Set([...started, 'cli/main'])].sort(), [...entryPoints].sort())
+  t.end()
+})
+
+t.test('every file that code names by a path relative to itself goes into the package', (t) => {
+  const root = join(projectRoot, 'src')
+  const target = targets.find(({ cpu }) => cpu === 'arm64')!
+  const laid = [...resourcesOf(target), 'package.json', 'models/parts']
+  const named = readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .flatMap((entry) => {
+      const text = readFileSync(join(entry.parentPath, entry.name), 'utf8')
+      const addresses = [...text.matchAll(/new URL\(\s*['`](\.\.\/[^'`]+)['`],\s*import\.meta\.url/g)]
+      // dist/src lies one folder deeper than src.
+      return addresses.map(([, path]) =>
+        path!.replace(/^(?:\.\.\/)+/, '').replace('${platform}-${arch}', 'linux-arm64'),
+      )
+    })
+  t.ok(named.length >= 4)
+  t.same(
+    named.filter((path) => !laid.includes(path)),
+    [],
+  )
+  for (const path of laid) t.ok(existsSync(join(projectRoot, path)), path)
   t.end()
 })
 
