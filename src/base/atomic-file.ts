@@ -35,18 +35,19 @@ function temporaryPathOf(path: string): string {
 
 /**
  * Replaces `path` with `bytes`: write beside it, fsync, rename, fsync the folder. Creates missing parent folders.
- * `mode` is that of the new file, less the umask. Throws `resource.disk_full` or `resource.file_unwritable`; the old file is untouched then.
+ * `mode` is that of the new file, less the umask; `owner` gets it before it takes its name. Throws `resource.disk_full` or `resource.file_unwritable`; the old file is untouched then.
  */
 export async function writeFileAtomic(
   path: string,
   bytes: Uint8Array | string,
-  options: { readonly mode?: number } = {},
+  options: { readonly mode?: number; readonly owner?: { readonly uid: number; readonly gid: number } } = {},
 ): Promise<void> {
   const temporary = temporaryPathOf(path)
   try {
     await mkdir(dirname(path), { recursive: true })
     const handle = await open(temporary, 'w', options.mode ?? 0o666)
     try {
+      if (options.owner !== undefined) await handle.chown(options.owner.uid, options.owner.gid)
       await handle.writeFile(bytes)
       await handle.sync()
     } finally {

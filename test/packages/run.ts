@@ -144,8 +144,7 @@ async function live(work: string, debs: readonly [string, string]): Promise<void
       found(there) === boxesHere(picture) && found(there).length > 2,
       'detect finds what the checkout finds',
     )
-    writeFileSync(join(root.folder, settings), device.settings(), { mode: 0o644 })
-    install(root, first)
+    await device.setUp(settings)
     const modes = root.run('stat', '-c', '%U %a', settings, '/etc/yolo-edge/keys').trim().split('\n')
     expect(
       modes.join() === 'yolo-edge 600,yolo-edge 700',

@@ -5,7 +5,7 @@
 
 import { type ChildProcess, execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync } from 'node:fs'
+import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { systemClock } from '../../src/base/clock.js'
@@ -44,17 +44,19 @@ export class ServedDevice {
     return new ServedDevice(root, broker, connection)
   }
 
-  /** The text of its device.yaml. */
-  settings(): string {
-    return [
-      `device: { id: ${device} }`,
-      `broker: { url: '${this.#broker.url}' }`,
+  /** Sets the device up as an administrator would; `file` is its settings as its root sees them. */
+  async setUp(file: string): Promise<void> {
+    const unusual = [
       'security: { allow_unsigned: true }',
       'selection: { trial_runs: 5 }',
       'acceptance: { soak_s: 0 }',
-      'cameras: [{ name: belt, source: /opt/camera.png, loop: true }]',
-      '',
-    ].join('\n')
+    ]
+    writeFileSync(join(this.#root.folder, file), `${unusual.join('\n')}\n`)
+    const answers = ['--broker', this.#broker.url, '--device', device, '--camera', 'belt=/opt/camera.png']
+    const setup = this.#root.start('yolo-edge', 'setup', ...answers)
+    const words = lastWordsOf(setup)
+    const [status] = (await once(setup, 'exit')) as [number | null]
+    if (status !== 0) throw new Error(`setup ended with ${status}: ${words()}`)
   }
 
   /** Starts the agent, publishes a model if asked to, waits for a detection, ends the agent. Returns the seconds from its start. */

@@ -21,7 +21,7 @@ export async function cameraFindings(
   list: readonly CameraConfig[],
   contact: boolean,
 ): Promise<readonly Finding[]> {
-  const devices = (await readdir('/dev').catch((): string[] => [])).filter((name) => /^video\d+$/.test(name))
+  const devices = await videoDevices()
   const present: Finding = {
     state: 'note',
     subject: 'video devices',
@@ -43,8 +43,29 @@ export async function cameraFindings(
   })
   if (!contact) return [present, ...faults]
   const isToBlame = (name: string): boolean => problems.some(({ cameras }) => cameras.includes(name))
-  const opened = await Promise.all(list.filter(({ name }) => !isToBlame(name)).map(camera))
+  const opened = await Promise.all(list.filter(({ name }) => !isToBlame(name)).map(cameraFinding))
   return [present, ...known, ...faults, ...opened]
+}
+
+/** Names of the video devices in /dev: cameras, and also decoders and image processors. */
+async function videoDevices(): Promise<readonly string[]> {
+  return (await readdir('/dev').catch((): string[] => [])).filter((name) => /^video\d+$/.test(name))
+}
+
+/** A device that delivers pictures. */
+export interface FoundCamera {
+  /** `/dev/video0`. */
+  readonly path: string
+  /** What it can deliver, for people. */
+  readonly formats: string
+}
+
+/** The video devices of this machine that ffmpeg can read. */
+export async function foundCameras(): Promise<readonly FoundCamera[]> {
+  return (await formats(await videoDevices())).map(({ subject, detail }) => ({
+    path: subject,
+    formats: detail,
+  }))
 }
 
 /** Devices of decoders and image processors list no formats of their own and are left out. */
@@ -59,7 +80,7 @@ async function formats(devices: readonly string[]): Promise<readonly Finding[]> 
 }
 
 /** Opens one camera and waits for a picture. */
-async function camera({ name, source, loop }: CameraConfig): Promise<Finding> {
+export async function cameraFinding({ name, source, loop }: CameraConfig): Promise<Finding> {
   const subject = `camera ${name}`
   const startedAtMs = systemClock.monotonicMs()
   try {

@@ -78,10 +78,11 @@ async function decodingTool(): Promise<Finding> {
 /** Every address on its own: a cluster of which only one node answers is in order until that node is gone. */
 async function brokers(settings: Config['broker']): Promise<readonly Finding[]> {
   const urls = settings.urls.length > 0 ? settings.urls : [settings.url]
-  return Promise.all(urls.map((url) => broker({ ...settings, url, urls: [] })))
+  return Promise.all(urls.map((url) => brokerFinding({ ...settings, url, urls: [] })))
 }
 
-async function broker(settings: Config['broker']): Promise<Finding> {
+/** Whether the broker of `settings.url` answers and keeps what a fleet needs. */
+export async function brokerFinding(settings: Config['broker']): Promise<Finding> {
   const subject = 'broker'
   let connection: MqttConnection | undefined
   try {
