@@ -24,6 +24,7 @@ import { rollbackCommand } from './commands/rollback.js'
 import { rolloutCommand } from './commands/rollout.js'
 import { runCommand } from './commands/run.js'
 import { searchCommand } from './commands/search.js'
+import { setupCommand } from './commands/setup.js'
 import { simulateCommand } from './commands/simulate.js'
 import { trainCommand } from './commands/train.js'
 import { valCommand } from './commands/val.js'
@@ -50,6 +51,7 @@ Start here:
                                                 a version to a few devices first
   yolo-edge rollback DEVICE --sign fleet.key    a device back to the version before
   yolo-edge dashboard --broker ws://broker:9001 the fleet in a browser
+  yolo-edge setup                               a new device: asks what it needs, tries it, starts it
   yolo-edge run --config device.yaml            the agent of a device
   yolo-edge why DEVICE                          why a device serves the variant it serves
   yolo-edge doctor                              what this device can do, and what is wrong with it
@@ -88,6 +90,7 @@ export function program(): Command {
     deploymentsCommand(),
     brokerCommand(),
     simulateCommand(),
+    setupCommand(),
     runCommand(),
     keygenCommand(),
     keyCommand(),

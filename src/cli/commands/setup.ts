@@ -15,7 +15,7 @@ import { loadConfig } from '../../config/load.js'
 import { processOutput } from '../output.js'
 import { type Answers, collectAnswers, type GivenAnswers } from '../setup/answers.js'
 import { terminalAsker } from '../setup/ask.js'
-import { type Change, changedSettings, ownerOf, writeSettings } from '../setup/settings-file.js'
+import { type Change, changedSettings, ownerOf, writeSettings } from '../../config/settings-file.js'
 import { serviceSettings, startService } from '../setup/start-service.js'
 
 interface Options extends GivenAnswers {

@@ -29,6 +29,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   'rollout pause': 'e2e/rollout.test.ts',
   'rollout resume': 'e2e/rollout.test.ts',
   run: 'e2e/rollout.test.ts',
+  setup: 'cli/commands/setup.test.ts',
   simulate: 'cli/commands/simulate.test.ts',
   val: 'e2e/main-path.test.ts',
   variants: 'cli/selection/measure-variants.test.ts',

@@ -16,7 +16,7 @@ interface Place {
   readonly keys: string
   readonly key: string
   readonly broker: string
-  setup(...args: readonly string[]): ReturnType<typeof runCommand>
+  readonly setup: (...args: readonly string[]) => ReturnType<typeof runCommand>
 }
 
 async function place(t: Test, earlier?: string): Promise<Place> {

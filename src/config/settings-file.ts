@@ -6,7 +6,7 @@
 
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { Document, parseDocument } from 'yaml'
-import { writeFileAtomic } from '../../base/atomic-file.js'
+import { writeFileAtomic } from '../base/atomic-file.js'
 
 /** `[section, key]`, or `[section]` for a list such as cameras, and the value; undefined takes the setting out. */
 export type Change = readonly [path: readonly string[], value: unknown]
@@ -24,7 +24,7 @@ export function changedSettings(file: string, changes: readonly Change[]): strin
 /** The file was loaded before: it is a map, or holds nothing but comments. */
 function parsed(file: string): Document {
   const document = parseDocument(readFileSync(file, 'utf8')) as Document
-  if (document.contents === null) document.contents = new Document({}).contents
+  document.contents ??= new Document({}).contents
   return document
 }
 
