@@ -8,6 +8,7 @@ import { exportModel } from '../onnx/export-model.js'
 import type { Graph } from '../onnx/graph.js'
 import { importModel } from '../onnx/import-model.js'
 import { applyPatch } from '../onnx/patch.js'
+import { haveSameClasses } from '../yolo/class-names.js'
 import { findHead } from '../yolo/find-head.js'
 import { describeModel, type ModelDescription, requireRawHeads } from '../yolo/model-description.js'
 import { readVariantFile } from './bundle/variant-file.js'
@@ -111,6 +112,20 @@ export function atSize(graph: Graph, size: InputSize | undefined): Graph {
 export function withFloatEnds(graph: Graph): Graph {
   const patch = floatEnds.patch(graph)
   return patch === undefined ? graph : applyPatch(graph, patch)
+}
+
+/** Throws `model.labels_invalid` where a model means other things by its class indices than the first of `files` does. */
+export function requireSameClasses(
+  files: readonly { readonly path: string; readonly description: ModelDescription }[],
+): void {
+  const [first, ...others] = files
+  const other = others.find(
+    ({ description }) => !haveSameClasses(description.classNames, first!.description.classNames),
+  )
+  if (first === undefined || other === undefined) return
+  const { classNames } = first.description
+  const problem = `${other.path} has other classes than ${first.path}: expected the ${classNames.length} classes ${classNames.slice(0, 3).join(', ')}, ...`
+  throw new AgentError('model.labels_invalid', problem)
 }
 
 /** Runs `action`; its AgentError gets the path in front. */

@@ -42,6 +42,11 @@ export function numberedClassNames(count: number): string[] {
   return Array.from({ length: count }, (_, index) => numberedName(index))
 }
 
+/** Whether two models mean the same by every class index. */
+export function haveSameClasses(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name, index) => name === other[index])
+}
+
 /** `names` for people: one that several classes have gets the index of its class behind it, `person (3)`. */
 export function distinctNames(names: readonly string[]): string[] {
   const known = new Map<string, number>()

@@ -81,6 +81,26 @@ export class FakeOrt {
         this.#openSession(settings, out)
       },
     )
+    status(
+      9,
+      ['void *', 'void *', 'void *', 'void *', 'size_t', 'void *', 'size_t', 'void *'],
+      () => undefined,
+    )
+    status(
+      49,
+      ['void *', 'void *', 'size_t', 'void *', 'size_t', 'int', 'void *'],
+      (
+        _info: Pointer,
+        _data: Pointer,
+        _size: number,
+        _dims: Pointer,
+        _rank: number,
+        _type: number,
+        out: Pointer,
+      ) => {
+        this.#make('value', out)
+      },
+    )
     status(10, pointers(1), (out: Pointer) => {
       this.#make('settings', out)
     })

@@ -90,6 +90,52 @@ t.test('a person can go back to the previous model, and forth', async (t) => {
   t.same(slots.state.sequences, { shelf: 2 }, 'the floor does not sink')
 })
 
+t.test(
+  'a model with a lower sequence serves where somebody wants it, and the floor does not sink',
+  async (t) => {
+    const { slots } = await withOneModel()
+    for (const [name, sequence] of [
+      ['five', 5],
+      ['two', 2],
+    ] as const) {
+      await slots.setCandidate(pointer(name, sequence))
+      await slots.promote(name, sequence)
+      await slots.commit()
+    }
+    t.equal(slots.state.active?.deploymentId, 'two')
+    t.same(slots.state.sequences, { shelf: 5 })
+    await slots.setCandidate({ ...pointer('cups', 3), model: 'cups' })
+    await slots.promote('cups', 9)
+    await slots.commit()
+    t.same(
+      Object.entries(slots.state.sequences).sort(),
+      [
+        ['cups', 3],
+        ['shelf', 5],
+      ].sort(),
+      'a floor a model',
+    )
+  },
+)
+
+t.test('a manifest that was fetched again is kept under its new digest', async (t) => {
+  const { slots } = await withOneModel()
+  await slots.setCandidate(pointer('two', 2))
+  await slots.promote('two', 20)
+  await slots.commit()
+  const sha256 = 'c'.repeat(64)
+  await slots.renameManifest('one', sha256)
+  t.match(slots.state, {
+    active: { manifestSha256: pointer('two', 2).manifestSha256 },
+    previous: { manifestSha256: sha256 },
+  })
+  await slots.renameManifest('two', sha256)
+  t.equal(slots.state.active?.manifestSha256, sha256)
+  const before = slots.state
+  await slots.renameManifest('nobody', 'd'.repeat(64))
+  t.equal(slots.state, before, 'nothing is written where nothing changes')
+})
+
 t.test('one rotten copy costs one step, two are reported and nothing is collected as garbage', async (t) => {
   const { files, slots } = await withOneModel()
   await slots.setCandidate(pointer('two', 2))

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { numberedClassNames, parseClassNames } from '../../src/yolo/class-names.js'
+import { haveSameClasses, numberedClassNames, parseClassNames } from '../../src/yolo/class-names.js'
 
 t.test('reads what Python writes', (t) => {
   const cases: readonly (readonly [string, readonly string[]])[] = [
@@ -15,6 +15,14 @@ t.test('reads what Python writes', (t) => {
     [`["a\\/b"]`, ['a/b']],
   ]
   for (const [text, names] of cases) t.same(parseClassNames(text), names, text)
+  t.end()
+})
+
+t.test('classes are the same by name and index', (t) => {
+  t.ok(haveSameClasses(['a', 'b'], ['a', 'b']))
+  for (const other of [['b', 'a'], ['a'], ['a', 'b', 'c'], ['a', 'B']])
+    t.notOk(haveSameClasses(['a', 'b'], other), other.join())
+  t.notOk(haveSameClasses(['a\nb', 'c'], ['a', 'b\nc']))
   t.end()
 })
 

@@ -14,6 +14,7 @@ import type { FrameResult } from '../../pipeline/frame-result.js'
 import type { Detector, DetectorFrame, FrameTap, ResultSink } from '../../pipeline/ports.js'
 import type { ServedModel } from '../../update/ports.js'
 import type { DetectionFilter } from '../../zones/detection-filter.js'
+import { haveSameClasses } from '../../yolo/class-names.js'
 import type { Detection, DetectionOptions } from '../../yolo/detection.js'
 
 export interface FrameComparisonOptions {
@@ -151,6 +152,6 @@ function isComparable(
   return (
     description.inputWidth === letterbox.inputWidth &&
     description.inputHeight === letterbox.inputHeight &&
-    description.classNames.join('\n') === classNames.join('\n')
+    haveSameClasses(description.classNames, classNames)
   )
 }

@@ -21,6 +21,7 @@ import type {
   TrialResult,
   Trials,
 } from '../../update/ports.js'
+import { haveSameClasses } from '../../yolo/class-names.js'
 import { type Engines, nameOfLibrary } from '../serving/engines.js'
 import { sessionOptionsOf } from '../serving/open-served-model.js'
 import { deviceProfileOf, type ProvenRunner } from './device-profile.js'
@@ -116,32 +117,53 @@ function runnerOf({ runners = [] }: TrialsOptions, { kind }: Variant): ProvenRun
 
 async function measure(options: TrialsOptions, request: TrialRequest): Promise<TrialResult> {
   const { manifest, variant, signal } = request
+  return runTrial(options, {
+    manifest,
+    variant,
+    goldenPath: goldenPathOf(options, manifest),
+    runs: options.selection.trialRuns,
+    signal,
+    onProgress: (progress) => {
+      request.onProgress(progress)
+    },
+  })
+}
+
+/** One model to measure: `variant` of `manifest`. */
+interface Trial {
+  readonly manifest: Manifest
+  readonly variant: Variant
+  /** The golden set to measure its accuracy on, where there is one. */
+  readonly goldenPath: string | undefined
+  /** Timed runs. */
+  readonly runs: number
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: number) => void
+}
+
+/** Measures in a process of its own; an engine that was built on the way is kept for whoever opens the model next. */
+async function runTrial(
+  options: TrialsOptions,
+  { manifest, variant, goldenPath, runs, signal, onProgress }: Trial,
+): Promise<TrialResult> {
   const { conf, iou, maxDet } = options.inference
-  const wanted = { ...sessionOptionsOf(options.inference, variant), niceness }
   const { session, engine } = await options.engines.place(
-    wanted,
+    { ...sessionOptionsOf(options.inference, variant), niceness },
     variant.artefact.sha256,
     await hardwareOf(options),
   )
   const outcome = await runTrialProcess(
     {
       modelPath: options.store.blobs.pathOf(variant.artefact.sha256),
-      goldenPath: goldenPathOf(options, manifest),
+      goldenPath,
       session,
       runner: runnerOf(options, variant)?.command,
       expectedBuildMs: engine?.expectedBuildMs ?? 0,
       detection: { conf, iou, maxDet, multiLabel: false },
-      runs: options.selection.trialRuns,
+      runs,
       expected: { classCount: manifest.classNames.length, ...inputSizeOf(manifest, variant) },
     },
-    {
-      limits: await limitsOf(options),
-      clock: options.clock,
-      signal,
-      onProgress: (progress) => {
-        request.onProgress(progress)
-      },
-    },
+    { limits: await limitsOf(options), clock: options.clock, signal, onProgress },
   )
   if (outcome.state === 'failed') return outcome
   const { openMs, ...findings } = outcome.findings
@@ -164,30 +186,15 @@ async function measureActive(
   const served = await servedVariant(options, active)
   if (served === undefined) return undefined
   // Labels are class indices: they mean the same to both models only when the names are the same.
-  const isSameClasses = served.manifest.classNames.join('\n') === manifest.classNames.join('\n')
-  const { conf, iou, maxDet } = options.inference
-  const place = await options.engines.place(
-    { ...sessionOptionsOf(options.inference, served.variant), niceness },
-    served.variant.artefact.sha256,
-    await hardwareOf(options),
-  )
-  const outcome = await runTrialProcess(
-    {
-      modelPath: options.store.blobs.pathOf(served.variant.artefact.sha256),
-      goldenPath: isSameClasses ? goldenPathOf(options, manifest) : undefined,
-      session: place.session,
-      runner: runnerOf(options, served.variant)?.command,
-      expectedBuildMs: place.engine?.expectedBuildMs ?? 0,
-      detection: { conf, iou, maxDet, multiLabel: false },
-      runs,
-      expected: {
-        classCount: served.manifest.classNames.length,
-        ...inputSizeOf(served.manifest, served.variant),
-      },
-    },
-    { limits: await limitsOf(options), clock: options.clock, signal, onProgress: () => undefined },
-  )
-  return outcome.state === 'measured' ? outcome.findings : undefined
+  const isSameClasses = haveSameClasses(served.manifest.classNames, manifest.classNames)
+  const result = await runTrial(options, {
+    ...served,
+    goldenPath: isSameClasses ? goldenPathOf(options, manifest) : undefined,
+    runs,
+    signal,
+    onProgress: () => undefined,
+  })
+  return result.state === 'measured' ? result : undefined
 }
 
 function goldenPathOf({ store }: TrialsOptions, { golden }: Manifest): string | undefined {

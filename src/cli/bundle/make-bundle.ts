@@ -16,6 +16,7 @@ import { cutBlob } from '../../protocol/cut-blob.js'
 import type { ExpectedAccuracy, Manifest, Pruning, Variant } from '../../protocol/manifest.js'
 import { variantName } from '../../yolo/variant-name.js'
 import type { ModelDescription } from '../../yolo/model-description.js'
+import { requireSameClasses } from '../model-file.js'
 import type { BundleContent } from './bundle-folder.js'
 import type { ForeignFile } from './foreign-file.js'
 import type { GoldenFile } from './golden-file.js'
@@ -61,19 +62,17 @@ const worthwhileShare = 0.97
 export function makeBundle(files: readonly VariantFile[], options: BundleOptions): BundleContent {
   const blobs = new Map<Sha256, Uint8Array>()
   const variants: Variant[] = []
-  let lead: ModelDescription | undefined
+  requireSameClasses(files)
   for (const file of files) {
     const { graph, description } = file
-    lead ??= description
-    requireSameClasses(lead, description, file.path)
     const { artefact, blobBytes } = packFile(file.bytes)
     blobs.set(artefact.blob.sha256, blobBytes)
     variants.push(variantOf(file, graph, description, artefact))
   }
   const [first] = files
-  if (lead === undefined || first === undefined) {
+  if (first === undefined)
     throw new AgentError('cli.argument_invalid', 'a bundle needs at least one model file')
-  }
+  const lead = first.description
   const [beside] = variants
   for (const file of options.foreign ?? []) {
     const { artefact, blobBytes } = packFile(file.bytes)
@@ -123,12 +122,6 @@ function withOwnIds(
     const [name = ''] = files[index]!.path.split('/').slice(-1)
     return { ...variant, id: name.replace(/\.[a-z]+$/, '').replaceAll(/[^A-Za-z0-9._-]/g, '-') }
   })
-}
-
-function requireSameClasses(lead: ModelDescription, other: ModelDescription, path: string): void {
-  if (lead.classNames.join('\n') === other.classNames.join('\n')) return
-  const problem = `${path} has other classes than the first file: expected the ${lead.classNames.length} classes ${lead.classNames.slice(0, 3).join(', ')}, ...`
-  throw new AgentError('model.labels_invalid', problem)
 }
 
 function packFile(bytes: Uint8Array): { readonly artefact: Artefact; readonly blobBytes: Uint8Array } {

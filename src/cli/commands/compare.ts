@@ -4,7 +4,6 @@ import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { Command } from 'commander'
 import { systemClock } from '../../base/clock.js'
-import { AgentError } from '../../base/errors.js'
 import { type AccuracyDifference, bootstrapDifference } from '../../evaluation/bootstrap.js'
 import type { ImageMatches } from '../../evaluation/match-image.js'
 import { type Dataset, tellLeftOut, wireDataset } from '../dataset/dataset.js'
@@ -12,7 +11,7 @@ import { openDataset } from '../dataset/open-dataset.js'
 import { type AccuracyMeasurement, measureAccuracy, tellCutScores } from '../measure/measure-accuracy.js'
 import { measureSpeed, quantileOf } from '../measure/measure-speed.js'
 import { pictureFrames } from '../measure/speed-frames.js'
-import { type DetectorFile, readDetectorFile } from '../model-file.js'
+import { type DetectorFile, readDetectorFile, requireSameClasses } from '../model-file.js'
 import { type InputSize, integerOption, sizeHelp, sizeOption, strictMeaning } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
 
@@ -58,10 +57,7 @@ async function compare(a: string, b: string, options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
   const files = [await readDetectorFile(a, options.size), await readDetectorFile(b, options.size)] as const
   const { classNames } = files[0].description
-  if (classNames.join('\n') !== files[1].description.classNames.join('\n')) {
-    const problem = `cannot compare ${a} and ${b}: they have different classes, expected the same`
-    throw new AgentError('model.labels_invalid', problem)
-  }
+  requireSameClasses([a, b].map((path, index) => ({ path, ...files[index]! })))
   const dataset = await openDataset(options.val, classNames, { note: output.note, strict: options.strict })
   const session = { intraOpThreads: options.threads ?? availableParallelism() }
   const accuracies: AccuracyMeasurement[] = []

@@ -2,12 +2,11 @@
 
 import { basename } from 'node:path'
 import { Command } from 'commander'
-import { AgentError } from '../../base/errors.js'
 import { type AccuracyDifference, bootstrapDifference } from '../../evaluation/bootstrap.js'
 import { tellLeftOut, wireDataset } from '../dataset/dataset.js'
 import { openDataset } from '../dataset/open-dataset.js'
 import { type AccuracyMeasurement, measureAccuracy, tellCutScores } from '../measure/measure-accuracy.js'
-import { type DetectorFile, readDetectorFile } from '../model-file.js'
+import { readDetectorFile, requireSameClasses } from '../model-file.js'
 import { type InputSize, integerOption, sizeHelp, sizeOption, strictMeaning } from '../options.js'
 import { type Output, processOutput, table } from '../output.js'
 
@@ -48,7 +47,7 @@ interface Measured extends AccuracyMeasurement {
 async function val(paths: string[], options: Options): Promise<void> {
   const output = processOutput(options.json ?? false)
   const files = await Promise.all(paths.map((path) => readDetectorFile(path, options.size)))
-  requireSameClasses(paths, files)
+  requireSameClasses(paths.map((path, index) => ({ path, ...files[index]! })))
   const dataset = await openDataset(options.data, files[0]!.description.classNames, {
     note: output.note,
     strict: options.strict,
@@ -80,15 +79,6 @@ async function val(paths: string[], options: Options): Promise<void> {
   })
   printTable(output, measured)
   if (options.perClass === true) for (const each of measured) output.line(`\n${classTable(each)}`)
-}
-
-function requireSameClasses(paths: readonly string[], files: readonly DetectorFile[]): void {
-  const [first] = files
-  for (const [index, { description }] of files.entries()) {
-    if (description.classNames.length === first!.description.classNames.length) continue
-    const problem = `${paths[index]} has ${description.classNames.length} classes and ${paths[0]} has ${first!.description.classNames.length}: expected models of the same classes`
-    throw new AgentError('model.labels_invalid', problem)
-  }
 }
 
 function printTable(output: Output, measured: readonly Measured[]): void {

@@ -2,9 +2,10 @@ import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import sharp from 'sharp'
 import t, { type Test } from 'tap'
-import { Engines } from '../../../src/agent/serving/engines.js'
+import { Engines, type EngineSession } from '../../../src/agent/serving/engines.js'
 import { createTrials } from '../../../src/agent/trial/trials.js'
 import { sha256Of } from '../../../src/base/digest.js'
+import type { Sha256 } from '../../../src/base/sha256.js'
 import { systemClock } from '../../../src/base/clock.js'
 import { silentLogger } from '../../../src/base/logger.js'
 import { loadConfig } from '../../../src/config/load.js'
@@ -17,6 +18,8 @@ import {
   manifestPayloadType,
   type Variant,
 } from '../../../src/protocol/manifest.js'
+import { EngineCache } from '../../../src/runtime/engine-cache.js'
+import type { SessionOptions } from '../../../src/runtime/session-options.js'
 import { openStore, type Store } from '../../../src/store/store.js'
 import type { ServedModel, TrialResult, Trials } from '../../../src/update/ports.js'
 import { layOutBoard } from '../../helpers/boards.js'
@@ -47,7 +50,30 @@ interface Bench {
   ) => Promise<Manifest>
 }
 
-async function bench(t: Test, hardwareRoot?: string): Promise<Bench> {
+/** Engines of a processor: it builds none, so only their places are looked at. */
+class ProcessorEngines extends Engines {
+  readonly #cache: EngineCache
+
+  constructor(folder: string) {
+    super(folder, silentLogger)
+    this.#cache = new EngineCache(folder)
+  }
+
+  override async place(session: SessionOptions, modelSha256: Sha256): Promise<EngineSession> {
+    const identity = {
+      modelSha256,
+      runtime: 'r',
+      provider: 'cpu',
+      providerVersion: '1',
+      board: 'b',
+      flags: {},
+    }
+    const prepared = await this.#cache.prepare(identity)
+    return { session, engine: prepared.state === 'ready' ? prepared.folder : undefined }
+  }
+}
+
+async function bench(t: Test, hardwareRoot?: string, ownEngines?: Engines): Promise<Bench> {
   const store = await openStore({
     root: join(hardwareRoot ?? t.testdir(), 'store'),
     quota: { limitBytes: 1e9, reserveBytes: 0 },
@@ -59,7 +85,7 @@ async function bench(t: Test, hardwareRoot?: string): Promise<Bench> {
     selection: { ...selection, trialRuns: 5 },
     inference,
     clock: systemClock,
-    engines: new Engines(join(dirname(store.layout.blobsFolder), 'engines'), silentLogger),
+    engines: ownEngines ?? new Engines(join(dirname(store.layout.blobsFolder), 'engines'), silentLogger),
     runners: [abacus],
     ...(hardwareRoot !== undefined && { hardwareRoot }),
   })
@@ -165,6 +191,23 @@ t.test('the active model is measured on the new golden set, if its classes are t
   t.ok(golden)
   const timed = await trials.measureActive(withoutGolden, active, signal)
   t.match(timed, { latency: { count: 5 }, accuracy: undefined })
+})
+
+t.test('an engine that a trial has built is whole afterwards, of the active model as well', async (t) => {
+  const engines = new ProcessorEngines(join(t.testdir(), 'engines'))
+  const { store, trials, publish } = await bench(t, undefined, engines)
+  const isBuilt = async (manifest: Manifest): Promise<boolean | undefined> =>
+    (await engines.place({}, manifest.variants[0]!.artefact.sha256)).engine?.isBuilt
+  const serving = await publish(tinyDetector({ size }).bytes, 255)
+  const next = await publish(tinyDetector({ size, divisor: 2 }).bytes, 200)
+  t.match(await measure(trials, next), { state: 'measured' })
+  t.equal(await isBuilt(next), true)
+  t.equal(await isBuilt(serving), false)
+  t.ok(await trials.measureActive(next, await servedOf(store, serving), new AbortController().signal))
+  t.equal(await isBuilt(serving), true)
+  const broken = await publish(Buffer.from('no model'), 255)
+  t.match(await measure(trials, broken), { state: 'failed' })
+  t.equal(await isBuilt(broken), false, 'a build that failed is begun anew')
 })
 
 t.test('the profile and the conditions are those of the board', async (t) => {

@@ -1,8 +1,10 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { Tensor } from 'onnxruntime-node'
 import t from 'tap'
 import { importModel } from '../../../src/onnx/import-model.js'
+import { openSessionIn } from '../../../src/runtime/native/native-session.js'
 import { openDetector } from '../../../src/runtime/detector.js'
 import { openTensorSession } from '../../../src/runtime/tensor-session.js'
 import { predictionOptions } from '../../../src/yolo/detection.js'
@@ -189,6 +191,21 @@ t.test('as many threads compute as were asked for', { skip }, async (t) => {
     await session.close()
   }
   t.equal(added[1]! - added[0]!, 3, 'the thread that calls is one of them')
+})
+
+t.test('a session lets go of what it was given once', async (t) => {
+  const ort = new FakeOrt()
+  const tensor = (): Tensor => new Tensor('float32', new Float32Array(4), [4])
+  const session = openSessionIn(ort.api, { bytes: Buffer.from('model') }, { providers: ['cpu'] })
+  const [first, second] = [tensor(), tensor()]
+  const valuesAfter = async (...given: Tensor[]): Promise<number> => {
+    for (const input of given) await session.run({ x: input }, { y: second })
+    return ort.alive.filter((kind) => kind === 'value').length
+  }
+  t.equal(await valuesAfter(first, first, first), 2, 'made once for tensors that come again')
+  t.equal(await valuesAfter(tensor(), tensor(), tensor(), tensor()), 2, 'and let go where they do not')
+  await session.release()
+  t.same(ort.alive, [])
 })
 
 t.test('a provider that is a plugin: what is none is refused with the reason', { skip }, async (t) => {
