@@ -80,6 +80,7 @@ t.test('one that anything is wrong with counts as none', (t) => {
     changed({ outcomes: [{ ...outcome, [name]: 'text' }] })
   for (const name of ['code', 'message', 'model', 'version'])
     changed({ outcomes: [{ ...outcome, [name]: 7 }] })
-  for (const each of wrong) t.equal(parseJournalEntry(each), undefined, JSON.stringify(each)?.slice(0, 200))
+  for (const each of wrong)
+    t.equal(parseJournalEntry(each), undefined, JSON.stringify({ each }).slice(0, 200))
   t.end()
 })
