@@ -7,7 +7,7 @@ import { createServer as createHttpServer, type Server as HttpServer } from 'nod
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { Aedes } from 'aedes'
+import type { Aedes } from 'aedes'
 import { AgentError, messageOf } from '../base/errors.js'
 import type { Service } from '../base/lifecycle.js'
 import { acceptWebSocket } from './web-socket-stream.js'
@@ -46,7 +46,9 @@ export class EmbeddedBroker implements Service {
   /** Throws `network.broker_unreachable` when the address cannot be used. */
   async start(): Promise<void> {
     const { authenticate, port = 0, webSocketPort } = this.#options
-    const broker = await Aedes.createBroker({
+    // Only who starts a broker loads it: no command of a device does.
+    const { Aedes: Broker } = await import('aedes')
+    const broker = await Broker.createBroker({
       maxClientsIdLength: 128,
       authorizePublish: (_client, packet, done) => {
         done(this.#admit(packet.topic, packet.payload.length, packet.retain))
