@@ -29,7 +29,8 @@ import { probeRunners, workingRunners } from './probe/probe-runners.js'
 import { ReportOutbox } from './reporting/report-outbox.js'
 import { type TelemetryParts, telemetryPortsOf } from './reporting/telemetry-ports.js'
 import { RetainedTopics } from './reporting/retained-topics.js'
-import { Scenes } from './scenes/scenes.js'
+import { openScenes } from './scenes/open-scenes.js'
+import type { Scenes } from './scenes/scenes.js'
 import { CameraHost } from './serving/camera-host.js'
 import { detectionsSink } from './serving/detections-sink.js'
 import { Engines } from './serving/engines.js'
@@ -126,12 +127,12 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
     { logger },
   )
   const status = statusOf(store, { connection, topics, device, clock, logger })
-  const outbox = new ReportOutbox(store.outbox, connection, topics.deviceState(device, 'report'), logger)
+  const outbox = new ReportOutbox(store.outbox, connection, { topics, device }, logger)
   const previews = previewsOf({ connection, topics, device, logger })
   const figures = config.telemetry.prometheusPort > 0 ? new PrometheusFigures() : undefined
   const means = { store, inference, hardware, engines, runners }
   const trialMeans = { store, selection: config.selection, inference, engines, runners, clock }
-  const scenes = await scenesOf(config, { store, connection, topics, device, figures, logger })
+  const scenes = await openScenes(config, { store, connection, topics, device, figures, outbox, logger })
   const comparison = comparisonOf(means, scenes, logger)
   const cameras: CameraHost = new CameraHost({
     cameras: config.cameras,
@@ -256,31 +257,6 @@ function publishingSinks(
   return telemetry.detections
     ? [detectionsSink(connection, topics, device, camera, telemetry.detectionsForm)]
     : []
-}
-
-/** Zones and lines of the cameras that have any. */
-function scenesOf(
-  { cameras, tracking }: Config,
-  {
-    store,
-    connection,
-    topics,
-    device,
-    figures,
-    logger,
-  }: Pick<Parts, 'store' | 'connection' | 'topics' | 'device' | 'figures'> & { readonly logger: Logger },
-): Promise<Scenes> {
-  return Scenes.open({
-    cameras,
-    bufferMs: tracking.bufferS * 1000,
-    record: store.counts,
-    say: (camera, payload) => {
-      void connection.publishState(topics.counts(device, camera), payload)
-    },
-    figures: figures?.scenes,
-    clock,
-    logger,
-  })
 }
 
 interface PreviewRoute {

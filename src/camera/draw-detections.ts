@@ -105,3 +105,20 @@ export function drawDetections(
     .removeAlpha()
     .removeAlpha()
 }
+
+/** `jpeg` with one box, given as shares of the picture, and its label drawn into it; encoded anew. */
+export async function drawnBox(
+  jpeg: Uint8Array,
+  [left, top, right, bottom]: readonly [number, number, number, number],
+  label: string,
+): Promise<Uint8Array> {
+  const image = sharp(jpeg)
+  const { width, height } = await image.metadata()
+  const box = { x1: left * width, y1: top * height, x2: right * width, y2: bottom * height }
+  const { box: frame, tag } = markOf({ ...box, classIndex: 0, score: 1 }, label, { width, height })
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${frame}${tag}</svg>`
+  return image
+    .composite([{ input: Buffer.from(svg) }])
+    .jpeg({ quality: 80 })
+    .toBuffer()
+}

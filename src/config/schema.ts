@@ -246,6 +246,30 @@ export const settings = {
       false,
     ),
   },
+  events: {
+    enabled: setting(
+      'Send an event when an object enters, stays in and leaves a zone, or crosses a line.',
+      flag,
+      false,
+    ),
+    update_s: setting(
+      'Seconds between the updates of one stay in a zone; 0: none, only its beginning and its end.',
+      integerBetween(0, 3600),
+      10,
+    ),
+    rate_max: setting(
+      'Most stays and crossings a minute of one camera that are told; those beyond are counted, but no events.',
+      integerBetween(1, 6000),
+      120,
+    ),
+    pictures: setting('Add to the end of a stay the best picture of the object.', flag, false),
+    picture_width: setting(
+      'Wider pictures of events are made smaller, pixels.',
+      integerBetween(64, 1280),
+      640,
+    ),
+    picture_boxes: setting('Draw the box of the object into the pictures of events.', flag, false),
+  },
   telemetry: {
     metrics_period_s: setting('Seconds between metrics messages.', integerBetween(1, 3600), 10),
     report_period_s: setting(
@@ -265,7 +289,11 @@ export const settings = {
       integerBetween(0, 65_535),
       0,
     ),
-    outbox_mb: setting('Megabytes of reports kept while the broker is away.', integerBetween(1, 10_000), 16),
+    outbox_mb: setting(
+      'Megabytes of reports and events kept while the broker is away; the oldest give way.',
+      integerBetween(1, 10_000),
+      16,
+    ),
   },
   log: {
     level: setting('Smallest level that is logged.', oneOf('debug', 'info', 'warn', 'error'), 'info'),

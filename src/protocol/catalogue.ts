@@ -21,6 +21,7 @@ import { previewCommand, previewRequestSchema } from './preview.js'
 import { releasePayloadType, releaseWire } from './release.js'
 import { reportWire } from './report.js'
 import { reportedWire } from './reported.js'
+import { sceneEventWire } from './scene-event.js'
 import { type Topic, topicsBelow } from './topics.js'
 
 /** Who sends a kind of message. */
@@ -204,6 +205,13 @@ const rows: Readonly<Record<Topic['kind'], Row>> = {
     purpose:
       'What is in the zones of a camera, and what its zones and lines have counted today; at most one message a second, when something changes. Only of cameras with zones or lines.',
     forms: [json('counts', countsWire)],
+  },
+  events: {
+    address: topics.events('DEVICE', 'CAMERA'),
+    ...{ sender: 'device', qos: 1, isRetained: false },
+    purpose:
+      'What an object did in a zone or over a line, where events.enabled is on: new, update every events.update_s, and end of a stay in a zone, the end with the best picture where events.pictures is on; crossing of a line. Kept on disk while the broker is away; such a late one says historical.',
+    forms: [json('event', sceneEventWire)],
   },
   command: {
     address: topics.command('DEVICE', 'COMMAND'),

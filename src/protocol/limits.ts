@@ -24,6 +24,8 @@ export const limits = {
   previewBytes: 1024 * 1024,
   /** 16 zones and 16 lines with 50 classes each need about 120 kB, a usual camera 1 kB. */
   countsBytes: 256 * 1024,
+  /** One with a picture of 640 pixels needs about 80 kB. */
+  eventBytes: 256 * 1024,
   commandBytes: 64 * 1024,
   responseBytes: 120 * 1024,
 } as const

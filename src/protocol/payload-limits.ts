@@ -24,6 +24,7 @@ const bytesMaxOf: Readonly<Record<Topic['kind'], number>> = {
   detections: limits.detectionsBytes,
   preview: limits.previewBytes,
   counts: limits.countsBytes,
+  events: limits.eventBytes,
   command: limits.commandBytes,
   response: limits.responseBytes,
 }

@@ -41,9 +41,9 @@ const deviceStateKinds: ReadonlySet<string> = new Set<DeviceStateKind>([
 ])
 
 /** What a device says of one of its cameras, one topic each. */
-type CameraKind = 'detections' | 'preview' | 'counts'
+type CameraKind = 'detections' | 'preview' | 'counts' | 'events'
 
-const cameraKinds: ReadonlySet<string> = new Set<CameraKind>(['detections', 'preview', 'counts'])
+const cameraKinds: ReadonlySet<string> = new Set<CameraKind>(['detections', 'preview', 'counts', 'events'])
 
 /** Builders of all topics below one root. Each throws `protocol.name_invalid` for a name that may not be in a topic. */
 export interface Topics {
@@ -63,6 +63,7 @@ export interface Topics {
   detections(device: string, camera: string): string
   preview(device: string, camera: string): string
   counts(device: string, camera: string): string
+  events(device: string, camera: string): string
   command(device: string, command: string): string
   response(device: string, command: string): string
   /** Filter of all manifests of all versions of one model. */
@@ -146,6 +147,7 @@ export function topicsBelow(root: string): Topics {
     detections: (name, cameraName) => `${device(name)}/detections/${camera(cameraName)}`,
     preview: (name, cameraName) => `${device(name)}/preview/${camera(cameraName)}`,
     counts: (name, cameraName) => `${device(name)}/counts/${camera(cameraName)}`,
+    events: (name, cameraName) => `${device(name)}/events/${camera(cameraName)}`,
     command: (name, commandName) => `${device(name)}/cmd/${command(commandName)}`,
     response: (name, commandName) => `${device(name)}/cmd/${command(commandName)}/response`,
     manifestsOf: (model) => `${root}/models/${levelOf('model', model)}/+/manifest`,

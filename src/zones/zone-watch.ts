@@ -145,6 +145,16 @@ export class ZoneWatch {
     return this.#classes.names[this.#class[slot]!]!
   }
 
+  /** The score of the track in `slot` in this frame; undefined where it was not seen in it. */
+  scoreIn(slot: number): number | undefined {
+    return this.#seenInFrame[slot] === this.#frame ? this.#score[slot]! : undefined
+  }
+
+  /** Ends all tracks: whoever is in a zone leaves it. */
+  endAll(): void {
+    while (this.#live.length > 0) this.#end(this.#live.length - 1)
+  }
+
   /** Since when the longest-standing object that counts is in `zone`, on the scale of the frames; undefined without any. */
   sinceIn(zone: number): number | undefined {
     let earliest: number | undefined
@@ -180,8 +190,7 @@ export class ZoneWatch {
   /** Ends all tracks when no frame has come for long, at `nowMs` on the scale of the frames: a camera that is gone shows nobody. */
   endIdle(nowMs: number): void {
     const idleMs = Math.max(idleMsMin, this.#bufferMs, this.#gapMs * idleFrames)
-    if (nowMs - this.#nowMs <= idleMs) return
-    while (this.#live.length > 0) this.#end(this.#live.length - 1)
+    if (nowMs - this.#nowMs > idleMs) this.endAll()
   }
 
   #see(id: number, { classIndex, score, x1, y1, x2, y2 }: Detection): void {

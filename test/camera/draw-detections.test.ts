@@ -1,5 +1,6 @@
+import sharp from 'sharp'
 import t from 'tap'
-import { classColour, detectionsSvg, drawDetections } from '../../src/camera/draw-detections.js'
+import { classColour, detectionsSvg, drawDetections, drawnBox } from '../../src/camera/draw-detections.js'
 
 const picture = { data: new Uint8Array(200 * 100 * 3).fill(10), width: 200, height: 100 }
 const detection = { classIndex: 3, score: 0.875, x1: 40, y1: 50, x2: 160, y2: 90 }
@@ -41,4 +42,17 @@ t.test('the first eighty classes have colours of their own', (t) => {
   const colours = new Set(Array.from({ length: 80 }, (_, index) => JSON.stringify(classColour(index))))
   t.equal(colours.size, 80)
   t.end()
+})
+
+t.test('one box is drawn into a JPEG by shares of its picture', async (t) => {
+  const grey = sharp({ create: { width: 100, height: 50, channels: 3, background: '#808080' } })
+  const jpeg = await drawnBox(await grey.jpeg().toBuffer(), [0.2, 0.4, 0.8, 0.9], '<b>&')
+  const { data, info } = await sharp(jpeg).raw().toBuffer({ resolveWithObject: true })
+  t.same([info.width, info.height], [100, 50])
+  const isMarked = (x: number, y: number): boolean => {
+    const at = (y * info.width + x) * info.channels
+    return [0, 1, 2].some((channel) => Math.abs(data[at + channel]! - 128) > 30)
+  }
+  t.ok(isMarked(50, 45) && isMarked(20, 40) && isMarked(80, 40), 'on the edges')
+  t.notOk(isMarked(50, 38) || isMarked(5, 5), 'inside and far away')
 })

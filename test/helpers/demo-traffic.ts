@@ -72,6 +72,9 @@ export async function recordDemo(
         ['acceptance.soak_s', 1],
         ['acceptance.soak_window_s', 1],
         ['cameras', [{ name: 'demo', source: uri, ...scene }]],
+        ['events.enabled', true],
+        ['events.pictures', true],
+        ['events.update_s', 1],
         ...settings,
       ]),
       onDashboard: (url) => {

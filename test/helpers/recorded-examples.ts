@@ -7,6 +7,8 @@ import { defaultRoot, parseTopic } from '../../src/protocol/topics.js'
 import { type HeardMessage, recordDemo } from './demo-traffic.js'
 
 const exampleBytesMax = 20_000
+/** Without its picture an event says more to whoever reads it. */
+const eventBytesMax = 1000
 
 export async function recordedExamples(): Promise<Examples> {
   const { live } = await recordDemo(new Map([['tracking.enabled', true]]), hasAllKinds)
@@ -14,7 +16,9 @@ export async function recordedExamples(): Promise<Examples> {
   const bytesOf = (message: HeardMessage): number => message.payload.byteLength
   for (const { kind, forms, signed } of messageKinds) {
     const all = live.filter(({ topic }) => parseTopic(defaultRoot, topic)?.kind === kind)
-    const small = all.filter((message) => bytesOf(message) <= exampleBytesMax)
+    const small = all.filter(
+      (message) => bytesOf(message) <= (kind === 'events' ? eventBytesMax : exampleBytesMax),
+    )
     const best = (small.length > 0 ? small : all).sort((one, other) => bytesOf(other) - bytesOf(one))[0]
     if (best === undefined) continue
     const { topic, payload } = best
@@ -43,5 +47,7 @@ export function hasAllKinds(live: readonly HeardMessage[]): boolean {
   const kinds = new Set(live.map(({ topic }) => parseTopic(defaultRoot, topic)?.kind))
   const missing = messageKinds.filter(({ kind }) => !kinds.has(kind) && !notInDemo.has(kind))
   const has = (text: string): boolean => live.some(({ payload }) => payload.includes(text))
-  return missing.length === 0 && has('"track_id"') && has('"mean_dwell_ms"') && has('"forward":1')
+  return (
+    missing.length === 0 && has('"track_id"') && has('"mean_dwell_ms"') && has('"forward":1') && has('"jpeg"')
+  )
 }

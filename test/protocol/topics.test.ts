@@ -151,6 +151,7 @@ function everyTopic(
     detections: [topics.detections(device, camera), { device, camera }],
     preview: [topics.preview(device, camera), { device, camera }],
     counts: [topics.counts(device, camera), { device, camera }],
+    events: [topics.events(device, camera), { device, camera }],
     command: [topics.command(device, command), { device, command }],
     response: [topics.response(device, command), { device, command }],
   }

@@ -18,6 +18,7 @@ import {
 import { DaySums, type SavedSums, type Sums } from '../../zones/day-sums.js'
 import type { ScenePlan } from '../../zones/scene-plan.js'
 import { ZoneWatch } from '../../zones/zone-watch.js'
+import { type SceneEventOptions, SceneEvents } from './scene-events.js'
 
 /** Counts what happens for Prometheus; names of classes are those of the model. */
 export interface SceneFigures {
@@ -35,6 +36,8 @@ export interface CameraSceneOptions {
   /** What was saved before a restart. */
   readonly saved: unknown
   readonly figures: SceneFigures | undefined
+  /** How events are told; none are unless given. */
+  readonly events: Omit<SceneEventOptions, 'camera' | 'clock' | 'logger'> | undefined
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -44,24 +47,31 @@ export class CameraScene implements FrameWatch {
   readonly #watch: ZoneWatch
   readonly #sums: DaySums
   readonly #time: FrameTime
+  readonly #events: SceneEvents | undefined
   #classNames: readonly string[] | undefined
 
   constructor(options: CameraSceneOptions) {
-    const { plan, bufferMs, clock, saved } = options
+    const { camera, plan, bufferMs, clock, saved, events, logger } = options
     this.#options = options
     this.#time = new FrameTime(clock)
     this.#sums = new DaySums(saved, clock.wallMs(), clock.monotonicMs())
     this.#watch = new ZoneWatch(plan, bufferMs, {
       entered: (zone, slot) => {
-        this.#entered(plan.zones[zone]!.name, slot)
+        const { name, dwellMs } = plan.zones[zone]!
+        this.#entered(name, slot)
+        this.#events?.entered(zone, name, slot, dwellMs)
       },
       left: (zone, slot, dwellMs) => {
         this.#left(plan.zones[zone]!.name, this.#watch.classNameIn(slot), dwellMs)
+        this.#events?.left(zone, slot, dwellMs)
       },
       crossed: (line, slot, isForward) => {
         this.#crossed(plan.lines[line]!.name, slot, isForward)
+        this.#events?.crossed(plan.lines[line]!.name, slot, isForward)
       },
     })
+    this.#events =
+      events === undefined ? undefined : new SceneEvents({ ...events, camera, clock, logger }, this.#watch)
   }
 
   /** Rises with every change of what `counts` says, but for its day. */
@@ -69,9 +79,17 @@ export class CameraScene implements FrameWatch {
     return this.#watch.revision
   }
 
-  found(_frame: FrameLease, result: FrameResult): void {
+  found(frame: FrameLease, result: FrameResult): void {
     if (result.classNames !== this.#classNames) this.#checkClasses(result.classNames)
+    this.#events?.seenBy(result.identity.model, result.identity.version)
     this.#watch.update(result, this.#time.of(result.capturedAtMs))
+    this.#events?.look(frame)
+  }
+
+  /** Nothing comes any more: whoever is in a zone leaves it. Settles when its events are sent or kept. */
+  async end(): Promise<void> {
+    this.#watch.endAll()
+    await this.#events?.settle()
   }
 
   /** Notices what happens without frames: a camera that gives none, midnight. Returns whether the day is another one. */

@@ -14,7 +14,7 @@ import { type Counts, encodeCounts } from '../../protocol/counts.js'
 import type { DoubleRecord } from '../../store/double-record.js'
 import { DetectionFilter } from '../../zones/detection-filter.js'
 import type { ScenePlan } from '../../zones/scene-plan.js'
-import { CameraScene, type SceneFigures } from './camera-scene.js'
+import { CameraScene, type CameraSceneOptions, type SceneFigures } from './camera-scene.js'
 
 export interface ScenesOptions {
   readonly cameras: readonly CameraConfig[]
@@ -24,6 +24,7 @@ export interface ScenesOptions {
   /** Makes `payload` (taken) the retained counts of a camera. */
   say(camera: string, payload: Uint8Array): void
   readonly figures: SceneFigures | undefined
+  readonly events: CameraSceneOptions['events']
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -53,7 +54,7 @@ export class Scenes implements Service {
 
   private constructor(options: ScenesOptions, saved: ReadonlyMap<string, unknown>) {
     this.#options = options
-    const { bufferMs, figures, clock, logger } = options
+    const { bufferMs, figures, events, clock, logger } = options
     this.#filters = new Map(
       plansOf(options.cameras)
         .filter(([, { masks, filters }]) => masks.length + filters.length > 0)
@@ -61,7 +62,7 @@ export class Scenes implements Service {
     )
     for (const [camera, plan] of plansOf(options.cameras)) {
       if (plan.zones.length + plan.lines.length === 0) continue
-      const common = { camera, plan, bufferMs, figures, clock, logger }
+      const common = { camera, plan, bufferMs, figures, events, clock, logger }
       const scene = new CameraScene({ ...common, saved: saved.get(camera) })
       this.#counted.set(camera, { camera, scene, saidRevision: -1, saidAtMs: -Infinity })
     }
@@ -101,6 +102,10 @@ export class Scenes implements Service {
   async stop(): Promise<void> {
     this.#endTicks()
     if (this.#counted.size === 0) return
+    for (const counted of this.#counted.values()) {
+      await counted.scene.end()
+      this.#say(counted, this.#options.clock.monotonicMs())
+    }
     await this.#saving
     await this.#save()
   }
