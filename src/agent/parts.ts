@@ -26,6 +26,7 @@ import { connectionOptionsOf } from './broker-connection.js'
 import { DeviceStatus, type DeviceStatusPorts } from './reporting/device-status.js'
 import { probeProviders } from './probe/probe-providers.js'
 import { probeRunners, workingRunners } from './probe/probe-runners.js'
+import { chosenInference } from './runtimes/installed-runtimes.js'
 import { ReportOutbox } from './reporting/report-outbox.js'
 import { type TelemetryParts, telemetryPortsOf } from './reporting/telemetry-ports.js'
 import { RetainedTopics } from './reporting/retained-topics.js'
@@ -88,16 +89,25 @@ const clock = systemClock
 
 /** Tries what the settings name; what does not work is logged and left out. */
 async function probeSoftware(
-  { inference }: Config,
+  config: Config,
   logger: Logger,
-): Promise<Pick<Parts, 'providers' | 'runners'>> {
-  const providers = await probeProviders(inference.providers, libraryOptionsOf(inference))
+): Promise<Pick<Parts, 'providers' | 'runners' | 'inference'>> {
+  const inference = await chosenInference(config)
+  const tried = await probeProviders(inference.providers, libraryOptionsOf(inference))
+  // What an own library does not have, and nobody asked for by name, is no news.
+  const isNews = ({ name }: ProviderInfo): boolean =>
+    config.inference.library === '' || config.inference.providers.includes(name)
+  const providers = tried.filter((one) => one.works || isNews(one))
   for (const { name, works, reason } of providers)
     if (!works) logger.warn({ provider: name, reason }, 'execution provider does not work here')
   const runners = await probeRunners(inference.runners)
   for (const runner of runners)
     if (!runner.works) logger.warn({ kind: runner.kind, reason: runner.reason }, 'runner does not work here')
-  return { providers, runners: workingRunners(runners) }
+  return {
+    providers,
+    runners: workingRunners(runners),
+    inference: { ...inference, providers: workingOf(providers) },
+  }
 }
 
 async function openDeviceStore({ state, telemetry }: Config, logger: Logger): Promise<Store> {
@@ -113,8 +123,7 @@ async function openDeviceStore({ state, telemetry }: Config, logger: Logger): Pr
 /** Opens everything that the services need; nothing is started. */
 export async function openParts(config: Config, { logger, onCamerasEnded }: AgentOptions): Promise<Parts> {
   const hardware = await detectHardware()
-  const { providers, runners } = await probeSoftware(config, logger)
-  const inference = { ...config.inference, providers: workingOf(providers) }
+  const { providers, runners, inference } = await probeSoftware(config, logger)
   const engines = new Engines(join(config.state.directory, 'engines'), logger)
   const device = config.device.id === '' ? hostname() : config.device.id
   const topics = topicsBelow(config.broker.topicRoot)

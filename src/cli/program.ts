@@ -24,6 +24,7 @@ import { rollbackCommand } from './commands/rollback.js'
 import { rolloutCommand } from './commands/rollout.js'
 import { runCommand } from './commands/run.js'
 import { searchCommand } from './commands/search.js'
+import { runtimeCommand } from './commands/runtime.js'
 import { setupCommand } from './commands/setup.js'
 import { simulateCommand } from './commands/simulate.js'
 import { trainCommand } from './commands/train.js'
@@ -91,6 +92,7 @@ export function program(): Command {
     brokerCommand(),
     simulateCommand(),
     setupCommand(),
+    runtimeCommand(),
     runCommand(),
     keygenCommand(),
     keyCommand(),

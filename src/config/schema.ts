@@ -184,7 +184,11 @@ export const settings = {
     attempts_max: setting('How often one wish is tried before it is given up.', integerBetween(1, 100), 3),
   },
   inference: {
-    providers: setting('Execution providers that may be used, best first.', nameList, ['cpu']),
+    providers: setting(
+      'Execution providers that may be used, best first. auto: what yolo-edge runtime has added where it is faster than the CPU, and the CPU; with inference.library all that it has.',
+      nameList,
+      ['auto'],
+    ),
     threads: setting('Threads of one inference; 0: every core.', integerBetween(0, 256), 0),
     operators: setting(
       'What an int8 model is computed with on cpu: operators of this program where they load (fused), or those of ONNX Runtime alone (stock). Both give the same bytes.',

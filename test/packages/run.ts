@@ -111,9 +111,8 @@ function keptState(root: DebianRoot): string {
   return root.run('sh', '-c', look)
 }
 
-async function live(work: string, debs: readonly [string, string]): Promise<void> {
+async function live(work: string, debs: readonly [string, string], picture: string): Promise<void> {
   const [first, second] = debs
-  const picture = drawPicture(join(work, 'data'))
   const root = new DebianRoot(values.suite, values.keep, join(work, 'root'))
   const device = await ServedDevice.start(root, picture)
   try {
@@ -182,7 +181,7 @@ async function live(work: string, debs: readonly [string, string]): Promise<void
 }
 
 /** The package of npm, installed as a user would in a folder of their own. */
-function liveFromNpm(work: string, archive: string): void {
+function liveFromNpm(work: string, archive: string, picture: string): void {
   const folder = join(work, 'npm')
   mkdirSync(folder)
   writeFileSync(join(folder, 'package.json'), '{ "private": true }')
@@ -190,7 +189,6 @@ function liveFromNpm(work: string, archive: string): void {
     cwd: folder,
     stdio: 'ignore',
   })
-  const picture = drawPicture(join(work, 'data'))
   const installed = join(folder, 'node_modules/yolo-edge-agent', model)
   const args = ['--no', 'yolo-edge', '--', 'detect', picture, '-m', installed, '--json']
   const text = execFileSync('npx', args, {
@@ -202,7 +200,7 @@ function liveFromNpm(work: string, archive: string): void {
 }
 
 /** The package of arm64 unpacked, and its program run with the processor of a board. */
-function liveEmulated(work: string, deb: string): void {
+function liveEmulated(work: string, deb: string, picture: string): void {
   if (!existsSync(emulator) || !existsSync(join(armLibraries, 'lib/libstdc++.so.6'))) {
     process.stdout.write(
       'left out: arm64; apt-get install qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross\n',
@@ -213,7 +211,6 @@ function liveEmulated(work: string, deb: string): void {
   execFileSync('dpkg-deb', ['-x', deb, tree])
   const files = JSON.parse(readFileSync(fixture('boards', 'pi-5.json'), 'utf8')) as Record<string, string>
   writeFileSync(join(work, 'cpuinfo'), files['/proc/cpuinfo']!)
-  const picture = drawPicture(join(work, 'data'))
   const program = join(tree, 'usr/lib/yolo-edge')
   const command = [
     emulator,
@@ -256,9 +253,10 @@ async function run(): Promise<void> {
     const second = makePackages(join(work, 'a'), '0.2.0', 'amd64')
     const arm = makePackages(join(work, 'a'), '0.1.0', 'arm64')
     lookAt(arm)
-    await live(work, [first, second])
-    liveFromNpm(work, join(work, 'a', 'yolo-edge-agent-0.1.0.tgz'))
-    liveEmulated(work, arm)
+    const picture = drawPicture(join(work, 'data'))
+    await live(work, [first, second], picture)
+    liveFromNpm(work, join(work, 'a', 'yolo-edge-agent-0.1.0.tgz'), picture)
+    liveEmulated(work, arm, picture)
   } finally {
     rmSync(work, { recursive: true, force: true })
   }

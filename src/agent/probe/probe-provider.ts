@@ -1,15 +1,13 @@
 /**
- * Whether one execution provider computes right here.
+ * Whether one execution provider computes right here, and in what precision.
  * Invariant: a provider that does not work is a row with its reason, never an exception.
  */
 
 import { messageOf } from '../../base/errors.js'
-import { exportModel } from '../../onnx/export-model.js'
-import { makeNode } from '../../onnx/graph.js'
-import { floatTensor } from '../../onnx/tensor.js'
 import type { ProviderInfo } from '../../protocol/info.js'
 import type { SessionOptions } from '../../runtime/session-options.js'
 import { openTensorSession } from '../../runtime/tensor-session.js'
+import { type Precision, precisionOf, proofInput, proofModel } from './precision-proof.js'
 
 /** What decides whether a provider works. */
 export type ProbeOptions = Pick<SessionOptions, 'library' | 'providerOptions' | 'providerLibraries'>
@@ -19,35 +17,26 @@ export interface ProbeOrder {
   readonly options: ProbeOptions
 }
 
-/** The smallest graph that says something: one convolution, opset 17, as every provider has it. */
-function probeModel(): Uint8Array {
-  return exportModel({
-    name: 'probe',
-    irVersion: 8,
-    opsets: new Map([['', 17]]),
-    inputs: [{ name: 'x', type: 'float32', shape: [1, 1, 4, 4] }],
-    outputs: [{ name: 'y', type: 'float32', shape: [1, 1, 4, 4] }],
-    nodes: [makeNode('Conv', 'conv', ['x', 'w'], ['y'])],
-    initializers: new Map([['w', floatTensor([1, 1, 1, 1], [2])]]),
-    metadata: new Map(),
-    carried: undefined,
-  })
+/** A provider as it was tried. */
+export type ProbedProvider = ProviderInfo & {
+  /** What it computes in; undefined where it does not work. */
+  readonly precision?: Precision
 }
 
 /** Runs on the provider, in this process. */
-export async function probeProvider({ name, options }: ProbeOrder): Promise<ProviderInfo> {
+export async function probeProvider({ name, options }: ProbeOrder): Promise<ProbedProvider> {
   try {
-    const session = await openTensorSession(probeModel(), {
+    const session = await openTensorSession(proofModel(), {
       ...options,
       providers: [name],
       intraOpThreads: 1,
     })
     try {
-      const input = floatTensor([1, 1, 4, 4], new Array<number>(16).fill(3))
-      const output = (await session.run(new Map([['x', input]]))).get('y')
-      return Number(output?.data[0]) === 6
-        ? { name, works: true }
-        : { name, works: false, reason: `it computed ${output?.data[0]}, expected 6` }
+      const output = (await session.run(new Map([['x', proofInput()]]))).get('y')
+      const precision = output === undefined ? undefined : precisionOf(output.data)
+      return precision === undefined
+        ? { name, works: false, reason: `it computed ${String(output?.data[3])}, expected 3` }
+        : { name, works: true, precision }
     } finally {
       await session.close()
     }

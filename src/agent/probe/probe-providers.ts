@@ -9,7 +9,9 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../base/clock.js'
 import type { ProviderInfo } from '../../protocol/info.js'
-import { type ProbeOptions, type ProbeOrder, probeProvider } from './probe-provider.js'
+import { type ProbedProvider, type ProbeOptions, type ProbeOrder, probeProvider } from './probe-provider.js'
+import type { ProbeTask } from './probe-process.js'
+import type { ProviderTime } from './time-provider.js'
 
 const processFile = fileURLToPath(new URL('./probe-process.js', import.meta.url))
 /** Loading CUDA and TensorRT from a slow card for the first time takes tens of seconds. */
@@ -24,13 +26,26 @@ export async function probeProviders(
   for (const name of names) {
     // What came along is what the agent runs on anyway.
     const isOwn = name === 'cpu' && options.library === undefined
-    found.push(await (isOwn ? probeProvider({ name, options }) : probeInProcess({ name, options })))
+    const { precision: _, ...info } = await (isOwn ? probeProvider : proveProvider)({ name, options })
+    found.push(info)
   }
   return found
 }
 
-async function probeInProcess(order: ProbeOrder): Promise<ProviderInfo> {
-  const { name } = order
+/** Tries one provider in a process of its own. */
+export async function proveProvider(order: ProbeOrder): Promise<ProbedProvider> {
+  const answer = await inProcess<ProbedProvider>({ task: 'prove', order })
+  return typeof answer === 'string' ? { name: order.name, works: false, reason: answer } : answer
+}
+
+/** Times one provider in a process of its own. */
+export async function timeProviderApart(order: ProbeOrder): Promise<ProviderTime> {
+  const answer = await inProcess<ProviderTime>({ task: 'time', order })
+  return typeof answer === 'string' ? { reason: answer } : answer
+}
+
+/** The answer of a process to `task`, or why there is none. */
+async function inProcess<Answer extends object>(task: ProbeTask): Promise<Answer | string> {
   const child = fork(processFile, [], {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
@@ -40,21 +55,21 @@ async function probeInProcess(order: ProbeOrder): Promise<ProviderInfo> {
   const done = new AbortController()
   try {
     return await Promise.race([
-      new Promise<ProviderInfo>((resolve) => {
-        child.once('message', (info: ProviderInfo) => {
-          resolve(info)
+      new Promise<Answer>((resolve) => {
+        child.once('message', (answer: Answer) => {
+          resolve(answer)
         })
-        child.send(order, () => {
+        child.send(task, () => {
           // A process that died before it could take its order is told by its exit.
         })
       }),
-      exited.then(([status, signal]): ProviderInfo => {
+      exited.then(([status, signal]): string => {
         const how = signal === null ? `with status ${String(status)}` : `by ${String(signal)}`
-        return { name, works: false, reason: `its libraries ended the process that tried them, ${how}` }
+        return `its libraries ended the process that tried them, ${how}`
       }),
-      systemClock.sleep(limitMs, done.signal).then((): ProviderInfo => {
-        return { name, works: false, reason: `it did not answer within ${limitMs / 1000} s` }
-      }),
+      systemClock
+        .sleep(limitMs, done.signal)
+        .then((): string => `it did not answer within ${limitMs / 1000} s`),
     ])
   } finally {
     done.abort()

@@ -4,6 +4,7 @@
  */
 
 import { Command } from 'commander'
+import { chosenInference, inferenceWith } from '../../agent/runtimes/installed-runtimes.js'
 import { probeProviders } from '../../agent/probe/probe-providers.js'
 import { probeRunners, workingRunners } from '../../agent/probe/probe-runners.js'
 import { libraryOptionsOf } from '../../agent/serving/open-served-model.js'
@@ -65,10 +66,11 @@ async function variants(paths: string[], options: Options): Promise<void> {
 
 /** Of a recorded machine nothing can be proven: the settings are believed. */
 async function providersOf(
-  { inference }: ReturnType<typeof loadConfig>,
+  config: ReturnType<typeof loadConfig>,
   isRecorded: boolean,
 ): Promise<readonly string[]> {
-  if (isRecorded) return inference.providers
+  if (isRecorded) return inferenceWith(config.inference, []).providers
+  const inference = await chosenInference(config)
   const found = await probeProviders(inference.providers, libraryOptionsOf(inference))
   return found.filter(({ works }) => works).map(({ name }) => name)
 }

@@ -11,6 +11,7 @@ import { connectionOptionsOf } from '../../agent/broker-connection.js'
 import { probeProviders } from '../../agent/probe/probe-providers.js'
 import { probeRunners } from '../../agent/probe/probe-runners.js'
 import { libraryOptionsOf } from '../../agent/serving/open-served-model.js'
+import { chosenInference } from '../../agent/runtimes/installed-runtimes.js'
 import { trustPolicyOf } from '../../agent/trusted-keys.js'
 import { systemClock } from '../../base/clock.js'
 import { silentLogger } from '../../base/logger.js'
@@ -31,7 +32,7 @@ const brokerLimitMs = 5_000
 /** Looks at everything that `config` names. */
 export async function siteFindings(config: Config, { contact }: SiteOptions): Promise<readonly Finding[]> {
   return [
-    ...(await providers(config.inference)),
+    ...(await providers(await chosenInference(config))),
     ...(await runners(config.inference)),
     ...(await cameraFindings(config.cameras, contact)),
     await decodingTool(),

@@ -1,5 +1,6 @@
 /** `yolo-edge bench --all-variants`: what a device would measure of a bundle, and what it would choose. */
 
+import { chosenInference } from '../../agent/runtimes/installed-runtimes.js'
 import { probeProviders } from '../../agent/probe/probe-providers.js'
 import { probeRunners, workingRunners } from '../../agent/probe/probe-runners.js'
 import { libraryOptionsOf } from '../../agent/serving/open-served-model.js'
@@ -28,14 +29,15 @@ export async function benchVariants(paths: readonly string[], options: BenchVari
   const reading = { note: output.note }
   const wishes = options.golden === undefined ? {} : { golden: { path: options.golden, reading } }
   const bundle = await bundleFrom(paths, wishes, [], systemClock.wallMs())
-  const providers = await probeProviders(config.inference.providers, libraryOptionsOf(config.inference))
+  const inference = await chosenInference(config)
+  const providers = await probeProviders(inference.providers, libraryOptionsOf(inference))
   const working = providers.filter(({ works }) => works).map(({ name }) => name)
   const runners = workingRunners(await probeRunners(config.inference.runners))
   const staged = await stageBundle(bundle)
   const progress = output.progress('measuring')
   try {
     const found = await measureVariants(bundle.manifest, staged.store, {
-      config: { ...config, inference: { ...config.inference, providers: working } },
+      config: { ...config, inference: { ...inference, providers: working } },
       clock: systemClock,
       runners,
       signal: new AbortController().signal,

@@ -5,8 +5,6 @@
  */
 
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { messageOf } from '../../../base/errors.js'
 import { exportModel } from '../../../onnx/export-model.js'
 import { importModel } from '../../../onnx/import-model.js'
@@ -15,16 +13,12 @@ import type { BackendSession } from '../../backend.js'
 import type { ModelSource } from '../../messages.js'
 import { providersOf, type SessionOptions } from '../../session-options.js'
 import { openSessionIn } from '../native-session.js'
+import { builtInLibrary } from '../built-in-library.js'
 import { loadOrtApi } from '../ort-api.js'
 import { fusedForm } from './fused-form.js'
 import { loadOperatorLibrary, operatorLibraryPath } from './operator-library.js'
 import { siluTables } from './silu-tables.js'
 
-/** The library that the Node binding uses. Throws where the package has no folder of its own. */
-function ownLibrary(): string {
-  const folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
-  return join(folder, `bin/napi-v6/${process.platform}/${process.arch}/libonnxruntime.so.1`)
-}
 export interface FusedSession {
   readonly session: BackendSession
   readonly kernels: readonly string[]
@@ -47,7 +41,7 @@ export async function openFusedSession(
     const graph = importModel(bytes)
     if (graph.opsets.has(operatorDomain))
       return `the file has operators of ${operatorDomain}, expected stock ones`
-    const api = await loadOrtApi(options.library ?? ownLibrary())
+    const api = await loadOrtApi(options.library ?? builtInLibrary())
     const fused = await fusedForm(graph, {
       hasConvolution: operators.hasConvolution,
       tablesOf: (whole, silus) =>
