@@ -26,8 +26,8 @@ export async function probeProviders(
   for (const name of names) {
     // What came along is what the agent runs on anyway.
     const isOwn = name === 'cpu' && options.library === undefined
-    const { precision: _, ...info } = await (isOwn ? probeProvider : proveProvider)({ name, options })
-    found.push(info)
+    const { works, reason } = await (isOwn ? probeProvider : proveProvider)({ name, options })
+    found.push({ name, works, ...(reason !== undefined && { reason }) })
   }
   return found
 }

@@ -31,7 +31,7 @@ export async function fetchWheel(row: RuntimePackage, folder: string): Promise<s
     )
   } catch (thrown) {
     const said = lastLine(thrown)
-    const isMissing = systemCodeOf(thrown) === 'ENOENT' || /No module named pip/.test(said)
+    const isMissing = systemCodeOf(thrown) === 'ENOENT' || said.includes('No module named pip')
     throw new AgentError(
       isMissing ? 'resource.tool_missing' : 'network.request_timeout',
       isMissing

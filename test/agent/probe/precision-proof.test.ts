@@ -10,7 +10,7 @@ function rounded(value: number, bits: number): number {
   return Math.round(value / step) * step
 }
 
-const input = [...(proofInput().data as Float32Array)]
+const input = [...proofInput().data]
 
 t.test('what a format does to the numbers is named after it', (t) => {
   t.equal(precisionOf(input), 'float32')

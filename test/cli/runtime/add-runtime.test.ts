@@ -27,7 +27,7 @@ interface Place {
   readonly row: RuntimePackage
   readonly options: AddOptions
   /** Every file below the state folder. */
-  files(): readonly string[]
+  readonly files: () => readonly string[]
 }
 
 function place(t: Test, bytes: Uint8Array = readFileSync(builtInLibrary())): Place {
