@@ -32,6 +32,7 @@ import { type LivenessPorts, stuckReason } from './liveness.js'
 import { returnFreedMemory } from '../runtime/freed-memory.js'
 import { serviceNotifier } from './notify-systemd.js'
 import { deviceInfoOf } from './reporting/device-info.js'
+import { announcedTopics, announceToHomeAssistant } from './reporting/home-assistant.js'
 import { endedDeployments } from './reporting/ended-deployments.js'
 import { trustPolicyOf } from './trusted-keys.js'
 import { trustedKeysWatch } from './trusted-keys-watch.js'
@@ -101,7 +102,12 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
     ),
     service(
       'retained topics',
-      () => parts.retained.start(parts.scenes.cameras.map((camera) => topics.counts(device, camera))),
+      async () => {
+        const counts = parts.scenes.cameras.map((camera) => topics.counts(device, camera))
+        await parts.retained.start([...counts, ...announcedTopics(config, topics, device)])
+        const board = hardware.board.name
+        announceToHomeAssistant(config, { connection, topics, device, board, agentVersion: version, logger })
+      },
       () => parts.retained.stop(),
     ),
     // Stops after the cameras, with all that they have counted.

@@ -137,7 +137,7 @@ export async function openParts(config: Config, { logger, onCamerasEnded }: Agen
   )
   const status = statusOf(store, { connection, topics, device, clock, logger })
   const outbox = new ReportOutbox(store.outbox, connection, { topics, device }, logger)
-  const previews = previewsOf({ connection, topics, device, logger })
+  const previews = previewsOf({ connection, topics, device, logger }, config.homeassistant)
   const figures = config.telemetry.prometheusPort > 0 ? new PrometheusFigures() : undefined
   const means = { store, inference, hardware, engines, runners }
   const trialMeans = { store, selection: config.selection, inference, engines, runners, clock }
@@ -275,8 +275,12 @@ interface PreviewRoute {
   readonly logger: Logger
 }
 
-function previewsOf({ connection, topics, device, logger }: PreviewRoute): Previews {
+function previewsOf(
+  { connection, topics, device, logger }: PreviewRoute,
+  { enabled, pictureS }: Config['homeassistant'],
+): Previews {
   return new Previews({
+    ...(enabled && pictureS > 0 && { standingPeriodMs: pictureS * 1000 }),
     send: (camera, jpeg) =>
       connection.publish(topics.preview(device, camera), jpeg, { qos: 0, retain: false }),
     clock,

@@ -159,6 +159,14 @@ function crossProblems(config: Config): readonly string[] {
     problems.push('broker.cert_file and broker.key_file: expected both or none')
   if (password !== '' && passwordFile !== '')
     problems.push('broker.password and broker.password_file: expected one of them')
+  const { cameras, events, homeassistant, telemetry } = config
+  const isWatched = cameras.some(({ scene }) => (scene?.zones.length ?? 0) + (scene?.lines.length ?? 0) > 0)
+  if (events.enabled && !isWatched)
+    problems.push('events.enabled: no camera has anything to tell of: expected zones or lines in cameras')
+  if (homeassistant.enabled && homeassistant.pictureS > 0 && !telemetry.previews)
+    problems.push(
+      'homeassistant.picture_s and telemetry.previews: expected picture_s 0 where previews are off',
+    )
   return problems
 }
 

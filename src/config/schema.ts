@@ -274,6 +274,19 @@ export const settings = {
     ),
     picture_boxes: setting('Draw the box of the object into the pictures of events.', flag, false),
   },
+  homeassistant: {
+    enabled: setting(
+      'Announce this device to Home Assistant over MQTT (discovery): availability, model, figures, and what zones and lines count. Off again: what was announced is taken back.',
+      flag,
+      false,
+    ),
+    prefix: setting('The discovery prefix that Home Assistant listens to.', topicRoot, 'homeassistant'),
+    picture_s: setting(
+      'Seconds between pictures of each camera for Home Assistant, sent whether somebody looks or not; 0: none.',
+      integerBetween(0, 3600),
+      0,
+    ),
+  },
   telemetry: {
     metrics_period_s: setting('Seconds between metrics messages.', integerBetween(1, 3600), 10),
     report_period_s: setting(

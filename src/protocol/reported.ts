@@ -2,10 +2,11 @@
 
 import * as v from 'valibot'
 import type { Sha256 } from '../base/sha256.js'
-import { type WireError, wireErrorField } from './deployment.js'
+import { type DeploymentState, deploymentStates, type WireError, wireErrorField } from './deployment.js'
 import { type DesiredTarget, targetField } from './desired.js'
 import {
   countField,
+  fractionField,
   lineField,
   momentField,
   nameField,
@@ -27,6 +28,15 @@ export interface RunningModel {
   readonly since: string
   /** Why this variant, in one sentence. */
   readonly why?: string
+}
+
+/** A version that is on its way to serve. */
+export interface UpdatingModel {
+  readonly model: string
+  readonly version: string
+  readonly state: DeploymentState
+  /** Of the whole way, 0..1: half of it is the download. */
+  readonly progress: number
 }
 
 /** A version that this device was asked to run and does not. */
@@ -67,6 +77,8 @@ export interface Reported {
   readonly at: string
   /** Absent while no model serves. */
   readonly active?: RunningModel
+  /** The version that is on its way; absent while none is. */
+  readonly updating?: UpdatingModel
   /** What a rollback would bring back. */
   readonly previous?: RunningModel
   /** Present while something is wrong with the version that should serve; `active` is then what serves meanwhile. */
@@ -96,6 +108,14 @@ const runningField: v.GenericSchema<unknown, RunningModel> = v.object({
 const reportedSchema: v.GenericSchema<unknown, Reported> = v.object({
   at: momentField,
   active: v.exactOptional(runningField),
+  updating: v.exactOptional(
+    v.object({
+      model: nameField,
+      version: versionField,
+      state: v.picklist(deploymentStates),
+      progress: fractionField,
+    }),
+  ),
   previous: v.exactOptional(runningField),
   restoring: v.exactOptional(
     v.object({

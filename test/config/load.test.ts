@@ -203,3 +203,18 @@ t.test('zones that are wrong are told with their camera, others come with shares
   })
   t.end()
 })
+
+t.test('events without zones, and pictures that are not to be sent, are refused', (t) => {
+  const load = (...overrides: readonly (readonly [string, unknown])[]): Config =>
+    loadConfig({ env: {}, overrides: new Map(overrides) })
+  const line = { name: 'gate', from: [0, 0], to: [1, 1] }
+  const camera = ['cameras', [{ name: 'door', source: 'x', lines: [line] }]] as const
+  t.throws(() => load(['events.enabled', true]), {
+    message: /events\.enabled: no camera has anything to tell of/,
+  })
+  t.equal(load(['events.enabled', true], camera).events.enabled, true)
+  const pictures = [['homeassistant.enabled', true] as const, ['homeassistant.picture_s', 5] as const]
+  t.equal(load(...pictures).homeassistant.pictureS, 5)
+  t.throws(() => load(...pictures, ['telemetry.previews', false]), { message: /expected picture_s 0/ })
+  t.end()
+})

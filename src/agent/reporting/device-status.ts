@@ -16,6 +16,7 @@ import {
   type Reported,
   type RestoringModel,
   type RunningModel,
+  type UpdatingModel,
 } from '../../protocol/reported.js'
 import type { Topics } from '../../protocol/topics.js'
 import type { MqttConnection } from '../../transport/mqtt-connection.js'
@@ -54,6 +55,7 @@ export interface ServingFacts {
 export class DeviceStatus {
   readonly #ports: DeviceStatusPorts
   #refused: RefusedModel | undefined
+  #updating: UpdatingModel | undefined
 
   constructor(ports: DeviceStatusPorts) {
     this.#ports = ports
@@ -64,6 +66,7 @@ export class DeviceStatus {
   }
 
   sayDeployment(deployment: Deployment): void {
+    this.#updating = updatingModel(deployment)
     this.#say('deployment', () => encodeDeployment(deployment))
   }
 
@@ -75,6 +78,7 @@ export class DeviceStatus {
     const reported: Reported = {
       at,
       ...runningModels(served, slots),
+      ...(this.#updating !== undefined && { updating: this.#updating }),
       ...(restoring !== undefined && { restoring: restoringModel(restoring) }),
       ...(distrust !== undefined && { distrusted: distrust }),
       ...(this.#refused !== undefined && { refused: this.#refused }),
@@ -138,6 +142,25 @@ function runningModels(
     ...(served !== undefined && running !== undefined && { active: runningModel(running, provider) }),
     ...(isBehind && { previous: runningModel(previous, provider) }),
   }
+}
+
+/** Where each state of a good course begins and ends on the whole way, 0..1. */
+const wayOf: Readonly<Partial<Record<Deployment['state'], readonly [number, number]>>> = {
+  offered: [0, 0],
+  downloading: [0, 0.5],
+  verifying: [0.5, 0.55],
+  staged: [0.55, 0.55],
+  trial: [0.55, 0.8],
+  switching: [0.8, 0.8],
+  soaking: [0.8, 1],
+}
+
+/** The version that is on its way; undefined once it serves for good, or was refused. */
+function updatingModel({ model, version, state, progress = 0 }: Deployment): UpdatingModel | undefined {
+  const way = wayOf[state]
+  if (way === undefined) return undefined
+  const [from, to] = way
+  return { model, version, state, progress: Math.round((from + (to - from) * progress) * 1000) / 1000 }
 }
 
 function restoringModel({ model, sinceMs, error }: Restoring): RestoringModel {

@@ -1,5 +1,5 @@
 /**
- * Pictures of the cameras for somebody who looks, and only while somebody looks.
+ * Pictures of the cameras for somebody who looks, and only while somebody looks; one every few seconds where the settings ask for it.
  *
  *     command --lease--> tap --copy--> [one buffer] --sharp--> JPEG --> MQTT, QoS 0
  *
@@ -22,6 +22,8 @@ import {
 interface PreviewPorts {
   /** Sends one picture of a camera. Never rejects; a picture that cannot be sent is lost. */
   send(camera: string, jpeg: Uint8Array): Promise<unknown>
+  /** A picture is sent this often without anybody asking; none unless given. */
+  readonly standingPeriodMs?: number
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -67,7 +69,7 @@ class PreviewTap implements FrameTap {
   #untilMs = -Infinity
   #nextAtMs = 0
   #periodMs = 0
-  #widthMax = 0
+  #widthMax: number = previewDefaults.maxWidth
   #isSending = false
   #buffer = new SharedArrayBuffer(0)
 
@@ -79,14 +81,18 @@ class PreviewTap implements FrameTap {
   ask({ forMs, fpsMax = fpsMaxDefault, widthMax = previewDefaults.maxWidth }: PreviewRequest): void {
     this.#untilMs = this.#ports.clock.monotonicMs() + Math.min(forMs, previewLeaseMsMax)
     this.#periodMs = 1000 / fpsMax
+    this.#nextAtMs = Math.min(this.#nextAtMs, this.#ports.clock.monotonicMs() + this.#periodMs)
     this.#widthMax = widthMax
   }
 
   look(frame: FrameLease): void {
     const nowMs = this.#ports.clock.monotonicMs()
-    if (nowMs >= this.#untilMs || nowMs < this.#nextAtMs || this.#isSending) return
+    if (nowMs < this.#nextAtMs || this.#isSending) return
+    const isAsked = nowMs < this.#untilMs
+    const periodMs = isAsked ? this.#periodMs : this.#ports.standingPeriodMs
+    if (periodMs === undefined) return
     // A frame that comes a little early is not put off to the next one.
-    this.#nextAtMs = nowMs + 0.8 * this.#periodMs
+    this.#nextAtMs = nowMs + 0.8 * periodMs
     if (this.#buffer.byteLength !== frame.byteLength) this.#buffer = new SharedArrayBuffer(frame.byteLength)
     const pixels = new Uint8Array(frame.pixels, frame.byteOffset, frame.byteLength)
     new Uint8Array(this.#buffer).set(pixels)

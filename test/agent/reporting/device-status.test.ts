@@ -25,6 +25,49 @@ const deployment = (version: string, more: object = {}): NonNullable<ServingFact
   ...more,
 })
 
+t.test('a version on its way is told with how far it is, and no more once it is over', async (t) => {
+  const broker = await startBroker(t)
+  const connection = await openConnection(t, broker.url)
+  const reader = await openConnection(t, broker.url)
+  const heard: Reported[] = []
+  await reader.subscribe([topics.deviceState('pi', 'reported')], 1, ({ payload }) => {
+    heard.push(parseReported(payload))
+  }).outcome
+  const slots: SlotsView = { active: first, sequences: {} }
+  const device = new DeviceStatus({
+    ...{ connection, topics, device: 'pi', slots: () => slots, clock: new TestClock() },
+    logger: silentLogger,
+  })
+  const facts: ServingFacts = {
+    ...{
+      served: { served: first, provider: 'cpu' },
+      restoring: undefined,
+      deployment: undefined,
+      outcomes: [],
+    },
+    ...{ desiredSequence: undefined, refusedWish: undefined, refusedWishes: 0, distrust: undefined },
+  }
+  const steps = [
+    ['offered', undefined, 0],
+    ['downloading', 0.5, 0.25],
+    ['trial', undefined, 0.55],
+    ['soaking', 0.5, 0.9],
+    ['committed', undefined, undefined],
+    ['refused', undefined, undefined],
+  ] as const
+  for (const [index, [state, progress, expected]] of steps.entries()) {
+    device.sayDeployment({
+      ...{ at: '2026-01-01T00:00:00.000Z', id: 'd', state, model: 'shelf', version: '2.0.0', attempt: 1 },
+      ...(progress !== undefined && { progress }),
+    })
+    device.sayReported(facts)
+    await until(() => heard.length === index + 1)
+    const updating =
+      expected === undefined ? undefined : { model: 'shelf', version: '2.0.0', state, progress: expected }
+    t.same(heard.at(-1)!.updating, updating, state)
+  }
+})
+
 t.test('reasons stay while another deployment runs, and over a restart', async (t) => {
   const broker = await startBroker(t)
   const connection = await openConnection(t, broker.url)

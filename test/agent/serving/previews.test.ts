@@ -27,13 +27,17 @@ interface Sent {
   readonly jpeg: Uint8Array<ArrayBuffer>
 }
 
-function previewsWith(clock: TestClock): { readonly previews: Previews; readonly sent: Sent[] } {
+function previewsWith(
+  clock: TestClock,
+  standing: { readonly standingPeriodMs?: number } = {},
+): { readonly previews: Previews; readonly sent: Sent[] } {
   const sent: Sent[] = []
   const previews = new Previews({
     send: (camera, jpeg) => {
       sent.push({ camera, jpeg: Uint8Array.from(jpeg) })
       return Promise.resolve()
     },
+    ...standing,
     clock,
     logger: silentLogger,
   })
@@ -100,4 +104,27 @@ t.test('a wrong question is refused by name', (t) => {
   t.throws(() => previews.answer({ for_ms: -1 }), { code: 'protocol.payload_malformed', message: /forMs/ })
   t.throws(() => previews.answer(undefined), { code: 'protocol.payload_malformed' })
   t.end()
+})
+
+t.test('a standing wish sends a picture now and then, and who asks for more gets more', async (t) => {
+  const clock = new TestClock()
+  const { previews, sent } = previewsWith(clock, { standingPeriodMs: 10_000 })
+  const tap = previews.tapOf('door')
+  tap.look(frameOf(1, 10))
+  await until(() => sent.length === 1)
+  clock.advance(5000)
+  tap.look(frameOf(2, 10))
+  previews.answer({ for_ms: 3000, fps_max: 1 })
+  clock.advance(1000)
+  tap.look(frameOf(3, 10))
+  await until(() => sent.length === 2)
+  clock.advance(2500)
+  tap.look(frameOf(4, 10))
+  clock.advance(10_000)
+  tap.look(frameOf(5, 10))
+  await until(() => sent.length === 3)
+  t.same(
+    sent.map(({ jpeg }) => parsePreview(jpeg).frame?.frameId),
+    [1, 3, 4],
+  )
 })
