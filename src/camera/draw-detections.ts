@@ -1,50 +1,23 @@
 /**
  * Detections drawn onto a picture: a box and a label each.
- * Invariant: the drawing lies within the picture, and a class has the same colour in every picture.
+ * Invariant: the drawing lies within the picture, and a class has the same color everywhere.
  */
 
 import sharp from 'sharp'
 import type { Sharp } from 'sharp'
+import { escaped } from '../base/markup.js'
+import { classColor, type Color, cssColor } from '../yolo/class-color.js'
 import type { Detection } from '../yolo/detection.js'
 import type { RgbPicture } from '../yolo/resize.js'
 
-interface Colour {
-  readonly red: number
-  readonly green: number
-  readonly blue: number
-}
-
-/** Hues a golden angle apart: neighbours in the class list differ most. HSV with saturation and value fixed. */
-export function classColour(classIndex: number): Colour {
-  const hue = ((classIndex * 137.508) % 360) / 60
-  const value = 235
-  const channel = (offset: number): number => {
-    const position = (offset + hue) % 6
-    return Math.round(value * (1 - 0.8 * Math.max(0, Math.min(position, 4 - position, 1))))
-  }
-  return { red: channel(5), green: channel(3), blue: channel(1) }
-}
-
-function cssOf({ red, green, blue }: Colour): string {
-  return `rgb(${red},${green},${blue})`
-}
-
-/** Black or white, whichever is read better on `colour` (luma of ITU-R BT.601). */
-function inkOn({ red, green, blue }: Colour): string {
+/** Black or white, whichever is read better on the color (luma of ITU-R BT.601). */
+function inkOn({ red, green, blue }: Color): string {
   return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? '#000' : '#fff'
 }
 
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
-}
-
-function escapeXml(text: string): string {
-  // XML has no way to write most control characters.
-  return text.replaceAll(/[\u0000-\u001f]/g, ' ').replaceAll(/[&<>"']/g, (mark) => entities[mark] ?? mark)
+/** `text` for SVG: XML has no way to write most control characters. */
+function svgText(text: string): string {
+  return escaped(text.replaceAll(/[\u0000-\u001f]/g, ' '))
 }
 
 /** Advance of a monospaced letter, of its size. */
@@ -58,7 +31,7 @@ function markOf(
 ): { box: string; tag: string } {
   const stroke = Math.max(2, Math.round(Math.min(size.width, size.height) / 300))
   const letter = Math.max(11, Math.round(Math.min(size.width, size.height) / 40))
-  const colour = classColour(detection.classIndex)
+  const color = classColor(detection.classIndex)
   const width = detection.x2 - detection.x1
   const height = detection.y2 - detection.y1
   const tagWidth = Math.ceil(label.length * letter * letterWidth + letter * 0.6)
@@ -68,11 +41,11 @@ function markOf(
   const number = (value: number): string => value.toFixed(1)
   const box =
     `<rect x="${number(detection.x1)}" y="${number(detection.y1)}" width="${number(width)}" height="${number(height)}" ` +
-    `fill="none" stroke="${cssOf(colour)}" stroke-width="${stroke}"/>`
+    `fill="none" stroke="${cssColor(color)}" stroke-width="${stroke}"/>`
   const tag =
-    `<rect x="${number(tagX)}" y="${number(tagY)}" width="${tagWidth}" height="${tagHeight}" fill="${cssOf(colour)}"/>` +
+    `<rect x="${number(tagX)}" y="${number(tagY)}" width="${tagWidth}" height="${tagHeight}" fill="${cssColor(color)}"/>` +
     `<text x="${number(tagX + letter * 0.3)}" y="${number(tagY + letter)}" font-family="DejaVu Sans Mono, monospace" ` +
-    `font-size="${letter}" fill="${inkOn(colour)}">${escapeXml(label)}</text>`
+    `font-size="${letter}" fill="${inkOn(color)}">${svgText(label)}</text>`
   return { box, tag }
 }
 

@@ -4,6 +4,7 @@
  * for both cancels out. The same seed gives the same interval.
  */
 
+import { quantileOfSorted } from '../base/numeric.js'
 import { invariant } from '../base/assert.js'
 import { seededRandom, type Random } from '../base/random.js'
 import { averagePrecision, rankClasses, type RankedClass } from './average-precision.js'
@@ -54,8 +55,8 @@ export function bootstrapDifference(
   const tail = (1 - confidence) / 2
   return {
     difference: differenceOf(),
-    low: quantile(differences.sort(), tail),
-    high: quantile(differences, 1 - tail),
+    low: quantileOfSorted(differences.sort(), tail),
+    high: quantileOfSorted(differences, 1 - tail),
     standardError: standardDeviation(differences),
   }
 }
@@ -84,15 +85,6 @@ function meanAveragePrecision(
 function drawWeights(weights: Float64Array, random: Random): void {
   weights.fill(0)
   for (let draw = 0; draw < weights.length; draw++) weights[random.integer(weights.length)]! += 1
-}
-
-/** Linear interpolation between the two nearest of sorted values. */
-function quantile(sorted: Float64Array, share: number): number {
-  const position = share * (sorted.length - 1)
-  const below = Math.floor(position)
-  const rest = position - below
-  const low = sorted[below]!
-  return low + rest * ((sorted[below + 1] ?? low) - low)
 }
 
 function standardDeviation(values: Float64Array): number {

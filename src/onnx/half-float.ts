@@ -3,6 +3,7 @@
  * Invariant: to half: rounded to the nearest, ties to even, too large becomes infinite; back: exact, for every half float.
  */
 
+import { roundHalfToEven } from '../base/numeric.js'
 import { elementCount, type FloatTensor, floatTensor, type Tensor } from './tensor.js'
 
 const word = new Float32Array(1)
@@ -19,17 +20,10 @@ export function halfFromFloat(value: number): number {
   if (magnitude < 0x38800000) {
     // Below 2^-14 a half counts in steps of 2^-24.
     word[0] = Math.abs(value) * 2 ** 24
-    return sign | roundToEven(word[0])
+    return sign | roundHalfToEven(word[0])
   }
   const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1)
   return sign | ((rounded - 0x38000000) >>> 13)
-}
-
-function roundToEven(value: number): number {
-  const below = Math.floor(value)
-  const rest = value - below
-  if (rest !== 0.5) return Math.round(value)
-  return below % 2 === 0 ? below : below + 1
 }
 
 /** `tensor` in half precision. */

@@ -28,17 +28,17 @@ export type Topic =
   | { readonly kind: CameraKind; readonly device: string; readonly camera: string }
   | { readonly kind: 'command' | 'response'; readonly device: string; readonly command: string }
 
-/** What a device says about itself, one topic each. */
-export type DeviceStateKind = 'availability' | 'info' | 'reported' | 'deployment' | 'report' | 'metrics'
+const stateKinds = ['availability', 'info', 'reported', 'deployment', 'report', 'metrics'] as const
 
-const deviceStateKinds: ReadonlySet<string> = new Set<DeviceStateKind>([
-  'availability',
-  'info',
-  'reported',
-  'deployment',
-  'report',
-  'metrics',
-])
+/** What a device says about itself, one topic each. */
+export type DeviceStateKind = (typeof stateKinds)[number]
+
+const deviceStateKinds: ReadonlySet<string> = new Set(stateKinds)
+
+/** Whether a topic of this kind is about a device itself. */
+export function isDeviceStateKind(kind: string): kind is DeviceStateKind {
+  return deviceStateKinds.has(kind)
+}
 
 /** What a device says of one of its cameras, one topic each. */
 type CameraKind = 'detections' | 'preview' | 'counts' | 'events'
@@ -179,7 +179,7 @@ function parseBelowDevice(device: string, rest: readonly string[]): Topic | unde
   if (group === undefined) return undefined
   if (rest.length === 1) {
     if (group === 'desired') return { kind: 'device-desired', device }
-    return deviceStateKinds.has(group) ? { kind: group as DeviceStateKind, device } : undefined
+    return isDeviceStateKind(group) ? { kind: group, device } : undefined
   }
   const name = level === undefined ? undefined : nameIn(level)
   if (name === undefined) return undefined

@@ -4,6 +4,7 @@
  * asked for.
  */
 
+import { keptManifest } from '../protocol/kept-manifest.js'
 import type { Sha256 } from '../base/sha256.js'
 import { AgentError, isAgentError } from '../base/errors.js'
 import type { Artefact } from '../protocol/blob.js'
@@ -54,7 +55,7 @@ export async function restoreFiles(
   const kept = await ports.manifests.read(model.manifestSha256)
   if (kept !== undefined) {
     try {
-      await restoreArtefacts(ports, model, manifestIn(kept), signal)
+      await restoreArtefacts(ports, model, keptManifest(kept), signal)
       return model
     } catch (thrown) {
       // What the broker does not have of this manifest it may have of a newer one.
@@ -64,7 +65,7 @@ export async function restoreFiles(
     }
   }
   const bytes = await fetchManifest(ports, model, signal)
-  const manifest = manifestIn(bytes)
+  const manifest = keptManifest(bytes)
   const variant = manifest.variants.find(({ id }) => id === model.variantId)
   const golden = manifest.golden === undefined ? [] : [manifest.golden.artefact.sha256]
   const files = variant === undefined ? [] : [variant.artefact.sha256, ...golden]
@@ -86,11 +87,6 @@ async function fetchManifest(
   if (manifest.model === model && manifest.version === version) return bytes
   const problem = `cannot accept the manifest of ${model} ${version}: it was signed for ${manifest.model} ${manifest.version}`
   throw new AgentError('trust.signature_invalid', problem)
-}
-
-/** Of bytes that were verified before they were kept, or just now. */
-function manifestIn(bytes: Uint8Array): Manifest {
-  return parseManifest(openEnvelope(bytes, manifestPayloadType, { keys: [], allowUnsigned: true }).payload)
 }
 
 async function restoreArtefacts(

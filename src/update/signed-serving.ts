@@ -4,6 +4,7 @@
  * way.
  */
 
+import { keptPayload } from '../protocol/kept-manifest.js'
 import { type AgentError, wrapError } from '../base/errors.js'
 import { openEnvelope } from '../protocol/envelope.js'
 import { manifestPayloadType } from '../protocol/manifest.js'
@@ -36,7 +37,7 @@ export async function distrustOf(
   const held = await heldManifest(ports, model, signal)
   if (kept === undefined || held === undefined || (await distrustIn(ports, held, model)) !== undefined)
     return distrust
-  if (Buffer.compare(payloadOf(held), payloadOf(kept)) !== 0) return distrust
+  if (Buffer.compare(keptPayload(held), keptPayload(kept)) !== 0) return distrust
   await ports.slots.renameManifest(model.deploymentId, await ports.manifests.write(held))
   return undefined
 }
@@ -56,10 +57,6 @@ async function distrustIn(
       `the signature of ${model} ${version} is not believed`,
     )
   }
-}
-
-function payloadOf(envelope: Uint8Array): Uint8Array {
-  return openEnvelope(envelope, manifestPayloadType, { keys: [], allowUnsigned: true }).payload
 }
 
 async function heldManifest(

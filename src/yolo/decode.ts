@@ -4,6 +4,7 @@
  * computed only for an anchor that takes part in non-max suppression.
  */
 
+import { sigmoid } from '../base/numeric.js'
 import { AgentError } from '../base/errors.js'
 import { type BoxTable, boxCodingOf, requireProbabilities } from './box-coding.js'
 import { toSourceBox } from './boxes.js'
@@ -402,8 +403,4 @@ function sizeMismatch(name: string, size: number, expected: string): AgentError 
 
 function identity(value: number): number {
   return value
-}
-
-function sigmoid(value: number): number {
-  return 1 / (1 + Math.exp(-value))
 }

@@ -3,6 +3,8 @@
  * Invariant: the numbers agree with Ultralytics' LetterBox (auto off, scale-up on, centred): what a model was trained with.
  */
 
+import { roundHalfToEven } from '../base/numeric.js'
+
 /** The pad colour, 0..255 in each channel. */
 export const letterboxPad = 114
 
@@ -46,12 +48,4 @@ export function letterbox(
     padLeft: Math.floor((input.width - scaledWidth) / 2),
     padTop: Math.floor((input.height - scaledHeight) / 2),
   }
-}
-
-/** Rounds as Python and OpenCV do. `value` is not negative. */
-export function roundHalfToEven(value: number): number {
-  const below = Math.floor(value)
-  const rest = value - below
-  if (rest !== 0.5) return rest < 0.5 ? below : below + 1
-  return below % 2 === 0 ? below : below + 1
 }

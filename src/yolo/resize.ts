@@ -5,7 +5,8 @@
  */
 
 import { invariant } from '../base/assert.js'
-import { letterboxPad, roundHalfToEven } from './letterbox.js'
+import { roundHalfToEven } from '../base/numeric.js'
+import { letterboxPad } from './letterbox.js'
 import type { Letterbox } from './letterbox.js'
 
 /** A picture in rows from the top, three bytes R, G, B a pixel, no gaps between rows. */

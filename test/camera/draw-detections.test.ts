@@ -1,6 +1,7 @@
 import sharp from 'sharp'
 import t from 'tap'
-import { classColour, detectionsSvg, drawDetections, drawnBox } from '../../src/camera/draw-detections.js'
+import { detectionsSvg, drawDetections, drawnBox } from '../../src/camera/draw-detections.js'
+import { classColor } from '../../src/yolo/class-color.js'
 
 const picture = { data: new Uint8Array(200 * 100 * 3).fill(10), width: 200, height: 100 }
 const detection = { classIndex: 3, score: 0.875, x1: 40, y1: 50, x2: 160, y2: 90 }
@@ -11,7 +12,7 @@ t.test('a box in the colour of its class, a label above it, and nothing else cha
     .toBuffer({ resolveWithObject: true })
   t.same([info.width, info.height, info.channels], [200, 100, 3])
   const at = (x: number, y: number): number[] => [...data.subarray((y * 200 + x) * 3, (y * 200 + x) * 3 + 3)]
-  const { red, green, blue } = classColour(3)
+  const { red, green, blue } = classColor(3)
   t.same(at(100, 50), [red, green, blue], 'the upper edge')
   t.same(at(100, 70), [10, 10, 10], 'inside')
   t.same(at(5, 5), [10, 10, 10], 'outside')
@@ -22,7 +23,7 @@ t.test('labels stay within the picture and say class and score', (t) => {
   const corner = { classIndex: 0, score: 0.5, x1: 190, y1: 0, x2: 200, y2: 8 }
   const svg = detectionsSvg(picture, [corner], ['traffic light'])
   t.match(svg, />traffic light 0\.50</)
-  const [, x, width] = /<rect x="([\d.]+)" y="0\.0" width="(\d+)" height="\d+" fill="rgb/.exec(svg) ?? []
+  const [, x, width] = /<rect x="([\d.]+)" y="0\.0" width="(\d+)" height="\d+" fill="#/.exec(svg) ?? []
   t.ok(Number(x) + Number(width) <= 200)
   t.end()
 })
@@ -39,7 +40,7 @@ t.test('a name cannot break the drawing', async (t) => {
 })
 
 t.test('the first eighty classes have colours of their own', (t) => {
-  const colours = new Set(Array.from({ length: 80 }, (_, index) => JSON.stringify(classColour(index))))
+  const colours = new Set(Array.from({ length: 80 }, (_, index) => JSON.stringify(classColor(index))))
   t.equal(colours.size, 80)
   t.end()
 })

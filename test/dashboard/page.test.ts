@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { PageServer } from '../../src/dashboard/page-server.js'
-import { classColor } from '../../src/dashboard/fleet/class-look.js'
+import { classColor, cssColor } from '../../src/yolo/class-color.js'
 import { topicsBelow } from '../../src/protocol/topics.js'
 import type { MqttConnection } from '../../src/transport/mqtt-connection.js'
 import { openConnection } from '../helpers/broker.js'
@@ -114,7 +114,7 @@ t.test('a fleet, a camera up close, a rollout and a rollback', { skip }, async (
       [midX, y1, 0, 0],
       [midX, y2, 0, 0],
     ])
-    const line = rgbOf(classColor(classIndex))
+    const line = rgbOf(cssColor(classColor(classIndex)))
     t.ok(
       edges.every((edge) => isNear(edge, line, 60)),
       `frame ${frameId}: lines lie on the edges, got ${JSON.stringify(edges)}`,

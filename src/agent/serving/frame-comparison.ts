@@ -6,6 +6,7 @@
  * Invariant: one frame at a time, on a thread that gives way to the serving model; what cannot be compared is not judged.
  */
 
+import { copiedFrame } from '../../camera/shared-frame.js'
 import type { Clock } from '../../base/clock.js'
 import { messageOf } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
@@ -61,9 +62,8 @@ export class FrameComparison {
         const nowMs = this.#options.clock.monotonicMs()
         if (this.#detector === undefined || this.#running !== undefined || nowMs < this.#nextAtMs) return
         this.#nextAtMs = nowMs + samplePeriodMs
-        const copy = new SharedArrayBuffer(byteLength)
-        new Uint8Array(copy).set(new Uint8Array(pixels, byteOffset, byteLength))
-        this.#sample = { camera, frameId, pixels: copy, byteOffset: 0, letterbox }
+        const copy = copiedFrame(new Uint8Array(pixels, byteOffset, byteLength), letterbox)
+        this.#sample = { camera, frameId, ...copy }
       },
     }
   }

@@ -5,18 +5,12 @@
  */
 
 import { availableParallelism } from 'node:os'
+import { keptManifest } from '../../protocol/kept-manifest.js'
 import { AgentError } from '../../base/errors.js'
 import type { Sha256 } from '../../base/sha256.js'
 import type { Config } from '../../config/config.js'
 import type { LoadedModel } from '../../pipeline/model-slot.js'
-import { openEnvelope } from '../../protocol/envelope.js'
-import {
-  inputSizeOf,
-  type Manifest,
-  manifestPayloadType,
-  parseManifest,
-  type Variant,
-} from '../../protocol/manifest.js'
+import { inputSizeOf, type Manifest, type Variant } from '../../protocol/manifest.js'
 import type { HardwareProfile } from '../../hardware/hardware-profile.js'
 import { type Detector, openDetector } from '../../runtime/detector.js'
 import { openRunnerDetector, runnerDescription } from '../../runtime/runner/runner-detector.js'
@@ -131,9 +125,7 @@ async function readManifest(store: Store, served: ServedModel): Promise<Manifest
     const problem = `cannot serve ${served.model} ${served.version}: its manifest is not in the store`
     throw new AgentError('bundle.file_missing', problem)
   }
-  // It was verified before it was kept, and is found by the digest of exactly those bytes.
-  const { payload } = openEnvelope(bytes, manifestPayloadType, { keys: [], allowUnsigned: true })
-  return parseManifest(payload)
+  return keptManifest(bytes)
 }
 
 /** A file that has gone bad is gone from the store after this, so that it is fetched again. */

@@ -4,15 +4,14 @@
  */
 
 import { readFile } from 'node:fs/promises'
+import { noiseFrame, readFrame } from '../../camera/shared-frame.js'
 import { invariant } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
 import { AgentError } from '../../base/errors.js'
 import { Histogram } from '../../base/histogram.js'
-import { seededRandom } from '../../base/random.js'
-import { readLetterboxed } from '../../camera/read-image.js'
 import { evaluate } from '../../evaluation/evaluate.js'
 import { importModel } from '../../onnx/import-model.js'
-import { type GoldenPicture, type GoldenSet, parseGolden } from '../../protocol/golden.js'
+import { type GoldenSet, parseGolden } from '../../protocol/golden.js'
 import type { AccuracyFigures } from '../../protocol/measurement.js'
 import { type Detector, type DetectorFrame, openDetector } from '../../runtime/detector.js'
 import type { ReferenceRun } from '../../runtime/messages.js'
@@ -20,7 +19,6 @@ import { ReferenceLoad } from '../../runtime/reference-load.js'
 import { openRunnerDetector, runnerDescription } from '../../runtime/runner/runner-detector.js'
 import type { ReferenceFigures } from '../../update/ports.js'
 import { validationOptions } from '../../yolo/detection.js'
-import { letterbox } from '../../yolo/letterbox.js'
 import { describeModel, type ModelDescription } from '../../yolo/model-description.js'
 import type { TrialFindings, TrialMessage, TrialOrder } from './messages.js'
 import { beginPeak, readPeak } from './peak-memory.js'
@@ -183,22 +181,9 @@ async function timedFrames(
   { inputWidth: width, inputHeight: height }: ModelDescription,
 ): Promise<readonly DetectorFrame[]> {
   const pictures = golden?.pictures.slice(0, timedPictures) ?? []
-  if (pictures.length > 0) return Promise.all(pictures.map((picture) => frameOf(picture, { width, height })))
-  const pixels = new SharedArrayBuffer(width * height * 3)
-  const random = seededRandom(1)
-  const bytes = new Uint8Array(pixels)
-  for (let at = 0; at < bytes.length; at++) bytes[at] = random.next() * 256
-  return [{ pixels, byteOffset: 0, letterbox: letterbox({ width, height }, { width, height }) }]
-}
-
-async function frameOf(
-  picture: GoldenPicture,
-  size: { readonly width: number; readonly height: number },
-): Promise<DetectorFrame> {
-  const read = await readLetterboxed(picture.bytes, size)
-  const pixels = new SharedArrayBuffer(read.pixels.byteLength)
-  new Uint8Array(pixels).set(read.pixels)
-  return { pixels, byteOffset: 0, letterbox: read.letterbox }
+  if (pictures.length > 0)
+    return Promise.all(pictures.map((picture) => readFrame(picture.bytes, { width, height })))
+  return [noiseFrame({ width, height })]
 }
 
 async function accuracyOf(
@@ -211,7 +196,7 @@ async function accuracyOf(
   const { metrics, images } = await evaluate(
     items,
     async (picture) => {
-      const frame = await frameOf(picture, { width, height })
+      const frame = await readFrame(picture.bytes, { width, height })
       return (await detector.detect(frame, validationOptions)).detections
     },
     { onProgress: onPicture },

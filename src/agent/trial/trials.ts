@@ -4,12 +4,12 @@
  */
 
 import { createRequire } from 'node:module'
+import { keptManifest } from '../../protocol/kept-manifest.js'
 import type { Clock } from '../../base/clock.js'
 import type { Config } from '../../config/config.js'
 import { detectHardware, readMachineCondition } from '../../hardware/detect-hardware.js'
 import type { HardwareProfile } from '../../hardware/hardware-profile.js'
-import { openEnvelope } from '../../protocol/envelope.js'
-import { inputSizeOf, type Manifest, manifestPayloadType, parseManifest } from '../../protocol/manifest.js'
+import { inputSizeOf, type Manifest } from '../../protocol/manifest.js'
 import type { Variant } from '../../protocol/manifest.js'
 import type { AccuracyFigures } from '../../protocol/measurement.js'
 import type { Store } from '../../store/store.js'
@@ -207,9 +207,7 @@ async function servedVariant(
 ): Promise<{ readonly manifest: Manifest; readonly variant: Variant } | undefined> {
   const bytes = await store.manifests.read(active.manifestSha256)
   if (bytes === undefined) return undefined
-  // It was verified before it was kept, and is found by the digest of exactly those bytes.
-  const { payload } = openEnvelope(bytes, manifestPayloadType, { keys: [], allowUnsigned: true })
-  const manifest = parseManifest(payload)
+  const manifest = keptManifest(bytes)
   const variant = manifest.variants.find(({ id }) => id === active.variantId)
   return variant === undefined ? undefined : { manifest, variant }
 }

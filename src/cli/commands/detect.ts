@@ -9,7 +9,8 @@ import { AgentError, isAgentError } from '../../base/errors.js'
 import { Histogram } from '../../base/histogram.js'
 import { isImagePath, listImages } from '../../camera/image-files.js'
 import { openSource } from '../../camera/open-source.js'
-import { readLetterboxed, readRgb } from '../../camera/read-image.js'
+import { readRgb } from '../../camera/read-image.js'
+import { readFrame } from '../../camera/shared-frame.js'
 import { savePicture } from '../../camera/save-picture.js'
 import { type Detector, openDetector } from '../../runtime/detector.js'
 import { distinctNames } from '../../yolo/class-names.js'
@@ -184,10 +185,9 @@ async function readPictures(run: Run, pictures: readonly Picture[]): Promise<obj
 
 async function readPicture(run: Run, { path, target }: Picture, isOneOfMany: boolean): Promise<object> {
   const { inputWidth: width, inputHeight: height } = run.detector.description
-  const { pixels, letterbox } = await readLetterboxed(path, { width, height })
-  const shared = new SharedArrayBuffer(pixels.byteLength)
-  new Uint8Array(shared).set(pixels)
-  const detections = await detectFrame(run, { pixels: shared, byteOffset: 0, letterbox })
+  const frame = await readFrame(path, { width, height })
+  const { letterbox } = frame
+  const detections = await detectFrame(run, frame)
   const { labels } = run
   run.output.line(`${path}: ${sentence(detections, labels)}`)
   if (!isOneOfMany && detections.length > 0) run.output.line(detectionTable(detections, labels))

@@ -9,36 +9,28 @@ import { buildNetwork, type NetworkOptions } from '../../yolo/build-network.js'
 import { networkScales, type NetworkScaleName } from '../../yolo/network-scale.js'
 import { graphRunner } from '../compress/graph-runner.js'
 import { openTrainingDataset } from '../dataset/open-dataset.js'
-import { choiceOption, integerOption, numberOption, strictMeaning } from '../options.js'
+import { choiceOption, integerOption } from '../options.js'
 import { processOutput } from '../output.js'
 import { headShape } from '../training/head-shape.js'
 import { loadSamples } from '../training/load-samples.js'
 import { trainNetwork } from '../training/train-network.js'
 import { accuracyOf, TrainingConsole } from '../training/training-console.js'
+import { type TrainingOptions, withTrainingOptions } from '../training/training-options.js'
 
-interface Options {
-  readonly out: string
+interface Options extends TrainingOptions {
   readonly scale: NetworkScaleName
   readonly size: number
-  readonly epochs: number
-  readonly batch: number
-  readonly rate: number
-  readonly seed: number
-  readonly threads?: number
-  readonly measureEvery: number
-  readonly strict?: boolean
-  readonly json?: boolean
 }
 
+const measureEveryDefault = 10
 const scaleNames = Object.keys(networkScales) as NetworkScaleName[]
 
 export function trainCommand(): Command {
-  return new Command('train')
+  const command = new Command('train')
     .description(
       'Train a YOLOv8 detector from random weights. An interrupted run goes on when it is started again.',
     )
     .argument('<data>', 'a data.yaml, or the folder that has one')
-    .requiredOption('-o, --out <file>', 'the model to write; beside it FILE.checkpoint while the run lasts')
     .option(
       '--scale <name>',
       `size of the network: ${scaleNames.join(', ')}`,
@@ -46,29 +38,10 @@ export function trainCommand(): Command {
       'n',
     )
     .option('--size <pixels>', 'side of the input, a multiple of 32', integerOption('size', 32, 2048), 320)
-    .option(
-      '--epochs <count>',
-      'how often each picture is learned from',
-      numberOption('epochs', 0.01, 10_000),
-      100,
-    )
-    .option('--batch <count>', 'pictures in a step', integerOption('batch', 1, 256), 16)
-    .option('--rate <number>', 'largest learning rate (AdamW)', numberOption('rate', 1e-7, 1), 0.002)
-    .option('--seed <number>', 'of first weights and order', integerOption('seed', 0, 2 ** 31 - 1), 1)
-    .option(
-      '--threads <count>',
-      'threads that compute (default: every core)',
-      integerOption('threads', 1, 256),
-    )
-    .option(
-      '--measure-every <epochs>',
-      'epochs between two measurements',
-      numberOption('measure-every', 0.01, 1e6),
-      10,
-    )
-    .option('--strict', strictMeaning)
-    .option('--json', 'print JSON')
-    .action(train)
+  return withTrainingOptions(command, {
+    ...{ epochs: 100, batch: 16, rate: 0.002, measureEvery: measureEveryDefault },
+    seedOf: 'first weights and order',
+  }).action(train)
 }
 
 async function train(data: string, options: Options): Promise<void> {
@@ -111,7 +84,7 @@ async function train(data: string, options: Options): Promise<void> {
       runner: graphRunner(session),
       checkpoint: `${options.out}.checkpoint`,
       checkpointSteps: Math.max(1, Math.round(stepsPerEpoch)),
-      measureSteps: Math.max(1, Math.round(options.measureEvery * stepsPerEpoch)),
+      measureSteps: Math.max(1, Math.round((options.measureEvery ?? measureEveryDefault) * stepsPerEpoch)),
     },
     {
       resumed: (step) => {

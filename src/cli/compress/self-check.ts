@@ -3,6 +3,7 @@
  * Invariant: what is looked at follows from the pictures alone, so that two runs compare the same; float is asked once for all models.
  */
 
+import { copiedFrame } from '../../camera/shared-frame.js'
 import type { Clock } from '../../base/clock.js'
 import type { CalibrationImages } from '../../compress/ports.js'
 import { compareDetections, largestScoreDifference } from '../../evaluation/agreement.js'
@@ -175,9 +176,7 @@ function openGraph(graph: Graph): Promise<Detector> {
 
 async function detectionsIn(detector: Detector, picture: Uint8Array): Promise<readonly Detection[]> {
   const size = { width: detector.description.inputWidth, height: detector.description.inputHeight }
-  const pixels = new SharedArrayBuffer(picture.byteLength)
-  new Uint8Array(pixels).set(picture)
-  const frame = { pixels, byteOffset: 0, letterbox: letterbox(size, size) }
+  const frame = copiedFrame(picture, letterbox(size, size))
   return (await detector.detect(frame, { ...predictionOptions, conf: askedConfidence })).detections
 }
 

@@ -1,7 +1,7 @@
 /** Accuracy of one model on a data set. Invariant: the options of the Ultralytics protocol, so that figures compare. */
 
+import { readFrame } from '../../camera/shared-frame.js'
 import { isAgentError } from '../../base/errors.js'
-import { readLetterboxedInto } from '../../camera/read-image.js'
 import type { DetectionMetrics } from '../../evaluation/coco-eval.js'
 import { evaluate } from '../../evaluation/evaluate.js'
 import { type ImageMatches, matchImage } from '../../evaluation/match-image.js'
@@ -60,16 +60,11 @@ export async function measureAccuracy(
     const result = await evaluate(
       images,
       async ({ path }) => {
-        const pixels = new SharedArrayBuffer(width * height * 3)
-        const letterbox = await readLetterboxedInto(path, { width, height }, new Uint8Array(pixels)).catch(
-          (thrown: unknown) => {
-            if (!isAgentError(thrown, 'image.decode_failed')) throw thrown
-            unreadable.push({ path, problem: thrown.message })
-          },
-        )
-        if (letterbox === undefined) return undefined
-        const { detections } = await detector.detect({ pixels, byteOffset: 0, letterbox }, validationOptions)
-        return detections
+        const frame = await readFrame(path, { width, height }).catch((thrown: unknown) => {
+          if (!isAgentError(thrown, 'image.decode_failed')) throw thrown
+          unreadable.push({ path, problem: thrown.message })
+        })
+        return frame === undefined ? undefined : (await detector.detect(frame, validationOptions)).detections
       },
       { onProgress },
     )

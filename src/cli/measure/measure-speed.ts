@@ -111,12 +111,3 @@ async function runTurn(
   lane.latencyMs.push(...latencies)
   lane.perFrameMs.push(turnMs / (framesPerTurn * lane.detectors.length))
 }
-
-/** The value below which `share` (0..1) of `values` lie, by linear interpolation. `values` is not empty. */
-export function quantileOf(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const position = share * (sorted.length - 1)
-  const below = Math.floor(position)
-  const low = sorted[below]!
-  return low + (position - below) * ((sorted[below + 1] ?? low) - low)
-}

@@ -3,9 +3,7 @@
  * Invariant: the same frames for every model of one input size.
  */
 
-import { readLetterboxedInto } from '../../camera/read-image.js'
-import { seededRandom } from '../../base/random.js'
-import { letterbox } from '../../yolo/letterbox.js'
+import { noiseFrame, readFrame } from '../../camera/shared-frame.js'
 import type { MeasuredModel } from './measure-accuracy.js'
 import type { SpeedFrame } from './measure-speed.js'
 
@@ -15,11 +13,7 @@ export const picturesMost = 16
 /** Noise, in which nothing is found. */
 export function noiseFrames({ description }: MeasuredModel): Promise<readonly SpeedFrame[]> {
   const size = { width: description.inputWidth, height: description.inputHeight }
-  const pixels = new SharedArrayBuffer(size.width * size.height * 3)
-  const bytes = new Uint8Array(pixels)
-  const random = seededRandom(1)
-  for (let at = 0; at < bytes.length; at++) bytes[at] = random.integer(256)
-  return Promise.resolve([{ pixels, byteOffset: 0, letterbox: letterbox(size, size) }])
+  return Promise.resolve([noiseFrame(size)])
 }
 
 /** Some of the pictures at `paths`, evenly chosen, for any model; noise where there are none. The frames throw `image.*`. */
@@ -36,11 +30,5 @@ async function readFrames(model: MeasuredModel, paths: readonly string[]): Promi
     { length: count },
     (_, index) => paths[Math.floor((index * paths.length) / count)]!,
   )
-  return Promise.all(
-    chosen.map(async (path) => {
-      const pixels = new SharedArrayBuffer(width * height * 3)
-      const frame = await readLetterboxedInto(path, { width, height }, new Uint8Array(pixels))
-      return { pixels, byteOffset: 0, letterbox: frame }
-    }),
-  )
+  return Promise.all(chosen.map((path) => readFrame(path, { width, height })))
 }

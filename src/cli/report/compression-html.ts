@@ -3,12 +3,13 @@
  * Invariant: it is complete in itself: no script, no font, no picture from elsewhere; it tells the figures of report.json.
  */
 
+import { escaped } from '../../base/markup.js'
 import type { LayerSensitivity } from '../../compress/quantization/sensitivity.js'
 import { type CheckVerdict, picturesText } from '../compress/check-verdict.js'
 import type { CompressReport, ModelReport } from '../compress/compress-report.js'
 import { checkedConfidence, type CheckFigures } from '../compress/self-check.js'
 import { packageVersion } from '../package-version.js'
-import { escaped, htmlTable } from './html.js'
+import { htmlTable } from './html.js'
 import { sensitivityChart } from './layer-charts.js'
 import { reportStyle } from './report-style.js'
 

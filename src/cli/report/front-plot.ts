@@ -3,7 +3,7 @@
  * Invariant: the drawing needs no script and no font of its own; each point says its figures when pointed at.
  */
 
-import { escaped } from './html.js'
+import { escaped } from '../../base/markup.js'
 
 export interface PlotPoint {
   readonly label: string

@@ -1,16 +1,4 @@
-/** Text for HTML and SVG. Invariant: what comes from outside is escaped. */
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-export function escaped(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (mark) => entities[mark] ?? mark)
-}
+/** Tables for HTML. Invariant: cells are HTML already: who makes them escapes what comes from outside. */
 
 /** A table; cells are HTML, numbers stand right. */
 export function htmlTable(

@@ -1,7 +1,7 @@
 /** Bars of layer sensitivities and histograms of layers, as SVG. Invariant: no script; every mark says its figures. */
 
+import { escaped } from '../../base/markup.js'
 import type { LayerFigures, LayerHistogram } from '../search/layer-figures.js'
-import { escaped } from './html.js'
 
 const shownLayers = 20
 const rowHeight = 20

@@ -3,6 +3,7 @@
  * Invariant: it is complete in itself: no script, no font, no picture from elsewhere; it reads the same offline.
  */
 
+import { escaped } from '../../base/markup.js'
 import { candidateId } from '../../compress/search/candidate.js'
 import { frontOf } from '../../compress/search/front.js'
 import type { MeasuredTrial } from '../../compress/search/trial.js'
@@ -10,7 +11,7 @@ import type { LayerFigures } from '../search/layer-figures.js'
 import type { PicturePair } from '../search/picture-pairs.js'
 import type { Choice, SearchOutcome } from '../search/search-outcome.js'
 import { frontPlot } from './front-plot.js'
-import { escaped, htmlTable } from './html.js'
+import { htmlTable } from './html.js'
 import { histogramChart, sensitivityChart } from './layer-charts.js'
 import { reportStyle } from './report-style.js'
 

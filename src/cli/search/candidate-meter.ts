@@ -4,6 +4,7 @@
  */
 
 import { brotliCompressSync } from 'node:zlib'
+import { quantileOf } from '../../base/numeric.js'
 import { systemClock } from '../../base/clock.js'
 import { sha256Of } from '../../base/digest.js'
 import type { Candidate } from '../../compress/search/candidate.js'
@@ -17,7 +18,7 @@ import { describeModel } from '../../yolo/model-description.js'
 import { packOptions } from '../bundle/pack-options.js'
 import type { Dataset } from '../dataset/dataset.js'
 import { measureAccuracy, type MeasuredModel } from '../measure/measure-accuracy.js'
-import { measureSpeed, quantileOf, type SpeedMeasurement } from '../measure/measure-speed.js'
+import { measureSpeed, type SpeedMeasurement } from '../measure/measure-speed.js'
 import { pictureFrames } from '../measure/speed-frames.js'
 import type { Tell } from './tell.js'
 

@@ -4,6 +4,7 @@
  * the bundle is complete or absent.
  */
 
+import { quantileOf } from '../../base/numeric.js'
 import { AgentError } from '../../base/errors.js'
 import { candidateId } from '../../compress/search/candidate.js'
 import { bestWithin, frontOf } from '../../compress/search/front.js'
@@ -16,7 +17,6 @@ import { writeBundle } from '../bundle/bundle-folder.js'
 import { goldenFileFrom } from '../bundle/golden-file.js'
 import { makeBundle, type VariantFile } from '../bundle/make-bundle.js'
 import { defaultGoldenImages, versionAt } from '../bundle/published-bundle.js'
-import { quantileOf } from '../measure/measure-speed.js'
 import type { Output } from '../output.js'
 import { candidatePrunePlan } from './candidate-maker.js'
 import { packageVersion } from '../package-version.js'

@@ -1,7 +1,8 @@
 /** Pictures with what the export and a variant find, side by side. Invariant: both look at the same pictures, at their own input size. */
 
+import { readFrame } from '../../camera/shared-frame.js'
 import { drawDetections } from '../../camera/draw-detections.js'
-import { readLetterboxedInto, readRgb } from '../../camera/read-image.js'
+import { readRgb } from '../../camera/read-image.js'
 import { type Candidate, candidateId } from '../../compress/search/candidate.js'
 import type { MeasuredTrial } from '../../compress/search/trial.js'
 import { importModel } from '../../onnx/import-model.js'
@@ -57,9 +58,7 @@ export async function picturePairs(
 
 async function found(detector: Detector, path: string): Promise<readonly Detection[]> {
   const { inputWidth: width, inputHeight: height } = detector.description
-  const pixels = new SharedArrayBuffer(width * height * 3)
-  const letterbox = await readLetterboxedInto(path, { width, height }, new Uint8Array(pixels))
-  const { detections } = await detector.detect({ pixels, byteOffset: 0, letterbox }, predictionOptions)
+  const { detections } = await detector.detect(await readFrame(path, { width, height }), predictionOptions)
   return detections
 }
 

@@ -14,63 +14,33 @@ import { graphRunner } from '../compress/graph-runner.js'
 import type { Dataset } from '../dataset/dataset.js'
 import { openDataset, openLearningDataset } from '../dataset/open-dataset.js'
 import { readFloatDetector } from '../model-file.js'
-import {
-  type InputSize,
-  integerOption,
-  numberOption,
-  sizeHelp,
-  sizeOption,
-  strictMeaning,
-} from '../options.js'
+import { type InputSize, sizeHelp, sizeOption } from '../options.js'
 import { processOutput } from '../output.js'
 import { loadSamples } from './load-samples.js'
 import { type Refinement, refineNetwork } from './refine-network.js'
 import { type Accuracy, accuracyOf, TrainingConsole } from './training-console.js'
+import { type TrainingOptions, withTrainingOptions } from './training-options.js'
 
-export interface RefineOptions {
-  readonly out: string
+export interface RefineOptions extends TrainingOptions {
   readonly val?: string
-  readonly epochs: number
-  readonly batch: number
-  readonly rate: number
-  readonly seed: number
-  readonly threads?: number
   readonly size?: InputSize
-  readonly measureEvery?: number
-  readonly strict?: boolean
-  readonly json?: boolean
 }
+
+const measureEveryDefault = 5
 
 /** Adds the options that all three commands have. */
 export function withRefineOptions(
   command: Command,
   defaults: { readonly epochs: number; readonly rate: number },
 ): Command {
-  return command
-    .requiredOption('-o, --out <file>', 'the model to write; beside it FILE.checkpoint while the run lasts')
+  return withTrainingOptions(command, {
+    ...defaults,
+    batch: 8,
+    measureEvery: measureEveryDefault,
+    seedOf: 'order and augmentation',
+  })
     .option('--val <data>', 'labelled pictures to measure with (default: those of the data.yaml)')
-    .option(
-      '--epochs <count>',
-      'how often each picture is learned from',
-      numberOption('epochs', 0.001, 10_000),
-      defaults.epochs,
-    )
-    .option('--batch <count>', 'pictures in a step', integerOption('batch', 1, 256), 8)
-    .option('--rate <number>', 'largest learning rate (AdamW)', numberOption('rate', 1e-8, 1), defaults.rate)
-    .option('--seed <number>', 'of order and augmentation', integerOption('seed', 0, 2 ** 31 - 1), 1)
-    .option(
-      '--threads <count>',
-      'threads that compute (default: every core)',
-      integerOption('threads', 1, 256),
-    )
     .option('--size <pixels>', sizeHelp, sizeOption)
-    .option(
-      '--measure-every <epochs>',
-      'epochs between two measurements (default: 5)',
-      numberOption('measure-every', 0.001, 1e6),
-    )
-    .option('--strict', strictMeaning)
-    .option('--json', 'print JSON')
 }
 
 /** What a command makes of the model before it is trained, and of the trained one before it is written. */
@@ -139,7 +109,7 @@ export async function refine(
       seed: options.seed,
       runner,
       checkpoint: `${options.out}.checkpoint`,
-      measureSteps: Math.max(1, Math.round((options.measureEvery ?? 5) * stepsPerEpoch)),
+      measureSteps: Math.max(1, Math.round((options.measureEvery ?? measureEveryDefault) * stepsPerEpoch)),
     },
     {
       resumed: (step) => {

@@ -6,6 +6,7 @@
  * Invariant: 0 for equal outputs.
  */
 
+import { sigmoid } from '../../base/numeric.js'
 import { present } from '../../base/assert.js'
 import { isAgentError } from '../../base/errors.js'
 import type { Graph, ValueName } from '../../onnx/graph.js'
@@ -184,7 +185,7 @@ function anchorsOf(output: ComparableOutput, values: Feeds): readonly Anchors[] 
         return { x1: -left, y1: -top, x2: right, y2: bottom }
       },
       scores: cls.data,
-      probability: (score) => 1 / (1 + Math.exp(-score)),
+      probability: sigmoid,
     }
   })
 }

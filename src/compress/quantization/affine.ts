@@ -6,6 +6,7 @@
  * S = max|x| / (2^(n-1) - 1), Z = 0.
  */
 
+import { roundHalfToEven } from '../../base/numeric.js'
 import { invariant } from '../../base/assert.js'
 
 /** A closed interval of real numbers. */
@@ -42,12 +43,6 @@ export function weightFormat(bits: number): AffineFormat {
   return { bits, symmetric: true, signed: true, narrow: true }
 }
 
-/** Rounds to the nearest integer, halves to the even one, as ONNX's QuantizeLinear does. */
-export function roundHalfEven(value: number): number {
-  const rounded = Math.round(value)
-  return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded
-}
-
 /**
  * Scale and zero point that cover `min`..`max` (widened to hold 0). The scale is a float32 value, as it is stored.
  * A range of no width gets scale 1.
@@ -67,7 +62,7 @@ export function affineParams(min: number, max: number, format: AffineFormat): Af
     return { scale, zeroPoint, low, high }
   }
   const scale = storedScale((top - bottom) / (high - low))
-  const zeroPoint = Math.min(high, Math.max(low, roundHalfEven(low - bottom / scale)))
+  const zeroPoint = Math.min(high, Math.max(low, roundHalfToEven(low - bottom / scale)))
   return { scale, zeroPoint, low, high }
 }
 
@@ -78,7 +73,7 @@ function storedScale(scale: number): number {
 
 /** The integer for `value`, clamped to the format. */
 export function quantizeValue(value: number, params: AffineParams): number {
-  const integer = roundHalfEven(value / params.scale) + params.zeroPoint
+  const integer = roundHalfToEven(value / params.scale) + params.zeroPoint
   return Math.min(params.high, Math.max(params.low, integer))
 }
 

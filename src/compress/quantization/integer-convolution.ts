@@ -7,7 +7,8 @@
 import { present } from '../../base/assert.js'
 import type { Node, ValueName } from '../../onnx/graph.js'
 import type { FloatTensor } from '../../onnx/tensor.js'
-import { type AffineParams, roundHalfEven } from './affine.js'
+import { roundHalfToEven } from '../../base/numeric.js'
+import type { AffineParams } from './affine.js'
 import type { QuantizationPlan } from './quantization-plan.js'
 import { floatBiasOf, floatWeightOf, type QuantizedWeight, quantizeWeight, weightScales } from './weights.js'
 
@@ -92,7 +93,7 @@ export function roundConvolutions(plan: QuantizationPlan, round: RoundWeight): C
 /** The bias as integers on the scale of the accumulators. */
 export function integerBias(bias: Float32Array, inputScale: number, weightScales: Float32Array): Int32Array {
   return Int32Array.from(bias, (value, channel) => {
-    const integer = roundHalfEven(value / (inputScale * weightScales[channel]!))
+    const integer = roundHalfToEven(value / (inputScale * weightScales[channel]!))
     return Math.min(2 ** 31 - 1, Math.max(-(2 ** 31), integer))
   })
 }

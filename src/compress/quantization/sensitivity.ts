@@ -5,6 +5,7 @@
  * Invariant: the order does not depend on chance; equal errors keep the order of the graph.
  */
 
+import { sigmoid } from '../../base/numeric.js'
 import { present } from '../../base/assert.js'
 import { type Graph, indexOf, type Node, type ValueName } from '../../onnx/graph.js'
 import type { Tensor } from '../../onnx/tensor.js'
@@ -116,8 +117,4 @@ function headError(graph: Graph, expected: readonly Feeds[], actual: readonly Fe
 
 function floats(tensor: Tensor | undefined, name: ValueName): Float32Array {
   return present(tensor?.type === 'float32' ? tensor.data : undefined, `output ${name} is float32`)
-}
-
-function sigmoid(value: number): number {
-  return 1 / (1 + Math.exp(-value))
 }

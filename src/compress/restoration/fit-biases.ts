@@ -5,6 +5,7 @@
  * Invariant: on the held-out samples no output is worse than before; shifts are finite.
  */
 
+import { sigmoid } from '../../base/numeric.js'
 import type { Fit } from './fit-weights.js'
 import type { Matrix, MatrixProducts } from './matrix-products.js'
 import type { ActivationName } from './step-graph.js'
@@ -65,8 +66,8 @@ const functions: Readonly<Record<ActivationName, ScalarFunction>> = {
   silu: {
     value: (x) => x / (1 + Math.exp(-x)),
     slope: (x) => {
-      const sigmoid = 1 / (1 + Math.exp(-x))
-      return sigmoid * (1 + x * (1 - sigmoid))
+      const gate = sigmoid(x)
+      return gate * (1 + x * (1 - gate))
     },
   },
 }

@@ -12,7 +12,7 @@ import { parseMetrics } from '../../protocol/metrics.js'
 import { unverifiedTelling } from '../../protocol/release.js'
 import { parseReport } from '../../protocol/report.js'
 import { parseReported } from '../../protocol/reported.js'
-import { type DeviceStateKind, parseTopic } from '../../protocol/topics.js'
+import { type DeviceStateKind, isDeviceStateKind, parseTopic } from '../../protocol/topics.js'
 import {
   addDeployment,
   addMetrics,
@@ -57,7 +57,7 @@ export class FleetStore {
       this.#receiveDesired(parsed.channel, payload)
       return
     }
-    if (!isStateKind(parsed.kind) || !('device' in parsed)) return
+    if (!isDeviceStateKind(parsed.kind) || !('device' in parsed)) return
     if (payload.length === 0) {
       this.#forget(parsed.device, parsed.kind)
       return
@@ -123,19 +123,6 @@ export class FleetStore {
     if (kind !== 'availability') return
     if (this.devices.delete(name)) this.#revision++
   }
-}
-
-const stateKinds: ReadonlySet<string> = new Set<DeviceStateKind>([
-  'availability',
-  'info',
-  'reported',
-  'deployment',
-  'report',
-  'metrics',
-])
-
-function isStateKind(kind: string): kind is DeviceStateKind {
-  return stateKinds.has(kind)
 }
 
 function readState(device: DeviceRecord, kind: DeviceStateKind, payload: Uint8Array, arrival: Arrival): void {

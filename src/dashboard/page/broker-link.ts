@@ -12,6 +12,7 @@
 import mqtt, { type MqttClient } from 'mqtt'
 import { backoffDelayMs } from '../../base/backoff.js'
 import { seededRandom } from '../../base/random.js'
+import { isVersionCode, reasonOf } from '../../protocol/reason-codes.js'
 import type { Incoming } from '../fleet/inbox.js'
 import { MessageSieve } from '../fleet/message-sieve.js'
 import { after, wallMs } from './browser-clock.js'
@@ -21,11 +22,6 @@ const backoff = { firstMs: 1000, capMs: 15_000 }
 const connectTimeoutMs = 10_000
 /** AWS IoT Core takes no more in one packet. */
 const filtersPerSubscribe = 8
-
-/** CONNACK codes that only a person can change: bad credentials, not authorised, banned; MQTT 3.1.1 and 5. */
-const lastingCodes = new Set([4, 5, 0x86, 0x87, 0x8a])
-/** CONNACK codes of a broker that does not speak MQTT 5. */
-const versionCodes = new Set([1, 0x84])
 
 interface Listener {
   readonly onMessage: (message: Incoming) => void
@@ -141,14 +137,15 @@ export class BrokerLink {
   }
 
   #afterClose(code: number | undefined): void {
-    if (code !== undefined && lastingCodes.has(code)) {
-      const reason = 'The broker refused the name or the password.'
-      this.#listener.onState({ kind: 'refused', reason })
-      return
-    }
-    if (code !== undefined && versionCodes.has(code) && this.#version === 5) {
+    if (isVersionCode(code) && this.#version === 5) {
       this.#version = 4
       this.#connect()
+      return
+    }
+    if (code !== undefined && reasonOf(code).isLasting) {
+      const { reason, hint } = reasonOf(code)
+      const advice = hint === undefined ? '' : ` ${hint}.`
+      this.#listener.onState({ kind: 'refused', reason: `The broker refused: ${reason}.${advice}` })
       return
     }
     const delayMs = backoffDelayMs(this.#attempt++, backoff, this.#random)

@@ -2,7 +2,8 @@
 
 import type { VNode } from 'preact'
 import type { FrameDetections } from '../../protocol/detections.js'
-import { classColor, classLabel } from '../fleet/class-look.js'
+import { classColor, cssColor } from '../../yolo/class-color.js'
+import { classLabel } from '../fleet/class-look.js'
 import { milliseconds } from '../fleet/format.js'
 
 interface Props {
@@ -39,7 +40,11 @@ export function DetectionList({ frame, classNames }: Props): VNode {
         <ul>
           {listed.slice(0, shownMax).map(([classIndex, { label, count, best }]) => (
             <li key={classIndex}>
-              <span class="swatch" style={{ background: classColor(classIndex) }} aria-hidden="true" />
+              <span
+                class="swatch"
+                style={{ background: cssColor(classColor(classIndex)) }}
+                aria-hidden="true"
+              />
               <span>{label}</span>
               <b>{count}</b>
               <span class="quiet">best {best.toFixed(2)}</span>

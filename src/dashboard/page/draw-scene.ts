@@ -5,7 +5,8 @@
 
 import type { FrameDetections } from '../../protocol/detections.js'
 import type { PreviewFrame } from '../../protocol/preview.js'
-import { classColor, classLabel } from '../fleet/class-look.js'
+import { classColor, cssColor } from '../../yolo/class-color.js'
+import { classLabel } from '../fleet/class-look.js'
 
 /** What the canvas shows. */
 export interface DrawnScene {
@@ -77,7 +78,7 @@ function drawBoxes(
     const { classIndex, score, trackId, x1, y1, x2, y2 } = found
     const left = x1 * scaleX
     const top = y1 * scaleY
-    context.strokeStyle = classColor(classIndex)
+    context.strokeStyle = cssColor(classColor(classIndex))
     context.strokeRect(left, top, (x2 - x1) * scaleX, (y2 - y1) * scaleY)
     const track = trackId === undefined ? '' : ` #${trackId}`
     const text = `${classLabel(found, classNames)} ${score.toFixed(2)}${track}`
@@ -85,7 +86,7 @@ function drawBoxes(
     const tagTop = top >= tagHeight ? top - tagHeight : top
     const tagWidth = context.measureText(text).width + letter * 0.8
     const tagLeft = Math.max(0, Math.min(left - line / 2, canvas.width - tagWidth))
-    context.fillStyle = classColor(classIndex)
+    context.fillStyle = cssColor(classColor(classIndex))
     context.fillRect(tagLeft, tagTop, tagWidth, tagHeight)
     context.fillStyle = '#0b0f0e'
     context.fillText(text, tagLeft + letter * 0.4, tagTop + tagHeight / 2)

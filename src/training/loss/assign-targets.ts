@@ -3,6 +3,7 @@
  * Invariant: an anchor answers for at most one object; the assignment counts as constant in the gradient.
  */
 
+import { sigmoid } from '../../base/numeric.js'
 import type { Box } from '../../yolo/boxes.js'
 import { completeIou } from './complete-iou.js'
 import { anchorCount, distanceBins, type LevelValues, sideDistribution } from './head-batch.js'
@@ -120,7 +121,7 @@ function candidatesOf(search: Search, target: TargetBox): Candidate[] {
         if ((column + 0.5) * stride >= right - epsilon) break
         const cell = row * columns + column
         const overlap = Math.max(0, completeIou(search.boxes.read(level, cell), truth))
-        const score = 1 / (1 + Math.exp(-level.cls[plane + cell]!))
+        const score = sigmoid(level.cls[plane + cell]!)
         const alignment = score ** alpha * overlap ** beta
         if (overlap > 0) found.push({ anchor: level.first + cell, level, cell, overlap, alignment })
       }

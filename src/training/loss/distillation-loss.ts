@@ -4,6 +4,7 @@
  * Invariant: needs no labels; the loss is smallest, and its gradient zero, where both say the same.
  */
 
+import { sigmoid } from '../../base/numeric.js'
 import { present } from '../../base/assert.js'
 import type { LossGains } from './detection-loss.js'
 import { defaultGains, type HeadLoss } from './detection-loss.js'
@@ -53,16 +54,16 @@ function bestScores({ batch, classCount }: HeadShape, { cls, columns, rows }: Le
         const at = image * cells + cell
         best[at] = Math.max(best[at]!, cls[(image * classCount + index) * cells + cell]!)
       }
-  return best.map((logit) => 1 / (1 + Math.exp(-logit)))
+  return best.map(sigmoid)
 }
 
 /** Kullback-Leibler divergence of Bernoulli distributions, by logits; fills `slope`. */
 function scoreLoss(own: Float32Array, wanted: Float32Array, slope: Float32Array, gain: number): number {
   let sum = 0
   for (let at = 0; at < own.length; at++) {
-    const target = 1 / (1 + Math.exp(-wanted[at]!))
+    const target = sigmoid(wanted[at]!)
     sum += softplus(own[at]!) - softplus(wanted[at]!) - target * (own[at]! - wanted[at]!)
-    slope[at] = gain * (1 / (1 + Math.exp(-own[at]!)) - target)
+    slope[at] = gain * (sigmoid(own[at]!) - target)
   }
   return sum
 }

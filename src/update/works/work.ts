@@ -3,10 +3,10 @@
  * ends it. Invariant: a work may be done twice with the same result; it rejects with an AgentError only.
  */
 
+import { keptManifest } from '../../protocol/kept-manifest.js'
 import { AgentError } from '../../base/errors.js'
-import { openEnvelope } from '../../protocol/envelope.js'
 import type { Artefact } from '../../protocol/blob.js'
-import { type Manifest, manifestPayloadType, parseManifest, type Variant } from '../../protocol/manifest.js'
+import type { Manifest, Variant } from '../../protocol/manifest.js'
 import type { MeasuredVariant } from '../choose-variant.js'
 import type { WorkProgress } from '../deployment-message.js'
 import type { DeploymentRecord } from '../deployment-record.js'
@@ -36,8 +36,7 @@ export async function acceptedManifest({ ports, deployment }: WorkContext): Prom
   if (bytes === undefined) {
     throw new AgentError('bundle.file_missing', `the manifest of ${model} ${version} is not in the store`)
   }
-  // It was verified before it was kept, and is found by the digest of exactly those bytes.
-  return parseManifest(openEnvelope(bytes, manifestPayloadType, { keys: [], allowUnsigned: true }).payload)
+  return keptManifest(bytes)
 }
 
 /** The variants of the shortlist, in its order. */

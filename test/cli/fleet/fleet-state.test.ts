@@ -10,30 +10,14 @@ import { deviceParts } from '../../../src/protocol/fleet-index.js'
 import { artefactsOf } from '../../../src/protocol/manifest.js'
 import { topicsBelow } from '../../../src/protocol/topics.js'
 import { readIndexParts } from '../../../src/transport/index-record.js'
-import type { MqttConnection } from '../../../src/transport/mqtt-connection.js'
-import { publishBundle } from '../../../src/transport/publish-bundle.js'
 import { readRetained } from '../../../src/transport/retained-reading.js'
 import { openConnection, startBroker, until } from '../../helpers/broker.js'
 import { startOddBroker } from '../../helpers/odd-broker.js'
+import { publishVersion } from '../../helpers/publish-version.js'
 import { fleetModel, TestFleet } from '../../helpers/test-fleet.js'
 
 const topics = topicsBelow('yolo-edge/v2')
 const reading = { quietMs: 100 }
-
-async function publish(connection: MqttConnection, fleet: TestFleet, number: number): Promise<void> {
-  const { manifest, envelope } = fleet.publish(number)
-  await publishBundle(
-    connection,
-    topics,
-    {
-      manifest,
-      envelope,
-      readChunk: (blob, start, size) =>
-        Promise.resolve(fleet.blob(blob.sha256)!.subarray(start, start + size)),
-    },
-    { reading },
-  )
-}
 
 /** Two devices of the channel `stable` that run version 1.0.0. */
 async function servingDevices(t: Test, url: string, fleet: TestFleet): Promise<SimulatedFleet> {
@@ -67,7 +51,7 @@ t.test(
     const connection = await openConnection(t, url)
     const connected = { connection, topics }
     const fleet = new TestFleet()
-    await publish(connection, fleet, 1)
+    await publishVersion(connection, topics, fleet, 1, reading.quietMs)
     const wish = wishFor({ model: fleetModel, version: '1.0.0' }, { kind: 'channel', name: 'stable' }, 1)
     await sendWish(connected, wish, [fleet.key])
     const devices = await servingDevices(t, url, fleet)
@@ -95,7 +79,7 @@ t.test('where wildcards give nothing retained, a version goes and leaves what ot
   const connection = await openConnection(t, await startOddBroker(t, { isBlindToWildcards: true }))
   const connected = { connection, topics }
   const fleet = new TestFleet()
-  for (const number of [1, 2]) await publish(connection, fleet, number)
+  for (const number of [1, 2]) await publishVersion(connection, topics, fleet, number, reading.quietMs)
   const wanted = { model: fleetModel, version: '2.0.0' }
   await sendWish(connected, wishFor(wanted, { kind: 'channel', name: 'stable' }, 1), [fleet.key])
   await t.rejects(retireVersion(connected, wanted, { reading }), { code: 'bundle.version_wanted' })
@@ -117,7 +101,7 @@ t.test(
     const connection = await openConnection(t, await startOddBroker(t, { shownAfterMs: 200 }), {
       protocol: 4,
     })
-    await t.resolves(publish(connection, new TestFleet(), 1))
+    await t.resolves(publishVersion(connection, topics, new TestFleet(), 1, reading.quietMs))
   },
 )
 
@@ -125,7 +109,7 @@ t.test('where wildcards give everything, nothing is listened for and nothing is 
   const { url } = await startBroker(t)
   const connection = await openConnection(t, url)
   const fleet = new TestFleet()
-  await publish(connection, fleet, 1)
+  await publishVersion(connection, topics, fleet, 1, reading.quietMs)
   const wish = wishFor({ model: fleetModel, version: '1.0.0' }, { kind: 'channel', name: 'stable' }, 1)
   await sendWish({ connection, topics }, wish, [fleet.key])
   await servingDevices(t, url, fleet)

@@ -4,11 +4,11 @@ import { retireVersion } from '../../../src/cli/fleet/retire.js'
 import { sendWish, wishFor } from '../../../src/cli/fleet/wish.js'
 import { artefactsOf } from '../../../src/protocol/manifest.js'
 import { topicsBelow } from '../../../src/protocol/topics.js'
-import { publishBundle } from '../../../src/transport/publish-bundle.js'
 import { publishRetained } from '../../../src/transport/publish-retained.js'
 import { readRetained } from '../../../src/transport/retained-reading.js'
 import { openConnection, startBroker } from '../../helpers/broker.js'
 import { MqttProxy } from '../../helpers/mqtt-proxy.js'
+import { publishVersion } from '../../helpers/publish-version.js'
 import { TestFleet, fleetModel } from '../../helpers/test-fleet.js'
 
 const topics = topicsBelow('yolo-edge/v2')
@@ -27,20 +27,7 @@ async function published(t: Test): Promise<Published> {
   const broker = await startBroker(t)
   const connection = await openConnection(t, broker.url)
   const fleet = new TestFleet()
-  for (const number of [1, 2]) {
-    const { manifest, envelope } = fleet.publish(number)
-    await publishBundle(
-      connection,
-      topics,
-      {
-        manifest,
-        envelope,
-        readChunk: (blob, start, size) =>
-          Promise.resolve(fleet.blob(blob.sha256)!.subarray(start, start + size)),
-      },
-      { reading: { quietMs: 50 } },
-    )
-  }
+  for (const number of [1, 2]) await publishVersion(connection, topics, fleet, number)
   const chunks = [1, 2].flatMap((number) =>
     artefactsOf(fleet.bundle(`${number}.0.0`)!.manifest).flatMap(({ blob }) =>
       blob.chunks.map((_, index) => topics.chunk(blob.sha256, index)),

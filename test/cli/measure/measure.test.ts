@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
+import { quantileOf } from '../../../src/base/numeric.js'
 import { systemClock } from '../../../src/base/clock.js'
 import { measureAccuracy, tellCutScores } from '../../../src/cli/measure/measure-accuracy.js'
-import { measureSpeed, quantileOf } from '../../../src/cli/measure/measure-speed.js'
+import { measureSpeed } from '../../../src/cli/measure/measure-speed.js'
 import { pictureFrames } from '../../../src/cli/measure/speed-frames.js'
 import { plainFrame, tinyDetector } from '../../helpers/tiny-detector.js'
 

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { roundHalfToEven } from '../../../src/base/numeric.js'
 import { seededRandom } from '../../../src/base/random.js'
 import {
   activationU8,
@@ -7,13 +8,12 @@ import {
   dequantizeValue,
   quantizeValue,
   rangeOf,
-  roundHalfEven,
   unionOf,
   weightFormat,
 } from '../../../src/compress/quantization/affine.js'
 
 t.test('halves round to the even integer', (t) => {
-  t.same([0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 2.4, -2.6].map(roundHalfEven), [0, 2, 2, -0, -2, -2, 2, -3])
+  t.same([0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 2.4, -2.6].map(roundHalfToEven), [0, 2, 2, -0, -2, -2, 2, -3])
   t.end()
 })
 
@@ -23,7 +23,7 @@ t.test('linear n-bit quantisation is the min-max formula', (t) => {
     const params = affineParams(-1, 3, format)
     const steps = 2 ** bits - 1
     t.equal(params.scale, Math.fround(4 / steps), `${bits} bits: S = (max - min) / (2^n - 1)`)
-    t.equal(params.zeroPoint, roundHalfEven(1 / params.scale), `${bits} bits: Z = round(-min / S)`)
+    t.equal(params.zeroPoint, roundHalfToEven(1 / params.scale), `${bits} bits: Z = round(-min / S)`)
     t.equal(quantizeValue(3.5, params), steps)
     t.equal(quantizeValue(-9, params), 0)
   }
