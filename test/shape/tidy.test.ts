@@ -76,3 +76,16 @@ t.test('a pass says what it changes, when, and how exactly', (t) => {
   }
   t.end()
 })
+
+t.test('a folder holds at most 15 files side by side, or ARCHITECTURE.md says why it holds more', (t) => {
+  const text = readFileSync(join(projectRoot, 'ARCHITECTURE.md'), 'utf8')
+  const excused = [...text.matchAll(/^\| `(src\/[^`]+)` +\| one /gm)].map(([, folder]) => folder!)
+  const folders = readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
+    .map(({ parentPath }) => relative(projectRoot, parentPath))
+  const counts = new Map<string, number>()
+  for (const folder of folders) counts.set(folder, (counts.get(folder) ?? 0) + 1)
+  const large = [...counts].filter(([, count]) => count > 15).map(([folder]) => folder)
+  t.same(excused.toSorted(), large.toSorted())
+  t.end()
+})
