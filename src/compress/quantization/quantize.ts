@@ -16,7 +16,7 @@ import type { AffineParams, Range } from './affine.js'
 import { companionPictures } from './calibration/companion-pictures.js'
 import { type Observations, observe } from './calibration/observe.js'
 import type { CalibrationMethod } from './calibration/range-methods.js'
-import { ValueHistogram } from './calibration/value-histogram.js'
+import { withCompanions } from './calibration/with-companions.js'
 import { chooseScales } from './choose-scales.js'
 import { roundWithCompensation } from './compensated-rounding.js'
 import { correctBiases } from './correct-bias.js'
@@ -54,7 +54,7 @@ export interface QuantizeOptions {
 
 /** What was seen of a float graph on the calibration pictures. */
 export interface Calibration extends Observations {
-  /** Of drawn pictures, for the values of `histograms`: what the network does with more than the pictures show; means and moments hold both. */
+  /** Of drawn pictures, for the values of `histograms`: what the network does with more than the pictures show. */
   readonly companions: Observations['histograms']
   /** Of the inputs of convolutions; only where rounding is to be compensated. */
   readonly moments: InputMoments | undefined
@@ -89,13 +89,6 @@ const classRange: Range = { min: logitFloor, max: 4.6 }
  * or 15 cells can be said whatever the pictures show.
  */
 const boxRange: Range = { min: -4, max: 6 }
-
-/**
- * How far beyond what drawn pictures show the ranges that they ask for reach: a margin for objects that shapes are not. Of the factors
- * from 1.15 to 1.5, this one brought the scores of YOLOv8n, calibrated on gray pictures, nearest to float on 13 pictures; its cost with
- * good pictures is in test/bench/int8-domains.md.
- */
-const companionReach = 1.35
 
 /** Throws `model.quantized_already` where `graph` has operators on integers. */
 export function requireFloat(graph: Graph): void {
@@ -181,7 +174,7 @@ export function quantize(graph: Graph, calibration: Calibration, options: Quanti
   const { weightBits, rounding } = weightRounding(options)
   // Ranges are those of the whole int8 model, whatever stays float: so that one layer more or less changes no other.
   const whole = planQuantization(graph, target.rules)
-  const scales = chooseScales(whole, withCompanions(calibration), {
+  const scales = chooseScales(whole, withCompanions(calibration.histograms, calibration.companions), {
     method,
     format: target.activations,
     limits: classLimits(graph),
@@ -233,22 +226,6 @@ function written(
   const options = { scales, convolutions }
   const graph = form === 'integer' ? writeInteger(plan, options) : writeQdq(plan, { ...options, integerBias })
   return applyPatch(graph, { metadata: new Map([...graph.metadata, ['yolo_edge.int8_target', name]]) })
-}
-
-/**
- * What was seen on the pictures, and `companionReach` times what was seen on the drawn ones, which count as eight pictures more: next to
- * many they hardly matter, and where the pictures show little the ranges are theirs.
- */
-function withCompanions({ histograms, companions }: Calibration): Observations['histograms'] {
-  return new Map(
-    [...histograms].map(([value, seen]) => {
-      const drawn = present(companions.get(value), `${value} was observed on drawn pictures`)
-      const both = new ValueHistogram()
-      both.merge(seen)
-      both.merge(drawn.mapped((each) => companionReach * each))
-      return [value, both]
-    }),
-  )
 }
 
 function classLimits(graph: Graph): ReadonlyMap<string, Range> {
