@@ -22,7 +22,7 @@ import { describeModel } from '../../yolo/model-description.js'
 import type { Dataset } from '../dataset/dataset.js'
 import { measureAccuracy } from '../measure/measure-accuracy.js'
 import type { Output } from '../output.js'
-import { compressionHtml } from '../report/compression-html.js'
+import { type CompressionContent, compressionHtml } from '../report/compression-html.js'
 import { type CheckVerdict, checkReport, requireAgreement, verdictOf } from './check-verdict.js'
 import type { CompressReport, FileReport } from './compress-report.js'
 import { computationDigest } from './computation-digest.js'
@@ -86,6 +86,7 @@ interface MadeModels {
   readonly models: readonly MadeModel[]
   readonly reports: Readonly<Record<string, object>>
   readonly verdict?: CheckVerdict
+  readonly ranges?: CompressionContent['ranges']
   readonly layers?: readonly LayerSensitivity[]
 }
 
@@ -96,7 +97,7 @@ interface MadeModels {
 export async function compressModel(request: CompressRequest, output: Output): Promise<CompressResult> {
   const { outFolder, clock, check } = request
   const startMs = clock.monotonicMs()
-  const { models, reports, verdict, layers = [] } = await made(request, output)
+  const { models, reports, verdict, layers = [], ranges = [] } = await made(request, output)
   if (check.strict && verdict !== undefined) requireAgreement(verdict)
   const written = models.map(({ file, graph, traits }) => {
     const bytes = exportModel(graph)
@@ -112,7 +113,7 @@ export async function compressModel(request: CompressRequest, output: Output): P
   await createFolderAtomic(outFolder, async (folder) => {
     for (const { file, bytes } of written) await writeFileAtomic(join(folder, file), bytes)
     await writeFileAtomic(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`)
-    const html = compressionHtml({ report, verdict, layers, command: request.command })
+    const html = compressionHtml({ report, verdict, layers, ranges, command: request.command })
     await writeFileAtomic(join(folder, 'report.html'), html)
   })
   return { paths: written.map(({ file }) => join(outFolder, file)), report, verdict }
@@ -147,7 +148,8 @@ async function made(request: CompressRequest, output: Output): Promise<MadeModel
     const traits = { int8_target: target.name, machines: target.machines }
     return { file: `${stem}-${name}.onnx`, graph: quantized, traits }
   })
-  return { models, reports, layers, verdict: verdictOf(check, request.check.minAgreement) }
+  const ranges = variants.map(({ target, ranges }) => ({ target: target.name, ranges }))
+  return { models, reports, layers, ranges, verdict: verdictOf(check, request.check.minAgreement) }
 }
 
 /** Runs `work` behind a progress bar. */

@@ -37,8 +37,19 @@ export interface Int8Options extends Omit<QuantizeOptions, 'target'> {
 export interface Int8Variant {
   readonly target: Int8Target
   readonly graph: Graph
+  readonly ranges: RangesReport
   /** For report.json, snake_case. */
   readonly report: object
+}
+
+/** How the integers of a model suit what its calibration pictures showed; as in report.json. */
+export interface RangesReport {
+  /** Values whose range the pictures hardly used; it rests on drawn pictures. */
+  readonly hardly_exercised: readonly string[]
+  /** Values beyond the range of their integers, and the share of what was seen that they are, 0..1. */
+  readonly saturated: readonly { readonly value: string; readonly share: number }[]
+  /** Convolutions with rows of weights so small that their scale was raised to hold the bias, and how many rows. */
+  readonly raised_rows: readonly { readonly node: string; readonly rows: number }[]
 }
 
 export interface Int8Result {
@@ -99,7 +110,7 @@ export async function quantizeForTargets(
       measure,
       float,
     })
-    variants.push({ target: one.target, graph: model.graph, report })
+    variants.push({ target: one.target, graph: model.graph, ranges: report.ranges, report })
     checked.push(
       one.target.form === 'integer' && saturates(model.weightBits, machineTargets)
         ? quantize(graph, calibration, { ...one, floatNodes, target: { ...one.target, form: 'qdq' } }).graph
@@ -138,14 +149,14 @@ async function quantizedFor(
 ): Promise<{
   readonly model: QuantizedModel
   readonly floatNodes: ReadonlySet<string>
-  readonly report: object
+  readonly report: { readonly ranges: RangesReport }
 }> {
   const { target, maxDrop } = options
   const whole = quantize(graph, calibration, options)
   const { layers, control, accuracy } = await controlled(whole, options, judge)
   const floatNodes = new Set(layers?.slice(0, control?.floatLayers ?? 0).flatMap(({ nodes }) => nodes))
   const model = floatNodes.size === 0 ? whole : quantize(graph, calibration, { ...options, floatNodes })
-  const { plan, scales, weightBits, rounding, rangeUse, raisedRows } = model
+  const { plan, scales, weightBits, rounding } = model
   const report = {
     target: target.name,
     machines: target.machines,
@@ -167,16 +178,20 @@ async function quantizedFor(
     }),
     quantized_nodes: plan.quantized.size,
     float_nodes: plan.barriers.map(({ node, opType, reason }) => ({ node, operator: opType, reason })),
-    ranges: {
-      hardly_exercised: rangeUse.filter(({ used }) => used < exercisedMin).map(({ value }) => value),
-      saturated: rangeUse
-        .filter(({ saturated }) => saturated > 0)
-        .map(({ value, saturated }) => ({ value, share: saturated })),
-      raised_rows: [...raisedRows].map(([node, rows]) => ({ node, rows })),
-    },
+    ranges: rangesReport(model),
     values: [...scales].map(([value, { scale, zeroPoint }]) => ({ value, scale, zero_point: zeroPoint })),
   }
   return { model, floatNodes, report }
+}
+
+function rangesReport({ rangeUse, raisedRows }: QuantizedModel): RangesReport {
+  return {
+    hardly_exercised: rangeUse.filter(({ used }) => used < exercisedMin).map(({ value }) => value),
+    saturated: rangeUse
+      .filter(({ saturated }) => saturated > 0)
+      .map(({ value, saturated }) => ({ value, share: saturated })),
+    raised_rows: [...raisedRows].map(([node, rows]) => ({ node, rows })),
+  }
 }
 
 interface Controlled {

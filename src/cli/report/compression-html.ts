@@ -7,6 +7,7 @@ import { escaped } from '../../base/markup.js'
 import type { LayerSensitivity } from '../../compress/quantization/sensitivity.js'
 import { type CheckVerdict, picturesText } from '../compress/check-verdict.js'
 import type { CompressReport, ModelReport } from '../compress/compress-report.js'
+import type { RangesReport } from '../compress/int8-step.js'
 import { checkedConfidence, type CheckFigures } from '../compress/self-check.js'
 import { packageVersion } from '../package-version.js'
 import { htmlTable } from './html.js'
@@ -19,11 +20,13 @@ export interface CompressionContent {
   readonly verdict: CheckVerdict | undefined
   /** The most sensitive first; none where no one asked for them. */
   readonly layers: readonly LayerSensitivity[]
+  /** Of int8 models, by target. */
+  readonly ranges: readonly { readonly target: string; readonly ranges: RangesReport }[]
   /** As it was typed. */
   readonly command: string
 }
 
-export function compressionHtml({ report, verdict, layers, command }: CompressionContent): string {
+export function compressionHtml({ report, verdict, layers, ranges, command }: CompressionContent): string {
   const title = `${report.source.file}: compressed`
   return [
     '<!doctype html>',
@@ -36,6 +39,7 @@ export function compressionHtml({ report, verdict, layers, command }: Compressio
     ),
     ...fileSection(report),
     ...(verdict === undefined ? [] : checkSection(verdict)),
+    ...(ranges.length === 0 ? [] : rangeSection(ranges)),
     ...(layers.length === 0
       ? []
       : [
@@ -84,5 +88,36 @@ function checkSection({ check, minAgreement }: CheckVerdict): readonly string[] 
       rows,
       2,
     ),
+  ]
+}
+
+/** Rows of the table of saturated values: more would say nothing new. */
+const shownValues = 12
+
+function rangeSection(each: CompressionContent['ranges']): readonly string[] {
+  const totals = each.map(({ target, ranges }) => [
+    `<code>${escaped(target)}</code>`,
+    String(ranges.hardly_exercised.length),
+    String(ranges.saturated.length),
+    String(ranges.raised_rows.reduce((sum, { rows }) => sum + rows, 0)),
+  ])
+  const worst = each.flatMap(({ target, ranges }) =>
+    ranges.saturated
+      .toSorted((a, b) => b.share - a.share)
+      .slice(0, shownValues)
+      .map(({ value, share }) => [
+        `<code>${escaped(target)}</code>`,
+        `<code>${escaped(value)}</code>`,
+        `${(100 * share).toPrecision(2)} %`,
+      ]),
+  )
+  return [
+    '<h2>Ranges of the integers</h2>',
+    '<p>Values that the calibration pictures hardly exercised have ranges from drawn pictures; saturated ones left their range on ' +
+      'the calibration pictures; rows of weights near zero have a scale that holds their bias.</p>',
+    htmlTable(['int8 for', 'hardly exercised', 'saturated', 'rows near zero'], totals, 1),
+    ...(worst.length === 0
+      ? []
+      : [htmlTable(['int8 for', 'saturated most', 'share of what was seen'], worst, 2)]),
   ]
 }
