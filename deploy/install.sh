@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs, upgrades or removes yolo-edge from this checkout. Safe to repeat: the second run changes nothing.
+# Installs, upgrades or removes yolo-edge from this checkout. Safe to repeat: the second run changes and restarts nothing.
 # Invariant: the running version is replaced in one rename; settings and models of the device are never touched.
 #
 #   deploy/install.sh [--prefix DIR] [--no-service] [--uninstall [--purge]]
@@ -14,6 +14,7 @@ prefix=''
 service=yes
 action=install
 purge=no
+changed=no
 
 fail() {
   printf 'install: %s\n' "$1" >&2
@@ -82,17 +83,32 @@ install_program() {
 exec node --enable-source-maps "$(dirname -- "$(readlink -f -- "$0")")/../dist/src/cli/main.js" "$@"
 LAUNCHER
   chmod 755 "$library.new/bin/yolo-edge"
+  # npm writes down when it installed; nothing else differs between two runs.
+  rm -f "$library.new/node_modules/.package-lock.json"
+  if [ -d "$library" ] && diff -rq --no-dereference "$library" "$library.new" >/dev/null; then
+    rm -rf "$library.new"
+    return
+  fi
+  changed=yes
   rm -rf "$library.old"
   [ ! -d "$library" ] || mv "$library" "$library.old"
   mv "$library.new" "$library"
   rm -rf "$library.old"
 }
 
+# Copies a file unless the same bytes are there.
+place() {
+  cmp -s "$1" "$2" && return
+  changed=yes
+  cp "$1" "$2"
+}
+
 install_files() {
   mkdir -p "$(dirname "$unit")" "$(dirname "$sysusers")" "$settings/keys" "$(dirname "$command")"
-  cp "$root/systemd/yolo-edge.service" "$unit"
-  cp "$root/systemd/yolo-edge.sysusers" "$sysusers"
-  ln -sf ../lib/yolo-edge/bin/yolo-edge "$command"
+  place "$root/systemd/yolo-edge.service" "$unit"
+  place "$root/systemd/yolo-edge.sysusers" "$sysusers"
+  [ "$(readlink "$command" || true)" = ../lib/yolo-edge/bin/yolo-edge ] ||
+    ln -sf ../lib/yolo-edge/bin/yolo-edge "$command"
   [ -f "$settings/device.yaml" ] || cp "$root/config/device.example.yaml" "$settings/device.yaml"
 }
 
@@ -103,6 +119,8 @@ start_service() {
     useradd --system --home-dir /var/lib/yolo-edge --groups video yolo-edge
   fi
   if systemd_runs; then
+    systemctl is-enabled --quiet yolo-edge.service || changed=yes
+    [ "$changed" = yes ] || return 0
     systemctl daemon-reload
     systemctl enable yolo-edge.service
     systemctl restart yolo-edge.service
@@ -117,4 +135,8 @@ check_node
 install_program
 install_files
 [ -n "$prefix" ] || start_service
-printf 'yolo-edge is installed in %s; settings: %s\n' "$library" "$settings/device.yaml"
+if [ "$changed" = no ]; then
+  printf 'yolo-edge is installed in %s already: nothing was changed\n' "$library"
+else
+  printf 'yolo-edge is installed in %s; settings: %s\n' "$library" "$settings/device.yaml"
+fi

@@ -23,6 +23,7 @@ import { previewCommand } from '../protocol/preview.js'
 import { MetricsServer } from '../telemetry/metrics-server.js'
 import { Updater } from '../update/updater.js'
 import type { UpdatePorts } from '../update/ports.js'
+import { brokerAbsence } from './broker-absence.js'
 import { artefactsOf } from './delivery/artefacts.js'
 import { type Answer, listenToCommands } from './delivery/commands.js'
 import { maintenanceWindows } from './delivery/maintenance-windows.js'
@@ -57,6 +58,7 @@ export async function startAgent(config: Config, options: AgentOptions): Promise
     })
   try {
     const parts = await openParts(config, options)
+    await sayStart(parts, config, options)
     for (const service of servicesOf(parts, config, options)) await lifecycle.start(service)
     return {
       get deploymentState() {
@@ -68,6 +70,26 @@ export async function startAgent(config: Config, options: AgentOptions): Promise
     await stop()
     throw thrown
   }
+}
+
+/** The first line of a log: what runs, as whom, with which cameras and keys. */
+async function sayStart(parts: Parts, config: Config, { logger, version }: AgentOptions): Promise<void> {
+  // Keys that cannot be read are told by whoever needs them.
+  const keys = await trustOf(config).then(
+    (trust) => trust.keys.map(({ keyId }) => keyId.slice(0, 16)),
+    () => [],
+  )
+  logger.info(
+    {
+      version,
+      device: parts.device,
+      channel: config.device.channel,
+      providers: parts.inference.providers,
+      cameras: config.cameras.map(({ name }) => name),
+      keys,
+    },
+    'starting',
+  )
 }
 
 const clock = systemClock
@@ -83,6 +105,7 @@ function servicesOf(parts: Parts, config: Config, { logger, version }: AgentOpti
   let closeWishes = (): Promise<void> => Promise.resolve()
   return [
     connection,
+    brokerAbsence(connection, clock, logger),
     trustedKeysWatch({
       trust: () => trustOf(config),
       onKeys: (trustedKeys) => {

@@ -7,6 +7,7 @@
 import { inspect } from 'node:util'
 import { AgentError, messageOf } from '../base/errors.js'
 import { printable, printableLines } from '../base/printable.js'
+import { errorWithPriority, goesToJournal } from './journal.js'
 
 /** Where a command writes. */
 export interface Output {
@@ -104,8 +105,9 @@ export function reportError(thrown: unknown, json: boolean): number {
   }
   // The problems of the settings stand on a line each; they come from the person who reads them.
   const shown = error.code === 'config.value_invalid' ? printableLines : printable
-  process.stderr.write(`yolo-edge: ${error.code}: ${shown(error.message)}\n`)
-  if (error.hint !== undefined) process.stderr.write(`hint: ${printable(error.hint)}\n`)
+  const graded = goesToJournal(2) ? errorWithPriority : (text: string): string => text
+  process.stderr.write(graded(`yolo-edge: ${error.code}: ${shown(error.message)}\n`))
+  if (error.hint !== undefined) process.stderr.write(graded(`hint: ${printable(error.hint)}\n`))
   if (process.env['YOLO_EDGE_DEBUG'] === '1') process.stderr.write(`${printableLines(inspect(thrown))}\n`)
   return error.exitCode
 }

@@ -34,3 +34,16 @@ t.test('systemd-analyze verify finds nothing to say about the unit', { skip }, (
   t.equal(result.status, 0)
   t.end()
 })
+
+t.test('the service is exposed to little', { skip }, (t) => {
+  const unit = join(projectRoot, 'systemd', 'yolo-edge.service')
+  const result = spawnSync(
+    'systemd-analyze',
+    ['security', '--offline=true', '--no-pager', '--threshold=25', unit],
+    {
+      encoding: 'utf8',
+    },
+  )
+  t.equal(result.status, 0, result.stdout.split('\n').at(-2))
+  t.end()
+})

@@ -8,6 +8,7 @@ import { pino } from 'pino'
 import { type Agent, startAgent } from '../../agent/agent.js'
 import { systemClock } from '../../base/clock.js'
 import { printableLines } from '../../base/printable.js'
+import { goesToJournal, withPriority } from '../journal.js'
 import { loadSettings } from '../load-settings.js'
 import { settingOption } from '../options.js'
 import { packageVersion } from '../package-version.js'
@@ -38,7 +39,7 @@ async function run(options: Options): Promise<void> {
     level: config.log.level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
-    hooks: { streamWrite: printableLines },
+    hooks: { streamWrite: goesToJournal(1) ? (line) => withPriority(printableLines(line)) : printableLines },
   })
   const stopping = stopSignal()
   const agent = await startAgent(config, { logger, version: packageVersion() })
