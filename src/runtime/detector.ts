@@ -45,7 +45,7 @@ export async function openDetector(
   options: SessionOptions = {},
 ): Promise<Detector> {
   const { description } = model
-  const handle = new SessionHandle()
+  const handle = new SessionHandle(options)
   const source: ModelSource = 'path' in model ? { path: model.path } : { bytes: model.bytes }
   const info = await handle.open({ kind: 'open', source, options, description, bound: undefined })
   const slotBytes = description.inputWidth * description.inputHeight * 3

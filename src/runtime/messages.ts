@@ -1,6 +1,6 @@
 /**
  * Everything that the two sides of a session say to each other: a closed union each way.
- * Invariant: `open` comes first and once; each later request with an `id` gets exactly one `failed` or its own answer,
+ * Invariant: `open` comes first, and again only after `closed`; each later request with an `id` gets exactly one `failed` or its own answer,
  * in the order of the requests.
  */
 
@@ -52,8 +52,10 @@ export interface DetectRequest {
   readonly options: DetectionOptions
 }
 
+/** Ends the session: the thread answers `closed` and waits for another `open`, or ends as well. */
 export interface CloseRequest {
   readonly kind: 'close'
+  readonly keepsThread: boolean
 }
 
 export type Request = OpenRequest | RunRequest | DetectRequest | CloseRequest
@@ -96,6 +98,7 @@ export type Reply =
   | ({ readonly kind: 'ran'; readonly id: number } & RunResult)
   | { readonly kind: 'detected'; readonly id: number; readonly result: DetectResult }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PackedError }
+  | { readonly kind: 'closed' }
 
 /** What the thread of the reference load is started with. */
 export interface ReferenceRequest {

@@ -1,10 +1,10 @@
 /**
- * The caller's side of a session: one worker thread, and the calls that wait for its answers.
+ * The caller's side of a session: the worker thread that it has for itself, and the calls that wait for its answers.
  * Invariant: every call settles, also when the thread dies; after close() or a death every further call fails at once.
  */
 
 import './telemetry-off.js'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { AgentError, messageOf } from '../base/errors.js'
 import type {
   DetectRequest,
@@ -18,6 +18,8 @@ import type {
   RunResult,
   SessionInfo,
 } from './messages.js'
+import { defaultNiceness, type SessionOptions } from './session-options.js'
+import { keepThread, takeThread } from './session-threads.js'
 import { sessionThreadName, threadTimeMs } from './thread-time.js'
 import type { PackedTensor } from './tensor.js'
 
@@ -26,35 +28,45 @@ interface PendingCall {
   readonly reject: (error: AgentError) => void
 }
 
-const workerFile = new URL('./session-worker.js', import.meta.url)
-
 export class SessionHandle {
-  // No loader or flag of the main thread is inherited: each would be loaded again for every session.
-  readonly #worker = new Worker(workerFile, { execArgv: [] })
-  readonly #threadName = sessionThreadName(this.#worker.threadId)
-  readonly #exited: Promise<void>
+  readonly #niceness: number
+  /** A library of its own may have left the thread in any state. */
+  #keepsThread: boolean
+  #hasLeft = false
+  readonly #worker: Worker
+  readonly #threadName: string
+  /** Settles when the thread is no longer this session's. */
+  readonly #left: Promise<void>
   readonly #pending = new Map<number, PendingCall>()
   #opening: PendingCall | undefined
+  #closed: (() => void) | undefined
   #nextId = 0
   /** Why no call can be made any more. */
   #ended: AgentError | undefined
 
-  constructor() {
-    this.#worker.on('message', (reply: Reply) => {
-      this.#receive(reply)
-    })
-    this.#worker.on('error', (thrown) => {
-      this.#end(
-        new AgentError('inference.worker_died', `the inference thread died: ${messageOf(thrown)}`, {
-          cause: thrown,
-        }),
-      )
-    })
-    this.#exited = new Promise((resolve) => {
-      this.#worker.once('exit', (status) => {
+  /** Takes a thread for the session that `open` opens with the same `options`. */
+  constructor({ niceness = defaultNiceness, library }: SessionOptions) {
+    this.#niceness = niceness
+    this.#keepsThread = library === undefined
+    this.#worker = takeThread(niceness)
+    this.#threadName = sessionThreadName(this.#worker.threadId)
+    this.#left = new Promise((resolve) => {
+      this.#worker.on('message', this.#receive)
+      this.#worker.on('error', this.#fail)
+      const exited = (status: number): void => {
         this.#end(new AgentError('inference.worker_died', `the inference thread ended with status ${status}`))
         resolve()
-      })
+      }
+      this.#worker.once('exit', exited)
+      this.#closed = () => {
+        if (this.#keepsThread && keepThread(this.#worker, this.#niceness)) {
+          this.#worker.off('message', this.#receive)
+          this.#worker.off('error', this.#fail)
+          this.#worker.off('exit', exited)
+          this.#hasLeft = true
+          resolve()
+        } else this.#worker.postMessage({ kind: 'close', keepsThread: false } satisfies Request)
+      }
     })
   }
 
@@ -93,16 +105,16 @@ export class SessionHandle {
     return reply.result
   }
 
-  /** Lets the calls under way finish, then ends the thread and frees its memory. Idempotent. */
+  /** Lets the calls under way finish, then frees what the session took. Idempotent. */
   async close(): Promise<void> {
     if (this.#ended === undefined) {
-      this.#worker.postMessage({ kind: 'close' } satisfies Request)
+      this.#worker.postMessage({ kind: 'close', keepsThread: this.#keepsThread } satisfies Request)
       this.#ended = new AgentError(
         'inference.worker_died',
         'the session is closed, expected no call after close',
       )
     }
-    await this.#exited
+    await this.#left
   }
 
   /**
@@ -111,8 +123,9 @@ export class SessionHandle {
    */
   async terminate(): Promise<void> {
     this.#end(new AgentError('inference.worker_died', 'the inference thread was ended'))
-    this.#worker.postMessage({ kind: 'close' } satisfies Request)
-    await this.#exited
+    this.#keepsThread = false
+    if (!this.#hasLeft) this.#worker.postMessage({ kind: 'close', keepsThread: false } satisfies Request)
+    await this.#left
   }
 
   #call(
@@ -127,7 +140,7 @@ export class SessionHandle {
     })
   }
 
-  #receive(reply: Reply): void {
+  readonly #receive = (reply: Reply): void => {
     switch (reply.kind) {
       case 'opened':
       case 'open-failed':
@@ -140,7 +153,18 @@ export class SessionHandle {
         return
       case 'failed':
         this.#take(reply.id)?.reject(unpackError(reply.error))
+        return
+      case 'closed':
+        this.#closed?.()
     }
+  }
+
+  readonly #fail = (thrown: unknown): void => {
+    this.#end(
+      new AgentError('inference.worker_died', `the inference thread died: ${messageOf(thrown)}`, {
+        cause: thrown,
+      }),
+    )
   }
 
   #take(id: number): PendingCall | undefined {

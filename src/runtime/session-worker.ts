@@ -1,6 +1,6 @@
 /**
  * The worker thread of a session: the only code that calls ONNX Runtime's `run`, which blocks its thread while it computes.
- * Invariant: requests are served one at a time, in order; every request is answered; the thread ends after `close`.
+ * Invariant: requests are served one at a time, in order; every request is answered; after `close` the thread holds nothing of the session.
  */
 
 import { readFile } from 'node:fs/promises'
@@ -9,6 +9,7 @@ import { parentPort, threadId } from 'node:worker_threads'
 import { Tensor } from 'onnxruntime-node'
 import { present } from '../base/assert.js'
 import { systemClock } from '../base/clock.js'
+import { collectGarbage } from '../base/collect-garbage.js'
 import { AgentError, wrapError } from '../base/errors.js'
 import type { BackendSession, NamedTensors, SessionOperators } from './backend.js'
 import { FrameInference } from './frame-inference.js'
@@ -66,8 +67,13 @@ async function serve(request: Request): Promise<void> {
     case 'close':
       await open?.session.release()
       open = undefined
+      if (request.keepsThread) {
+        // What reading the model left behind would stay for as long as the thread waits.
+        collectGarbage()
+        reply({ kind: 'closed' })
+      }
       // Nothing else keeps the thread alive.
-      port.close()
+      else port.close()
       return
   }
 }

@@ -38,7 +38,7 @@ export async function openTensorSession(
 ): Promise<TensorSession> {
   for (const { data } of tensorsOf(bound))
     invariant(data.buffer instanceof SharedArrayBuffer, 'bound tensors lie in shared memory')
-  const handle = new SessionHandle()
+  const handle = new SessionHandle(options)
   const info = await handle.open({ kind: 'open', source: { bytes }, options, description: undefined, bound })
   const spare = new SpareBuffers()
   let computeMs = 0
