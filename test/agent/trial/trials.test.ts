@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import sharp from 'sharp'
 import t, { type Test } from 'tap'
+import { inferenceWith } from '../../../src/agent/runtimes/installed-runtimes.js'
 import { Engines, type EngineSession } from '../../../src/agent/serving/engines.js'
 import { createTrials } from '../../../src/agent/trial/trials.js'
 import { sha256Of } from '../../../src/base/digest.js'
@@ -83,7 +84,7 @@ async function bench(t: Test, hardwareRoot?: string, ownEngines?: Engines): Prom
   const trials = createTrials({
     store,
     selection: { ...selection, trialRuns: 5 },
-    inference,
+    inference: inferenceWith(inference, []),
     clock: systemClock,
     engines: ownEngines ?? new Engines(join(dirname(store.layout.blobsFolder), 'engines'), silentLogger),
     runners: [abacus],

@@ -8,6 +8,8 @@ import { choiceLines } from '../../../src/cli/selection/bench-variants.js'
 import { measureVariants, type MeasuredBundle } from '../../../src/cli/selection/measure-variants.js'
 import { stageBundle } from '../../../src/cli/selection/staged-bundle.js'
 import { systemClock } from '../../../src/base/clock.js'
+import { inferenceWith } from '../../../src/agent/runtimes/installed-runtimes.js'
+import type { Config } from '../../../src/config/config.js'
 import { loadConfig } from '../../../src/config/load.js'
 import { exportModel } from '../../../src/onnx/export-model.js'
 import { importModel } from '../../../src/onnx/import-model.js'
@@ -45,7 +47,7 @@ async function measure(
   const staged = await stageBundle(bundle)
   t.teardown(() => staged.remove())
   return measureVariants(bundle.manifest, staged.store, {
-    config: loadConfig({ env: {}, overrides: new Map(Object.entries(settings)) }),
+    config: configOf(settings),
     clock: systemClock,
     signal: new AbortController().signal,
     ...(hardwareRoot !== undefined && { hardwareRoot }),
@@ -129,3 +131,9 @@ t.test('the command tells the choice, for people and for programs', async (t) =>
   const { machines } = JSON.parse(table) as { readonly machines: readonly { readonly board: string }[] }
   t.match(machines, [{ board: 'NVIDIA Jetson Orin Nano Developer Kit', refused: [] }])
 })
+
+/** Settings as the command hands them on, which has looked what runtimes there are: none here. */
+function configOf(settings: Readonly<Record<string, unknown>>): Config {
+  const config = loadConfig({ env: {}, overrides: new Map(Object.entries(settings)) })
+  return { ...config, inference: inferenceWith(config.inference, []) }
+}
