@@ -5,7 +5,7 @@
  */
 
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { Document, parseDocument } from 'yaml'
+import { Document, isScalar, parseDocument } from 'yaml'
 import { writeFileAtomic } from '../base/atomic-file.js'
 
 /** `[section, key]`, or `[section]` for a list such as cameras, and the value; undefined takes the setting out. */
@@ -14,11 +14,19 @@ export type Change = readonly [path: readonly string[], value: unknown]
 /** `file` with `changes`, as text; a file that is absent begins empty. */
 export function changedSettings(file: string, changes: readonly Change[]): string {
   const document = existsSync(file) ? parsed(file) : new Document({})
-  for (const [path, value] of changes) {
-    if (value === undefined) document.deleteIn(path)
-    else document.setIn(path, document.createNode(value))
-  }
+  for (const [path, value] of changes) change(document, path, value)
   return document.toString({ lineWidth: 0 })
+}
+
+function change(document: Document, path: readonly string[], value: unknown): void {
+  const before = document.getIn(path, true)
+  if (value === undefined) {
+    // A section that is not there has nothing to take out, and the library refuses to look into it.
+    if (document.hasIn(path)) document.deleteIn(path)
+  }
+  // A new node would lose the comment behind the old one.
+  else if (isScalar(before) && (typeof value !== 'object' || value === null)) before.value = value
+  else document.setIn(path, document.createNode(value))
 }
 
 /** The file was loaded before: it is a map, or holds nothing but comments. */

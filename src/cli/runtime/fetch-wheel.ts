@@ -19,7 +19,16 @@ const limitMs = 3_600_000
 export async function fetchWheel(row: RuntimePackage, folder: string): Promise<string> {
   const [, interpreter = 'py3', abi = 'none', machine = 'any'] =
     /-(\w+)-(\w+)-([^-]+)\.whl$/.exec(row.file) ?? []
-  const args = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', '--no-cache-dir']
+  const args = [
+    '-m',
+    'pip',
+    'download',
+    '--quiet',
+    '--no-color',
+    '--no-deps',
+    '--only-binary=:all:',
+    '--no-cache-dir',
+  ]
   const kind = ['--platform', machine, '--abi', abi, '--implementation', interpreter.slice(0, 2)]
   const version = interpreter === 'py3' ? [] : ['--python-version', interpreter.slice(2)]
   const what = `${row.package}==${row.version}`
